@@ -1,0 +1,199 @@
+//! Configuration: one struct per concern, from flags and `QUIRE_…` variables. Everything has a default that works.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::storage::{Durability, SqliteOptions};
+
+/// What `quire serve` is told.
+#[derive(Args, Clone, Debug)]
+pub struct ServeOptions {
+    /// Address to listen on; port 0 picks a free one. Off loopback, guests can speak for each other: see --guests.
+    #[arg(long, env = "QUIRE_LISTEN", default_value = "127.0.0.1:8080", value_name = "HOST:PORT", value_parser = address)]
+    pub listen: SocketAddr,
+
+    /// Folder of the embedded database and the snapshots; locked while the server runs.
+    #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Whether people without a token may read and write.
+    #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
+    pub guests: Switch,
+
+    /// Secret (HS256) with which tokens are signed; without it every token is refused.
+    #[arg(long, env = "QUIRE_JWT_SECRET", hide_env_values = true, value_name = "TEXT")]
+    pub jwt_secret: Option<Secret>,
+
+    /// Host names under which this server is reached, beside loopback and the listen address (comma separated).
+    #[arg(long, env = "QUIRE_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
+    pub allowed_hosts: Vec<String>,
+
+    /// Origins of foreign pages that may connect, such as https://wiki.example (comma separated).
+    #[arg(long, env = "QUIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    pub allowed_origins: Vec<String>,
+
+    /// Whether operations per second and user are limited; off for load tests.
+    #[arg(long, env = "QUIRE_RATE_LIMITS", default_value = "on", value_name = "on|off")]
+    pub rate_limits: Switch,
+
+    /// Threads that serve sockets and REST [default: one per core].
+    #[arg(long, env = "QUIRE_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+
+    /// Threads that own documents [default: one per core].
+    #[arg(long, env = "QUIRE_DOCUMENT_THREADS", value_name = "N")]
+    pub document_threads: Option<usize>,
+
+    /// How long a document without sessions stays in memory, in seconds.
+    #[arg(long, env = "QUIRE_PASSIVATE_AFTER", default_value_t = 60, value_name = "SECONDS")]
+    pub passivate_after: u64,
+
+    /// SQLite's durability. `off` loses acknowledged edits in a power cut and exists to prove that tests notice.
+    #[arg(
+        long,
+        env = "QUIRE_SQLITE_SYNCHRONOUS",
+        default_value = "full",
+        value_name = "full|off",
+        hide = true
+    )]
+    pub sqlite_synchronous: Synchronous,
+}
+
+/// Reads `HOST:PORT`; of a name's addresses the first one is taken.
+///
+/// # Errors
+/// In words, for clap.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| format!("HOST:PORT is wanted, such as 127.0.0.1:8080 ({error})"))?;
+    addresses.next().ok_or_else(|| "the name has no address".to_owned())
+}
+
+impl ServeOptions {
+    /// Returns how the database is to be used.
+    pub fn sqlite(&self) -> SqliteOptions {
+        let durability = match self.sqlite_synchronous {
+            Synchronous::Full => Durability::Full,
+            Synchronous::Off => Durability::Off,
+        };
+        SqliteOptions { durability, ..SqliteOptions::default() }
+    }
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl Switch {
+    /// Tells whether it is on.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// SQLite's `synchronous` setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Synchronous {
+    Full,
+    Off,
+}
+
+/// A text that is not printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns the text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// What a client may send; part of `welcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Limits {
+    /// Bytes of a client's frame.
+    pub frame_bytes: usize,
+    /// Parts of one operation.
+    pub ops: usize,
+    /// Bytes of a document: text as UTF-8 plus attributes.
+    #[ts(type = "number")]
+    pub document_bytes: u64,
+    /// Bytes of a presence state.
+    pub presence_bytes: usize,
+    /// Operations a second of one session.
+    pub ops_per_second: u32,
+    /// Versions that an operation's base may be behind.
+    #[ts(type = "number")]
+    pub base_lag: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: 1 << 20,
+            ops: 10_000,
+            document_bytes: 10_000_000,
+            presence_bytes: 4_096,
+            ops_per_second: 100,
+            base_lag: 10_000,
+        }
+    }
+}
+
+/// How a document's actor behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct DocumentSettings {
+    pub limits: Limits,
+    /// How long a document without sessions stays in memory.
+    pub passivate_after: Duration,
+    /// Operations between two snapshots; more when they typed few bytes, see `actors::snapshot`.
+    pub snapshot_every: u64,
+    /// Operations kept in memory for late bases and reconnecting sessions.
+    pub tail_ops: usize,
+    /// Bytes of these operations as JSON.
+    pub tail_bytes: usize,
+    /// Operations applied and not yet durable; beyond it, `unavailable`.
+    pub speculative_ops: usize,
+    /// Bytes of these operations as JSON.
+    pub speculative_bytes: usize,
+    /// Rest between two broadcasts of a document, per session that gets them: what a delivery costs. It makes hot
+    /// documents gather operations into fewer frames instead of falling behind; with few sessions it is nothing.
+    pub delivery_cost: Duration,
+}
+
+impl Default for DocumentSettings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            passivate_after: Duration::from_secs(60),
+            snapshot_every: 100,
+            tail_ops: 1_000,
+            tail_bytes: 512 << 10,
+            speculative_ops: 1_000,
+            speculative_bytes: 4 << 20,
+            delivery_cost: Duration::from_micros(40),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The metrics of one server process, in the Prometheus text format. Units are in the names; no document id is a label.
+
+use std::sync::LazyLock;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+use crate::actors::error::ErrorCode;
+
+/// Every handle, registered once.
+pub struct Metrics {
+    registry: Registry,
+    /// WebSocket sessions that said hello and are connected.
+    pub sessions: IntGauge,
+    /// WebSocket connections, those before hello included.
+    pub connections: IntGauge,
+    /// Documents in memory.
+    pub documents: IntGauge,
+    /// Operations made durable.
+    pub operations: IntCounter,
+    /// Operations refused, by code.
+    pub refused: IntCounterVec,
+    /// From the arrival of an operation's frame to the hand-over of its broadcast.
+    pub propagation: Histogram,
+    /// From hand-over to the journal to its answer.
+    pub commit: Histogram,
+    /// Transforming one operation over those since its base.
+    pub transform: Histogram,
+    /// Bringing a document into memory.
+    pub load: Histogram,
+    /// Operations in one commit.
+    pub batch: Histogram,
+    /// Appends that wait for the journal.
+    pub journal_queue: IntGauge,
+    /// Snapshots that wait to be written.
+    pub snapshot_queue: IntGauge,
+    /// Operations that are durable and in no snapshot, over live documents.
+    pub snapshot_lag: IntGauge,
+    /// Snapshots written, and their bytes.
+    pub snapshots: IntCounter,
+    pub snapshot_bytes: IntCounter,
+    /// Sessions that came back with the version they hold.
+    pub reconnects: IntCounter,
+    /// Sessions told to reconnect or dropped, by reason.
+    pub dropped: IntCounterVec,
+    /// Sessions that fell behind and caught up from history.
+    pub lagging: IntCounter,
+    /// Clients whose text differed from the server's.
+    pub divergences: IntCounter,
+    /// Document actors that ended by a panic.
+    pub crashes: IntCounter,
+    /// Commits whose outcome was not known at first.
+    pub unknown_commits: IntCounter,
+}
+
+/// The handles of this process.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// Returns all metrics in the text format, version 0.0.4.
+pub fn render() -> String {
+    let mut out = Vec::new();
+    // Writing into a vector cannot fail, and an encoder that could not name a metric would have refused it below.
+    let _ = TextEncoder::new().encode(&METRICS.registry.gather(), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Powers of two from 100 µs to 6.5 s.
+fn seconds() -> Vec<f64> {
+    (0..17).map(|n| 0.0001 * f64::from(1u32 << n)).collect()
+}
+
+/// Powers of two from 1 µs to 65 ms.
+fn microseconds() -> Vec<f64> {
+    (0..17).map(|n| 0.000_001 * f64::from(1u32 << n)).collect()
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let registry = Registry::new();
+        let make = Maker { registry: &registry };
+        let refused = make.counters("quire_operations_refused_total", "Operations refused, by code", "code");
+        for code in ErrorCode::ALL {
+            refused.with_label_values(&[code.as_str()]);
+        }
+        Self {
+            sessions: make.gauge("quire_sessions", "WebSocket sessions that said hello"),
+            connections: make.gauge("quire_websocket_connections", "WebSocket connections"),
+            documents: make.gauge("quire_documents", "Documents in memory"),
+            operations: make.counter("quire_operations_total", "Operations made durable"),
+            refused,
+            propagation: make.histogram(
+                "quire_propagation_seconds",
+                "From the arrival of an operation to the hand-over of its broadcast",
+                seconds(),
+            ),
+            commit: make.histogram(
+                "quire_commit_seconds",
+                "From hand-over to the journal to its answer",
+                seconds(),
+            ),
+            transform: make.histogram(
+                "quire_transform_seconds",
+                "Transforming one operation",
+                microseconds(),
+            ),
+            load: make.histogram("quire_load_seconds", "Bringing a document into memory", seconds()),
+            batch: make.histogram(
+                "quire_batch_operations",
+                "Operations in one commit",
+                (0..13).map(|n| f64::from(1u32 << n)).collect(),
+            ),
+            journal_queue: make.gauge("quire_journal_queue_length", "Appends that wait for the journal"),
+            snapshot_queue: make.gauge("quire_snapshot_queue_length", "Snapshots that wait to be written"),
+            snapshot_lag: make
+                .gauge("quire_snapshot_lag_operations", "Durable operations in no snapshot yet"),
+            snapshots: make.counter("quire_snapshots_total", "Snapshots written"),
+            snapshot_bytes: make
+                .counter("quire_snapshot_bytes_total", "Compressed bytes of snapshots written"),
+            reconnects: make.counter("quire_reconnects_total", "Sessions that resumed from a version"),
+            dropped: make.counters(
+                "quire_sessions_dropped_total",
+                "Sessions ended by the server, by reason",
+                "reason",
+            ),
+            lagging: make.counter("quire_sessions_lagging_total", "Sessions that fell behind and caught up"),
+            divergences: make.counter("quire_divergences_total", "Clients that reported another text"),
+            crashes: make.counter("quire_document_crashes_total", "Document actors ended by a panic"),
+            unknown_commits: make
+                .counter("quire_commits_unknown_total", "Commits whose outcome had to be found out"),
+            registry,
+        }
+    }
+}
+
+/// Makes and registers handles. Names and labels are constants, so a refusal is a bug that the first test finds.
+struct Maker<'a> {
+    registry: &'a Registry,
+}
+
+impl Maker<'_> {
+    fn keep<T: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<T>) -> T {
+        let metric = made.expect("metric names are constants and valid");
+        self.registry.register(Box::new(metric.clone())).expect("metric names are registered once");
+        metric
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.keep(IntGauge::new(name, help))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.keep(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
+        self.keep(IntCounterVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
+        self.keep(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_metric_is_rendered_before_it_has_a_value() {
+        let text = super::render();
+        assert!(text.contains("quire_propagation_seconds_bucket"));
+        assert!(text.contains("quire_operations_refused_total{code=\"bad_op\"} 0"));
+    }
+}
