@@ -1,0 +1,131 @@
+//! What every store does, whatever it is built on: one list of behaviours, run over each backend.
+//!
+//! A backend joins by a type that implements [`Backend`] and one more line of `run_over!`.
+
+mod append;
+mod documents;
+mod fixture;
+mod log;
+mod ownership;
+mod snapshots;
+
+use self::fixture::Backend;
+
+/// Makes a test of each behaviour for one backend.
+macro_rules! run_over {
+    ($backend:ident, $make:expr) => {
+        mod $backend {
+            #[allow(unused_imports, reason = "not every backend's maker needs names from here")]
+            use super::backends::*;
+            use super::fixture::Fixture;
+
+            run_over! { @each $make;
+                append: operations_are_read_back_as_they_were_written;
+                append: a_batch_of_thousands_is_one_transaction;
+                append: an_entry_may_make_a_document_without_operations;
+                append: several_entries_of_a_batch_may_follow_each_other;
+                append: an_empty_batch_is_nothing;
+                append: only_the_culprits_of_a_batch_are_named_and_nothing_is_written;
+                append: a_version_is_taken_once;
+                append: a_seq_is_taken_once_however_old_it_is;
+                append: a_position_is_taken_once_and_none_is_left_out;
+                append: an_id_is_given_once;
+                append: a_document_that_does_not_exist_takes_no_operations;
+                append: entries_behind_a_refused_one_are_not_culprits;
+                append: touching_moves_a_document_to_the_front;
+                log: a_range_is_read_by_number_and_by_bytes;
+                log: a_range_beyond_the_head_is_empty;
+                log: the_log_of_an_unknown_document_is_not_found;
+                log: an_operation_is_found_by_client_and_seq;
+                log: a_client_is_bound_to_its_first_user_and_never_goes_back;
+                log: a_guests_client_passes_to_the_first_signed_in_user;
+                log: the_clients_tell_what_the_log_has_come_to;
+                log: positions_are_counted_by_shard;
+                documents: a_document_is_read_with_its_head;
+                documents: lists_are_paged_recent_first;
+                documents: lists_are_searched_in_any_case_and_by_letter;
+                documents: the_trash_is_a_list_of_its_own;
+                documents: a_patch_changes_what_it_names;
+                documents: what_is_unknown_is_not_found;
+                documents: a_purged_document_leaves_a_tombstone_only;
+                documents: ids_are_listed_in_order_by_page;
+                snapshots: snapshots_are_read_newest_first;
+                snapshots: a_snapshot_shows_in_its_document;
+                snapshots: an_older_snapshot_recorded_later_does_not_show;
+                snapshots: a_snapshot_of_another_history_is_skipped;
+                snapshots: a_version_recorded_again_is_replaced;
+                snapshots: forgotten_snapshots_are_gone;
+                ownership: a_claim_raises_every_epoch;
+                ownership: an_append_under_another_epoch_is_fenced;
+                ownership: raising_fences_what_was_appended_under_the_epoch_before;
+                ownership: only_the_owner_raises_and_then_all_or_none;
+                ownership: an_owner_that_has_not_heard_of_its_raise_raises_again;
+            }
+        }
+    };
+    (@each $make:expr; $($module:ident: $behaviour:ident;)*) => {
+        $(
+            #[tokio::test]
+            async fn $behaviour() {
+                let fixture = Fixture::new(Box::new($make.await)).await;
+                super::$module::$behaviour(fixture).await;
+            }
+        )*
+    };
+}
+
+/// The backends, and SQLite in each state that a read can find an operation in.
+mod backends {
+    use super::Backend;
+    use crate::storage::sqlite::tests::TestStore;
+    use crate::storage::{MemoryStore, Store};
+
+    pub(super) struct Memory(pub(super) MemoryStore);
+
+    #[async_trait::async_trait(?Send)]
+    impl Backend for Memory {
+        fn store(&self) -> &dyn Store {
+            &self.0
+        }
+
+        async fn after_append(&mut self) {}
+    }
+
+    #[derive(Clone, Copy)]
+    pub(super) enum State {
+        Recent,
+        Settled,
+        Reopened,
+    }
+
+    pub(super) struct Sqlite {
+        store: TestStore,
+        state: State,
+    }
+
+    impl Sqlite {
+        pub(super) async fn new(state: State) -> Self {
+            Self { store: TestStore::new().await, state }
+        }
+    }
+
+    #[async_trait::async_trait(?Send)]
+    impl Backend for Sqlite {
+        fn store(&self) -> &dyn Store {
+            &*self.store
+        }
+
+        async fn after_append(&mut self) {
+            match self.state {
+                State::Recent => {}
+                State::Settled => self.store.settle_now().await.unwrap(),
+                State::Reopened => self.store.reopen().await,
+            }
+        }
+    }
+}
+
+run_over! { memory, async { Memory(crate::storage::MemoryStore::new()) } }
+run_over! { sqlite_recent, Sqlite::new(State::Recent) }
+run_over! { sqlite_settled, Sqlite::new(State::Settled) }
+run_over! { sqlite_reopened, Sqlite::new(State::Reopened) }

@@ -1,0 +1,162 @@
+//! Reading a document's past: newest readable snapshot + the operations after it.
+
+use super::{DocumentRow, LoggedOp, SnapshotBodies, SnapshotMeta, Store, StoreError};
+use crate::ids::{DocumentId, Millis, Version};
+use crate::ot::{Delta, Document};
+
+/// Snapshots that are tried before the log is replayed from its beginning.
+const SNAPSHOTS_TRIED: usize = 4;
+
+/// Operations read at a time.
+const PAGE: usize = 2_000;
+/// Bytes of deltas read at a time.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// A document at a version.
+pub struct Loaded {
+    pub row: DocumentRow,
+    pub version: Version,
+    /// When the version was made; 0 at version 0.
+    pub at: Millis,
+    pub content: Document,
+    /// The operations since the snapshot, with their deltas.
+    pub tail: Vec<(LoggedOp, Delta)>,
+    /// The snapshot that was used, 0 for none.
+    pub snapshot_version: Version,
+    pub snapshot_bytes: u64,
+}
+
+/// Reads a document at its head, or at a version.
+///
+/// # Errors
+/// `NotFound` for a document or a version that does not exist; `Corrupt`, naming document and version, when the log has a
+/// gap, has lost its end, or cannot be applied. A snapshot that cannot be read is passed over for the one before it, with
+/// a warning.
+pub async fn load(
+    store: &dyn Store,
+    bodies: &SnapshotBodies,
+    doc: &DocumentId,
+    upto: Option<Version>,
+) -> Result<Loaded, StoreError> {
+    let row = sound_row(store, doc, upto.is_none()).await?;
+    let target = upto.unwrap_or(row.version);
+    if target > row.version {
+        return Err(StoreError::NotFound { what: format!("version {target} of document {doc}") });
+    }
+    let mut loaded = start(store, bodies, row, target).await?;
+    while loaded.version < target || upto.is_none() {
+        let end = if upto.is_some() { target } else { Version::MAX };
+        let page = store.read_ops(doc, loaded.version, end, PAGE, PAGE_BYTES).await?;
+        if page.is_empty() {
+            break;
+        }
+        for op in page {
+            let delta = read_delta(doc, &op)?;
+            loaded.content.apply(&delta).map_err(|error| corrupt(doc, op.version, &error))?;
+            loaded.version = op.version;
+            loaded.at = op.at;
+            loaded.tail.push((op, delta));
+        }
+        // Long tails give way to the other documents of this thread.
+        tokio::task::yield_now().await;
+    }
+    if loaded.version < target {
+        let why = format!("the log ends at version {}", loaded.version);
+        return Err(StoreError::Corrupt { doc: doc.clone(), version: loaded.version + 1, why });
+    }
+    Ok(loaded)
+}
+
+/// Reads a document's row and makes sure that its log has not lost its end: what is left would pass for a shorter document,
+/// or an empty one, and new operations would take the versions of the lost ones. A snapshot was made of what the log had
+/// come to, and so were the rows of clients, which only a whole reading (`with_clients`) looks at.
+async fn sound_row(
+    store: &dyn Store,
+    doc: &DocumentId,
+    with_clients: bool,
+) -> Result<DocumentRow, StoreError> {
+    // Before the row: the head that is read with it is not below this, whatever is appended meanwhile.
+    let least_head = if with_clients { store.least_head(doc).await? } else { 0 };
+    let mut row = store.document(doc).await?;
+    let reached = row.snapshot_version.max(least_head);
+    if row.version < reached {
+        // A document that was purged between these reads is not damaged, but gone.
+        row = store.document(doc).await?;
+    }
+    if row.version < reached {
+        let why = format!("the log ends at version {}, but had come to {reached}", row.version);
+        return Err(StoreError::Corrupt { doc: doc.clone(), version: row.version + 1, why });
+    }
+    Ok(row)
+}
+
+/// Begins with the newest snapshot at or below `target` that can be read, or with nothing.
+async fn start(
+    store: &dyn Store,
+    bodies: &SnapshotBodies,
+    row: DocumentRow,
+    target: Version,
+) -> Result<Loaded, StoreError> {
+    let mut upto = target;
+    for _ in 0..SNAPSHOTS_TRIED {
+        let error = match newest_snapshot(store, bodies, &row, upto).await {
+            Ok(None) => break,
+            Ok(Some((meta, content))) => {
+                return Ok(Loaded {
+                    row,
+                    version: meta.version,
+                    at: meta.at,
+                    content,
+                    tail: Vec::new(),
+                    snapshot_version: meta.version,
+                    snapshot_bytes: meta.bytes,
+                });
+            }
+            Err(error) => error,
+        };
+        let StoreError::Corrupt { version, .. } = error else { return Err(error) };
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(document_id = %row.id, version, error, "an older snapshot is used");
+        match version.min(upto).checked_sub(1) {
+            Some(older) => upto = older,
+            None => break,
+        }
+    }
+    let content = Document::new();
+    Ok(Loaded { row, version: 0, at: 0, content, tail: Vec::new(), snapshot_version: 0, snapshot_bytes: 0 })
+}
+
+/// Reads the newest snapshot at or below `upto`, row and content.
+///
+/// # Errors
+/// `Corrupt`, with the snapshot's version, when it is there and cannot be used.
+async fn newest_snapshot(
+    store: &dyn Store,
+    bodies: &SnapshotBodies,
+    row: &DocumentRow,
+    upto: Version,
+) -> Result<Option<(SnapshotMeta, Document)>, StoreError> {
+    let Some(meta) = store.snapshots(&row.id, upto, 1).await?.pop() else { return Ok(None) };
+    if meta.history != row.history {
+        return Err(corrupt(&row.id, meta.version, &"the snapshot is of another history"));
+    }
+    let content = read_snapshot(bodies, &meta).await?;
+    Ok(Some((meta, content)))
+}
+
+/// Reads a snapshot's content.
+pub async fn read_snapshot(bodies: &SnapshotBodies, meta: &SnapshotMeta) -> Result<Document, StoreError> {
+    let json = bodies.read(meta).await?;
+    let text = std::str::from_utf8(&json).map_err(|error| corrupt(&meta.doc, meta.version, &error))?;
+    Document::from_json(text).map_err(|error| corrupt(&meta.doc, meta.version, &error))
+}
+
+/// Reads a logged delta. What cannot be read is reported with its version.
+pub fn read_delta(doc: &DocumentId, op: &LoggedOp) -> Result<Delta, StoreError> {
+    let text = std::str::from_utf8(&op.delta).map_err(|error| corrupt(doc, op.version, &error))?;
+    Delta::parse_stored(text).map_err(|error| corrupt(doc, op.version, &error))
+}
+
+pub(super) fn corrupt(doc: &DocumentId, version: Version, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { doc: doc.clone(), version, why: why.to_string() }
+}

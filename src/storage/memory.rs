@@ -1,0 +1,346 @@
+//! All of a store in memory: for tests and simulation. Deterministic, and done at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::batch::{self, Known, Ledger};
+use super::page::{self, Page};
+use super::{
+    AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, ListQuery, LoggedOp,
+    NewDocument, OpLog, OwnershipStore, SnapshotIndex, SnapshotMeta, StoreError, search,
+};
+use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
+
+/// A [`Store`](super::Store) that forgets with the process. Clones of its `Arc` are the way to "restart" over it.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    shards: Vec<ShardState>,
+    /// `None` is a tombstone.
+    documents: BTreeMap<DocumentId, Option<Document>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ShardState {
+    epoch: Epoch,
+    node: String,
+    last_pos: u64,
+}
+
+#[derive(Debug)]
+struct Document {
+    row: DocumentRow,
+    ops: Vec<LoggedOp>,
+    versions: HashMap<(ClientId, u64), Version>,
+    clients: HashMap<ClientId, ClientRow>,
+    snapshots: BTreeMap<Version, SnapshotMeta>,
+}
+
+impl MemoryStore {
+    /// Makes an empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes an operation out of the log, as no one ever should: for tests of what a reader makes of the gap.
+    #[doc(hidden)]
+    pub fn lose_op(&self, doc: &DocumentId, version: Version) {
+        if let Ok(document) = self.state.lock().live_mut(doc) {
+            document.ops.retain(|op| op.version != version);
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { shards: vec![ShardState::default(); SHARDS], documents: BTreeMap::new() }
+    }
+}
+
+impl State {
+    fn live(&self, doc: &DocumentId) -> Result<&Document, StoreError> {
+        self.documents.get(doc).and_then(Option::as_ref).ok_or_else(|| not_found(doc))
+    }
+
+    fn live_mut(&mut self, doc: &DocumentId) -> Result<&mut Document, StoreError> {
+        self.documents.get_mut(doc).and_then(Option::as_mut).ok_or_else(|| not_found(doc))
+    }
+
+    fn write(&mut self, entry: &AppendEntry) {
+        if let Some(new) = &entry.create {
+            self.documents.insert(entry.doc.clone(), Some(Document::new(entry.doc.clone(), new)));
+        }
+        if let Ok(document) = self.live_mut(&entry.doc) {
+            document.write(&entry.ops, entry.touch);
+        }
+        if !entry.ops.is_empty() {
+            self.shards[usize::from(entry.doc.shard())].last_pos =
+                entry.first_pos + entry.ops.len() as u64 - 1;
+        }
+    }
+}
+
+impl Document {
+    fn new(id: DocumentId, new: &NewDocument) -> Self {
+        let row = DocumentRow {
+            id,
+            history: new.history,
+            title: new.title.clone(),
+            owner: new.owner.clone(),
+            created_at: new.created_at,
+            updated_at: new.created_at,
+            version: 0,
+            snapshot_version: 0,
+            preview: String::new(),
+            deleted_at: None,
+            archived: false,
+        };
+        Self {
+            row,
+            ops: Vec::new(),
+            versions: HashMap::new(),
+            clients: HashMap::new(),
+            snapshots: BTreeMap::new(),
+        }
+    }
+
+    fn write(&mut self, ops: &[LoggedOp], touch: bool) {
+        for op in ops {
+            self.versions.insert((op.client, op.seq), op.version);
+            self.clients.entry(op.client).or_insert_with(|| ClientRow::first(op)).advance(op);
+            self.row.version = op.version;
+            self.ops.push(op.clone());
+        }
+        if let (true, Some(last)) = (touch, ops.last()) {
+            self.row.updated_at = self.row.updated_at.max(last.at);
+        }
+    }
+
+    fn newest_snapshot(&self) -> Version {
+        self.snapshots.last_key_value().map_or(0, |(version, _)| *version)
+    }
+}
+
+impl Ledger for State {
+    fn epoch(&self, shard: Shard) -> Epoch {
+        self.shards[usize::from(shard)].epoch
+    }
+
+    fn last_pos(&self, shard: Shard) -> u64 {
+        self.shards[usize::from(shard)].last_pos
+    }
+
+    fn document(&self, doc: &DocumentId) -> Known {
+        match self.documents.get(doc) {
+            None => Known::Absent,
+            Some(None) => Known::Purged,
+            Some(Some(document)) => Known::Live(document.row.version),
+        }
+    }
+
+    fn has_op(&self, doc: &DocumentId, client: ClientId, seq: u64) -> bool {
+        self.live(doc).is_ok_and(|document| document.versions.contains_key(&(client, seq)))
+    }
+}
+
+#[async_trait]
+impl OpLog for MemoryStore {
+    async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError> {
+        let mut state = self.state.lock();
+        batch::check(batch, &*state)?;
+        for entry in batch {
+            state.write(entry);
+        }
+        Ok(())
+    }
+
+    async fn read_ops(
+        &self,
+        doc: &DocumentId,
+        after: Version,
+        upto: Version,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<LoggedOp>, StoreError> {
+        let state = self.state.lock();
+        let document = state.live(doc)?;
+        let mut page = Page::new(limit, max_bytes);
+        let begin = document.ops.partition_point(|op| op.version <= after);
+        for op in &document.ops[begin..] {
+            if op.version > upto || page.is_full() {
+                break;
+            }
+            page.push(op.clone());
+        }
+        if page.is_empty() && limit > 0 && after < upto.min(document.row.version) {
+            return Err(page::missing(doc, after, document.row.version));
+        }
+        page.finish(doc, after)
+    }
+
+    async fn find_op(
+        &self,
+        doc: &DocumentId,
+        client: ClientId,
+        seq: u64,
+    ) -> Result<Option<Version>, StoreError> {
+        let state = self.state.lock();
+        Ok(state.live(doc).ok().and_then(|document| document.versions.get(&(client, seq)).copied()))
+    }
+
+    async fn client(&self, doc: &DocumentId, client: ClientId) -> Result<Option<ClientRow>, StoreError> {
+        let state = self.state.lock();
+        Ok(state.live(doc).ok().and_then(|document| document.clients.get(&client).cloned()))
+    }
+
+    async fn least_head(&self, doc: &DocumentId) -> Result<Version, StoreError> {
+        let state = self.state.lock();
+        let clients = state.live(doc).ok().into_iter().flat_map(|document| document.clients.values());
+        Ok(clients.map(|client| client.last_version).max().unwrap_or(0))
+    }
+
+    async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError> {
+        let state = self.state.lock();
+        Ok(Box::new(std::array::from_fn(|shard| state.shards[shard].last_pos)))
+    }
+}
+
+#[async_trait]
+impl DocumentStore for MemoryStore {
+    async fn document(&self, doc: &DocumentId) -> Result<DocumentRow, StoreError> {
+        Ok(self.state.lock().live(doc)?.row.clone())
+    }
+
+    async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError> {
+        let needle = query.text.as_deref().map(search::needle);
+        let wanted = |row: &&DocumentRow| {
+            row.deleted_at.is_some() == query.trashed
+                && query.after.as_ref().is_none_or(|(at, id)| (row.updated_at, &row.id) < (*at, id))
+                && needle
+                    .as_ref()
+                    .is_none_or(|part| search::haystack(&row.title, &row.preview).contains(part))
+        };
+        let state = self.state.lock();
+        let mut rows: Vec<_> = state
+            .documents
+            .values()
+            .flatten()
+            .map(|document| &document.row)
+            .filter(wanted)
+            .cloned()
+            .collect();
+        rows.sort_by(|a, b| (b.updated_at, &b.id).cmp(&(a.updated_at, &a.id)));
+        rows.truncate(query.limit);
+        Ok(rows)
+    }
+
+    async fn patch_document(
+        &self,
+        doc: &DocumentId,
+        patch: &DocumentPatch,
+    ) -> Result<DocumentRow, StoreError> {
+        let mut state = self.state.lock();
+        let row = &mut state.live_mut(doc)?.row;
+        patch.apply(row);
+        Ok(row.clone())
+    }
+
+    async fn purge_document(&self, doc: &DocumentId, _at: Millis) -> Result<HistoryId, StoreError> {
+        let mut state = self.state.lock();
+        let purged = state.documents.get_mut(doc).and_then(Option::take).ok_or_else(|| not_found(doc))?;
+        Ok(purged.row.history)
+    }
+
+    async fn document_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        let state = self.state.lock();
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let documents = state.documents.range::<DocumentId, _>((begin, Bound::Unbounded));
+        let live = documents.filter(|(_, document)| document.is_some());
+        Ok(live.map(|(id, _)| id.clone()).take(limit).collect())
+    }
+}
+
+#[async_trait]
+impl SnapshotIndex for MemoryStore {
+    async fn record_snapshots(&self, snapshots: &[SnapshotMeta]) -> Result<Vec<SnapshotMeta>, StoreError> {
+        let mut state = self.state.lock();
+        let mut skipped = Vec::new();
+        for meta in snapshots {
+            let document = state.live_mut(&meta.doc).ok();
+            let Some(document) = document.filter(|document| document.row.history == meta.history) else {
+                skipped.push(meta.clone());
+                continue;
+            };
+            document.snapshots.insert(meta.version, meta.clone());
+            document.row.snapshot_version = document.newest_snapshot();
+            document.row.updated_at = document.row.updated_at.max(meta.at);
+            if document.row.snapshot_version == meta.version {
+                document.row.preview.clone_from(&meta.preview);
+            }
+        }
+        Ok(skipped)
+    }
+
+    async fn snapshots(
+        &self,
+        doc: &DocumentId,
+        upto: Version,
+        limit: usize,
+    ) -> Result<Vec<SnapshotMeta>, StoreError> {
+        let state = self.state.lock();
+        let Ok(document) = state.live(doc) else { return Ok(Vec::new()) };
+        Ok(document.snapshots.range(..=upto).rev().take(limit).map(|(_, meta)| meta.clone()).collect())
+    }
+
+    async fn forget_snapshots(&self, doc: &DocumentId, versions: &[Version]) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        if let Ok(document) = state.live_mut(doc) {
+            document.snapshots.retain(|version, _| !versions.contains(version));
+            document.row.snapshot_version = document.newest_snapshot();
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl OwnershipStore for MemoryStore {
+    async fn claim_all(&self, node: &str) -> Result<Box<[Epoch; SHARDS]>, StoreError> {
+        let mut state = self.state.lock();
+        for shard in &mut state.shards {
+            shard.epoch += 1;
+            node.clone_into(&mut shard.node);
+        }
+        Ok(Box::new(std::array::from_fn(|shard| state.shards[shard].epoch)))
+    }
+
+    async fn raise(&self, node: &str, shards: &[(Shard, Epoch)]) -> Result<Vec<Epoch>, StoreError> {
+        let mut state = self.state.lock();
+        for &(shard, believed) in shards {
+            let owned = &state.shards[usize::from(shard)];
+            if owned.node != node || owned.epoch < believed {
+                return Err(StoreError::Fenced { shard, current: owned.epoch });
+            }
+        }
+        let raised = shards.iter().map(|&(shard, _)| {
+            let owned = &mut state.shards[usize::from(shard)];
+            owned.epoch += 1;
+            owned.epoch
+        });
+        Ok(raised.collect())
+    }
+}
+
+fn not_found(doc: &DocumentId) -> StoreError {
+    StoreError::NotFound { what: format!("document {doc}") }
+}

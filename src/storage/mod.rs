@@ -1,0 +1,360 @@
+//! Durable state: the operation log, the documents, their clients, snapshots and shard ownership.
+//!
+//! The log is the truth; everything else can be rebuilt from it. The traits are small and their contracts are what
+//! `conformance` checks over every backend. Nothing here knows of actors or HTTP.
+
+mod batch;
+#[cfg(test)]
+mod conformance;
+mod data_dir;
+mod error;
+pub mod history;
+mod memory;
+mod object_store;
+mod page;
+mod search;
+mod sqlite;
+pub mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use self::data_dir::DataDir;
+pub use self::error::{AppendError, OpenError, Source, StoreError};
+pub use self::memory::MemoryStore;
+pub use self::object_store::{NewSnapshot, SnapshotBodies};
+pub use self::sqlite::{Durability, Migrated, SettleLimits, SqliteOptions, SqliteStore};
+use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
+
+/// The format of the `delta` column: canonical JSON.
+pub const DELTA_FORMAT_JSON: u8 = 1;
+
+/// An operation to be committed, and equally one read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedOp {
+    /// The version that the operation makes: it takes the document from `version - 1` to `version`.
+    pub version: Version,
+    pub client: ClientId,
+    /// The client's own number: unique per document and client.
+    pub seq: u64,
+    pub user: UserId,
+    /// When the owner took it; never below that of the operation before.
+    pub at: Millis,
+    /// Canonical JSON of the delta.
+    pub delta: Bytes,
+}
+
+/// One document's part of a batch.
+#[derive(Clone, Debug)]
+pub struct AppendEntry {
+    pub doc: DocumentId,
+    /// The epoch at which the caller owns the document's shard; another one in the database refuses the entry.
+    pub epoch: Epoch,
+    /// The position in the shard's log of the first operation; the others follow without a gap.
+    pub first_pos: u64,
+    /// Makes the document in the same transaction; its operations then begin at version 1.
+    pub create: Option<NewDocument>,
+    /// Contiguous versions, the first being the document's head + 1. May be empty with `create`.
+    pub ops: Vec<LoggedOp>,
+    /// Also sets the document's `updated_at` (to the last operation's `at`): the owner asks for it now and then, so
+    /// that lists stay in order without a write per operation.
+    pub touch: bool,
+}
+
+/// A document that does not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDocument {
+    pub history: HistoryId,
+    pub title: String,
+    pub owner: UserId,
+    pub created_at: Millis,
+}
+
+/// A row of `documents`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentRow {
+    pub id: DocumentId,
+    pub history: HistoryId,
+    pub title: String,
+    pub owner: UserId,
+    pub created_at: Millis,
+    /// At or shortly before the last operation, see [`AppendEntry::touch`]; also set by snapshots and title changes.
+    pub updated_at: Millis,
+    /// The head of the log at the time of the read.
+    pub version: Version,
+    /// The version of the newest snapshot, 0 without one.
+    pub snapshot_version: Version,
+    /// The first line of text at the last snapshot, at most 120 characters.
+    pub preview: String,
+    /// When it was put into the trash.
+    pub deleted_at: Option<Millis>,
+    pub archived: bool,
+}
+
+/// A change of a document's row; absent fields stay.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentPatch {
+    pub title: Option<String>,
+    pub archived: Option<bool>,
+    /// `Some(Some(t))` puts it into the trash, `Some(None)` takes it out.
+    pub deleted_at: Option<Option<Millis>>,
+    pub updated_at: Option<Millis>,
+}
+
+impl DocumentPatch {
+    /// Changes a row in memory.
+    fn apply(&self, row: &mut DocumentRow) {
+        if let Some(title) = &self.title {
+            row.title.clone_from(title);
+        }
+        row.archived = self.archived.unwrap_or(row.archived);
+        row.deleted_at = self.deleted_at.unwrap_or(row.deleted_at);
+        row.updated_at = self.updated_at.unwrap_or(row.updated_at);
+    }
+}
+
+/// Which documents to list: recent first, by (`updated_at`, `id`).
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Part of the title or of the preview, in any case. `%` and `_` are letters like others.
+    pub text: Option<String>,
+    /// Only those in the trash, or only those not in it.
+    pub trashed: bool,
+    /// Continues after this document of the page before.
+    pub after: Option<(Millis, DocumentId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What `clients` holds of one client of a document: the binding to its user, and exactly-once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRow {
+    /// Whoever made its first operation; a guest's client passes to the first signed-in user who makes one with it.
+    pub user: UserId,
+    /// The highest committed `seq`.
+    pub last_seq: u64,
+    /// The version which that operation made.
+    pub last_version: Version,
+}
+
+impl ClientRow {
+    /// What the client's first operation makes known.
+    fn first(op: &LoggedOp) -> Self {
+        Self { user: op.user.clone(), last_seq: op.seq, last_version: op.version }
+    }
+
+    /// Takes note of a further operation; tells whether that changes anything.
+    fn advance(&mut self, op: &LoggedOp) -> bool {
+        let passes_on = self.user.is_guest() && !op.user.is_guest();
+        if passes_on {
+            self.user.clone_from(&op.user);
+        }
+        let goes_on = op.seq >= self.last_seq;
+        if goes_on {
+            (self.last_seq, self.last_version) = (op.seq, op.version);
+        }
+        passes_on || goes_on
+    }
+}
+
+/// A snapshot's row; its body is in the object store, or inline in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotMeta {
+    pub doc: DocumentId,
+    pub history: HistoryId,
+    pub version: Version,
+    /// `at` of the operation that made the version; 0 at version 0.
+    pub at: Millis,
+    /// xxh3-64 of the stored body.
+    pub checksum: u64,
+    /// Bytes of the stored (compressed) body.
+    pub bytes: u64,
+    /// The body itself when it is small, else `None`: then it is in the object store.
+    pub inline: Option<Bytes>,
+    /// First line of text, for `documents.preview`.
+    pub preview: String,
+}
+
+/// The append-only log of operations.
+#[async_trait]
+pub trait OpLog: Send + Sync {
+    /// Writes the batch in one transaction that is durable when this returns `Ok`: operations, the client rows that
+    /// follow from them ([`ClientRow`]), new documents.
+    ///
+    /// Locks and checks the epochs of the shards written. A taken version, position or `(client, seq)`, an existing id
+    /// (or tombstone), a missing document or a foreign epoch refuses the entries concerned by name
+    /// ([`AppendError::Entries`]) and writes nothing.
+    async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError>;
+
+    /// Reads operations with `after < version <= upto`, in order, at most `limit` of them and, past the first one,
+    /// at most `max_bytes` of deltas. An empty answer means that there are none in the range.
+    ///
+    /// # Errors
+    /// `Corrupt` names the first missing version when the range has a gap in it or begins late; `NotFound` when the
+    /// document does not exist.
+    async fn read_ops(
+        &self,
+        doc: &DocumentId,
+        after: Version,
+        upto: Version,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<LoggedOp>, StoreError>;
+
+    /// Returns the version that `(client, seq)` made, if it is in the log.
+    async fn find_op(
+        &self,
+        doc: &DocumentId,
+        client: ClientId,
+        seq: u64,
+    ) -> Result<Option<Version>, StoreError>;
+
+    /// Returns what is known of one client of a document.
+    async fn client(&self, doc: &DocumentId, client: ClientId) -> Result<Option<ClientRow>, StoreError>;
+
+    /// Returns a version that the document's log has come to, by the rows of its clients, of which at most 1,024 are
+    /// looked at; 0 when nothing is known. A log whose head is below has lost its end.
+    async fn least_head(&self, doc: &DocumentId) -> Result<Version, StoreError>;
+
+    /// Returns the last position of every shard's log, 0 for an empty one.
+    async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError>;
+}
+
+/// The documents themselves, without their content.
+#[async_trait]
+pub trait DocumentStore: Send + Sync {
+    /// Reads one document, also one in the trash. Purged ones are `NotFound`.
+    async fn document(&self, doc: &DocumentId) -> Result<DocumentRow, StoreError>;
+
+    /// Lists documents, see [`ListQuery`].
+    async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError>;
+
+    /// Changes a document's row and returns it as it is afterwards.
+    async fn patch_document(
+        &self,
+        doc: &DocumentId,
+        patch: &DocumentPatch,
+    ) -> Result<DocumentRow, StoreError>;
+
+    /// Removes a document with its log, clients and snapshot rows, leaves a tombstone so that the id is never given
+    /// again, and returns its history, whose bodies are to be removed ([`SnapshotBodies::purge`]). The tombstone is marked,
+    /// and a purge that is cut short, or a body written late, is seen to at the next start.
+    async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError>;
+
+    /// Reads the ids of all documents after `after`, in order of id, at most `limit`: for `verify`.
+    async fn document_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError>;
+}
+
+/// The rows of snapshots; their bodies are in the object store, or inline.
+#[async_trait]
+pub trait SnapshotIndex: Send + Sync {
+    /// Records snapshots whose bodies are durable already, in one transaction; sets `snapshot_version`, `preview` and
+    /// `updated_at` (at least the snapshot's `at`) of the documents. Those of a document or a history that is gone are
+    /// skipped, and returned: the caller removes their bodies. Recording a version again replaces its row.
+    async fn record_snapshots(&self, snapshots: &[SnapshotMeta]) -> Result<Vec<SnapshotMeta>, StoreError>;
+
+    /// Reads the snapshots at or below `upto`, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// `Corrupt` with the version of the first row that cannot be read.
+    async fn snapshots(
+        &self,
+        doc: &DocumentId,
+        upto: Version,
+        limit: usize,
+    ) -> Result<Vec<SnapshotMeta>, StoreError>;
+
+    /// Forgets snapshots, after which their bodies may be removed.
+    async fn forget_snapshots(&self, doc: &DocumentId, versions: &[Version]) -> Result<(), StoreError>;
+}
+
+/// Who owns which shard, at which epoch.
+#[async_trait]
+pub trait OwnershipStore: Send + Sync {
+    /// Takes all shards for `node`, raising every epoch, and returns the new ones. Waits for appends of older epochs.
+    async fn claim_all(&self, node: &str) -> Result<Box<[Epoch; SHARDS]>, StoreError>;
+
+    /// Raises the epochs of shards that `node` owns at the epochs it believes in, and returns the new ones in the same
+    /// order. Returns after every older append to them has ended, one way or the other. A shard of the node's own that is
+    /// at a higher epoch already was raised by a call whose answer was lost; it is raised again.
+    ///
+    /// # Errors
+    /// `Fenced` if one of them belongs to another owner by now; then none is raised.
+    async fn raise(&self, node: &str, shards: &[(Shard, Epoch)]) -> Result<Vec<Epoch>, StoreError>;
+}
+
+/// All of a database backend.
+pub trait Store: OpLog + DocumentStore + SnapshotIndex + OwnershipStore {}
+
+impl<T: OpLog + DocumentStore + SnapshotIndex + OwnershipStore> Store for T {}
+
+/// A store as the actors share it.
+pub type SharedStore = Arc<dyn Store>;
+
+/// An opened data folder: the embedded default.
+pub struct Opened {
+    pub store: SharedStore,
+    pub bodies: Arc<SnapshotBodies>,
+    sqlite: Arc<SqliteStore>,
+}
+
+impl Opened {
+    /// Locks and opens the folder `dir`, making and migrating what is missing.
+    ///
+    /// # Errors
+    /// With the reason: the folder is in use by another server, or cannot be read.
+    pub async fn at(dir: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        let folder = DataDir::lock(dir)?;
+        let bodies = Arc::new(SnapshotBodies::local(&dir.join("snapshots"))?);
+        let sqlite = Arc::new(SqliteStore::open(folder, options).await?);
+        if let Err(error) = finish_purges(&sqlite, &bodies).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "snapshots of purged documents are left, until the next start");
+        }
+        Ok(Self { store: sqlite.clone(), bodies, sqlite })
+    }
+
+    /// As [`Opened::at`], but makes neither the folder nor a database.
+    ///
+    /// # Errors
+    /// `Missing` when there is none, and as [`Opened::at`].
+    pub async fn existing(dir: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        if !SqliteStore::is_in(dir) {
+            return Err(OpenError::Missing { path: dir.to_owned() });
+        }
+        Self::at(dir, options).await
+    }
+
+    /// Checks the database as a whole, see [`SqliteStore::check`].
+    ///
+    /// # Errors
+    /// `Unavailable` when the check itself cannot be made.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.sqlite.check().await
+    }
+
+    /// Settles what waits and closes the database. Without it nothing is lost, but the next start has that to do.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk is; it is closed all the same.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.sqlite.close().await
+    }
+}
+
+/// Ends the purges of earlier runs. Their marks stay until here although their bodies were removed at once: a snapshot that
+/// was on its way may have been written after that. Nobody writes one now.
+async fn finish_purges(sqlite: &SqliteStore, bodies: &SnapshotBodies) -> Result<(), StoreError> {
+    let purges = sqlite.purges().await?;
+    for (doc, history) in &purges {
+        bodies.purge(doc, *history).await?;
+    }
+    if purges.is_empty() { Ok(()) } else { sqlite.end_purges().await }
+}

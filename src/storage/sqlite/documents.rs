@@ -1,0 +1,231 @@
+//! The documents themselves.
+
+use async_trait::async_trait;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+
+use super::bulk::integer;
+use super::error::{read_error, store_error};
+use super::log::not_found;
+use super::{Inner, SqliteStore, rows};
+use crate::ids::{DocumentId, HistoryId, Millis};
+use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, ListQuery, StoreError, search};
+
+const READ_DOCUMENT: &str = "SELECT * FROM documents WHERE id = ?1 AND purged_at IS NULL";
+const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
+const READ_HEADS: &str = include_str!("sql/look_up_documents.sql");
+const PATCH_DOCUMENT: &str = include_str!("sql/patch_document.sql");
+const BURY_DOCUMENT: &str = include_str!("sql/bury_document.sql");
+const PURGE_OPS: &str = include_str!("sql/purge_ops.sql");
+const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
+
+/// Rows of a purged document removed in one transaction, for which an append may have to wait.
+const PURGED_AT_ONCE: i64 = 1024;
+
+impl Inner {
+    /// Sets the heads of documents that were read. Memory is asked before the database, never after: an operation that
+    /// settles between the two questions would be missed by both.
+    async fn set_heads(&self, documents: &mut [DocumentRow]) -> Result<(), StoreError> {
+        let mut settled = Vec::new();
+        {
+            let recent = self.recent.lock();
+            for document in documents.iter_mut() {
+                match recent.head(&document.id) {
+                    Some(head) => document.version = head,
+                    None => settled.push(document.id.clone()),
+                }
+            }
+        }
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let heads = sqlx::query(READ_HEADS)
+            .bind(json!(settled).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        for row in heads {
+            let id = rows::document_id(&row, "id").map_err(store_error)?;
+            if let Some(document) = documents.iter_mut().find(|document| document.id == id) {
+                document.version = rows::number(&row, "head").map_err(|error| read_error(&id, 0, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the rows that are left of a document whose own is a tombstone already, a part at a time.
+    async fn purge_rest(&self, doc: &DocumentId) -> Result<(), StoreError> {
+        loop {
+            let mut writer = self.writer().await?;
+            let conn = writer.begin().await?;
+            let removed = purge_some(conn, doc).await.map_err(store_error);
+            if writer.end(removed).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Removes the rows that are left of documents whose purge a crash has interrupted.
+    pub(super) async fn finish_purges(&self) -> Result<(), StoreError> {
+        for (doc, _) in self.purges().await? {
+            self.inner.purge_rest(&doc).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists the documents that were purged since the marks were last cleared, with their histories.
+    pub(in crate::storage) async fn purges(&self) -> Result<Vec<(DocumentId, HistoryId)>, StoreError> {
+        let pending = sqlx::query("SELECT id, history FROM documents WHERE purge_pending")
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(store_error)?;
+        let pending =
+            pending.iter().map(|row| Ok((rows::document_id(row, "id")?, rows::history_id(row, "history")?)));
+        pending.collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    /// Clears the marks of all purges. To be called at the start, when nothing is left of them.
+    pub(in crate::storage) async fn end_purges(&self) -> Result<(), StoreError> {
+        let mut writer = self.inner.writer().await?;
+        let conn = writer.begin().await?;
+        let cleared = sqlx::query("UPDATE documents SET purge_pending = FALSE WHERE purge_pending")
+            .execute(conn)
+            .await
+            .map_err(store_error);
+        writer.end(cleared).await.map(|_| ())
+    }
+}
+
+#[async_trait]
+impl DocumentStore for SqliteStore {
+    async fn document(&self, doc: &DocumentId) -> Result<DocumentRow, StoreError> {
+        let row = sqlx::query(READ_DOCUMENT).bind(doc.as_str()).fetch_optional(&self.inner.readers).await;
+        let row = row.map_err(|error| read_error(doc, 0, error))?.ok_or_else(|| not_found(doc))?;
+        let mut documents = [rows::document(&row).map_err(|error| read_error(doc, 0, error))?];
+        self.inner.set_heads(&mut documents).await?;
+        let [document] = documents;
+        Ok(document)
+    }
+
+    async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError> {
+        let (after_time, after_id) = query.after.as_ref().map(|(time, id)| (*time, id.as_str())).unzip();
+        let found = sqlx::query(LIST_DOCUMENTS)
+            .bind(query.trashed)
+            .bind(query.text.as_deref().map(search::needle))
+            .bind(after_time)
+            .bind(after_id)
+            .bind(integer(query.limit as u64))
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(store_error)?;
+        let documents: Result<Vec<_>, _> = found.iter().map(rows::document).collect();
+        let mut documents = documents.map_err(store_error)?;
+        self.inner.set_heads(&mut documents).await?;
+        Ok(documents)
+    }
+
+    async fn patch_document(
+        &self,
+        doc: &DocumentId,
+        patch: &DocumentPatch,
+    ) -> Result<DocumentRow, StoreError> {
+        let mut writer = self.inner.writer().await?;
+        let conn = writer.begin().await?;
+        let patched = patch_row(conn, doc, patch).await;
+        let mut documents = [writer.end(patched).await?];
+        drop(writer);
+        self.inner.set_heads(&mut documents).await?;
+        let [document] = documents;
+        Ok(document)
+    }
+
+    async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError> {
+        let mut writer = self.inner.writer().await?;
+        let last_pos = self.inner.recent.lock().shard(doc.shard()).last_pos;
+        let conn = writer.begin().await?;
+        let buried = bury(conn, doc, at, last_pos).await.map_err(|error| read_error(doc, 0, error));
+        let buried = buried.and_then(|history| history.ok_or_else(|| not_found(doc)));
+        let history = writer.end(buried).await?;
+        self.inner.recent.lock().forget(doc);
+        drop(writer);
+        self.inner.purge_rest(doc).await?;
+        Ok(history)
+    }
+
+    async fn document_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        let found =
+            sqlx::query("SELECT id FROM documents WHERE purged_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2")
+                .bind(after.map_or("", DocumentId::as_str))
+                .bind(integer(limit as u64))
+                .fetch_all(&self.inner.readers)
+                .await
+                .map_err(store_error)?;
+        found.iter().map(|row| rows::document_id(row, "id")).collect::<Result<_, _>>().map_err(store_error)
+    }
+}
+
+async fn patch_row(
+    conn: &mut SqliteConnection,
+    doc: &DocumentId,
+    patch: &DocumentPatch,
+) -> Result<DocumentRow, StoreError> {
+    let failed = |error| read_error(doc, 0, error);
+    let row =
+        sqlx::query(READ_DOCUMENT).bind(doc.as_str()).fetch_optional(&mut *conn).await.map_err(failed)?;
+    let mut document = rows::document(&row.ok_or_else(|| not_found(doc))?).map_err(failed)?;
+    patch.apply(&mut document);
+    sqlx::query(PATCH_DOCUMENT)
+        .bind(doc.as_str())
+        .bind(&document.title)
+        .bind(document.archived)
+        .bind(document.deleted_at)
+        .bind(document.updated_at)
+        .bind(search::haystack(&document.title, &document.preview))
+        .execute(conn)
+        .await
+        .map_err(failed)?;
+    Ok(document)
+}
+
+/// Makes the tombstone, removes the snapshots' rows, and keeps operations of the document from settling and their
+/// positions, up to `last_pos`, from being given again. Returns the history; `None` when there is no such document.
+async fn bury(
+    conn: &mut SqliteConnection,
+    doc: &DocumentId,
+    at: Millis,
+    last_pos: u64,
+) -> Result<Option<HistoryId>, sqlx::Error> {
+    let buried = sqlx::query(BURY_DOCUMENT).bind(doc.as_str()).bind(at).fetch_optional(&mut *conn).await?;
+    let Some(buried) = buried else { return Ok(None) };
+    sqlx::query("UPDATE shards SET pos_floor = MAX(pos_floor, ?2) WHERE shard = ?1")
+        .bind(i64::from(doc.shard()))
+        .bind(integer(last_pos))
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM recent_ops WHERE doc_id = ?1").bind(doc.as_str()).execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM snapshots WHERE doc_id = ?1").bind(doc.as_str()).execute(conn).await?;
+    rows::history_id(&buried, "history").map(Some)
+}
+
+/// Removes a part of a buried document's log, or after the last part one of its clients; returns how many rows. The mark
+/// stays: it is cleared at a start, see [`Opened::at`](crate::storage::Opened::at).
+async fn purge_some(conn: &mut SqliteConnection, doc: &DocumentId) -> Result<u64, sqlx::Error> {
+    for part in [PURGE_OPS, PURGE_CLIENTS] {
+        let removed = sqlx::query(part)
+            .bind(i64::from(doc.shard()))
+            .bind(doc.as_str())
+            .bind(PURGED_AT_ONCE)
+            .execute(&mut *conn)
+            .await?;
+        if removed.rows_affected() > 0 {
+            return Ok(removed.rows_affected());
+        }
+    }
+    Ok(0)
+}

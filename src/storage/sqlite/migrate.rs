@@ -1,0 +1,78 @@
+//! The schema, as steps that only go forward. The same numbers mean the same step in every backend.
+
+use std::sync::LazyLock;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnection;
+
+/// Number, name and text of each step.
+macro_rules! steps {
+    ($($file:literal),* $(,)?) => {
+        [$(($file, include_str!(concat!("../../../migrations/sqlite/", $file, ".sql")))),*]
+    };
+}
+
+/// Listed by hand rather than by `sqlx::migrate!`, whose feature builds all of sqlx a second time.
+const STEPS: [(&str, &str); 6] = steps![
+    "0001_create_shards",
+    "0002_create_documents",
+    "0003_create_ops",
+    "0004_create_clients",
+    "0005_create_snapshots",
+    "0006_create_recent_ops",
+];
+
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let steps = STEPS.iter().zip(1..).map(|(&(file, sql), number)| {
+        let name = file[5..].replace('_', " ");
+        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(steps.collect())
+});
+
+/// One step that was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    pub number: i64,
+    /// Its name as words: "create ops".
+    pub name: String,
+}
+
+/// Why a schema cannot be brought to this program's version.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    #[error("its schema is at step {found}, of a newer quire: this one knows {known}")]
+    Newer { found: i64, known: usize },
+    #[error(transparent)]
+    Failed(#[from] MigrateError),
+}
+
+/// Brings the schema to this program's version and returns what was missing.
+///
+/// # Errors
+/// A database that a newer program has migrated, or one whose applied steps read differently, is refused.
+pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<Vec<Migrated>, SchemaError> {
+    conn.ensure_migrations_table(&MIGRATOR.table_name).await?;
+    let before = conn.list_applied_migrations(&MIGRATOR.table_name).await?;
+    let newest = before.iter().map(|step| step.version).max();
+    if let Some(found) = newest.filter(|found| *found > STEPS.len() as i64) {
+        return Err(SchemaError::Newer { found, known: STEPS.len() });
+    }
+    MIGRATOR.run(&mut *conn).await?;
+    let missing = MIGRATOR.iter().filter(|step| before.iter().all(|had| had.version != step.version));
+    Ok(missing.map(|step| Migrated { number: step.version, name: step.description.to_string() }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_in_a_file_name_is_the_number_of_the_step() {
+        for (step, (file, _)) in MIGRATOR.iter().zip(STEPS) {
+            assert!(file.starts_with(&format!("{:04}_", step.version)), "{file}");
+        }
+        assert_eq!(std::fs::read_dir("migrations/sqlite").unwrap().count(), STEPS.len());
+    }
+}

@@ -1,0 +1,66 @@
+//! Who owns which shard. Appends hold the writer while they check epochs and write, so that raising one waits for those
+//! before it, and those after it see it.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+
+use super::SqliteStore;
+use super::bulk::integer;
+use super::error::store_error;
+use super::recent::Recent;
+use crate::ids::{Epoch, SHARDS, Shard};
+use crate::storage::{OwnershipStore, StoreError};
+
+#[async_trait]
+impl OwnershipStore for SqliteStore {
+    async fn claim_all(&self, node: &str) -> Result<Box<[Epoch; SHARDS]>, StoreError> {
+        let mut writer = self.inner.writer().await?;
+        let conn = writer.begin().await?;
+        let claimed =
+            sqlx::query("UPDATE shards SET epoch = epoch + 1, node = ?1").bind(node).execute(conn).await;
+        writer.end(claimed.map_err(store_error)).await?;
+        let mut recent = self.inner.recent.lock();
+        for shard in &mut recent.shards {
+            shard.epoch += 1;
+            node.clone_into(&mut shard.node);
+        }
+        Ok(Box::new(std::array::from_fn(|shard| recent.shards[shard].epoch)))
+    }
+
+    async fn raise(&self, node: &str, shards: &[(Shard, Epoch)]) -> Result<Vec<Epoch>, StoreError> {
+        let mut writer = self.inner.writer().await?;
+        let raised = raised(&self.inner.recent.lock(), node, shards)?;
+        let conn = writer.begin().await?;
+        let set = set_epochs(conn, &raised).await.map_err(store_error);
+        writer.end(set).await?;
+        let mut recent = self.inner.recent.lock();
+        for &(shard, epoch) in &raised {
+            recent.shards[usize::from(shard)].epoch = epoch;
+        }
+        Ok(raised.into_iter().map(|(_, epoch)| epoch).collect())
+    }
+}
+
+/// Returns the epochs to come. Memory says what the database holds: no other process writes to it, and the writer is
+/// locked.
+fn raised(recent: &Recent, node: &str, shards: &[(Shard, Epoch)]) -> Result<Vec<(Shard, Epoch)>, StoreError> {
+    let raised = shards.iter().map(|&(shard, believed)| {
+        let owned = recent.shard(shard);
+        if owned.node != node || owned.epoch < believed {
+            return Err(StoreError::Fenced { shard, current: owned.epoch });
+        }
+        Ok((shard, owned.epoch + 1))
+    });
+    raised.collect()
+}
+
+async fn set_epochs(conn: &mut SqliteConnection, shards: &[(Shard, Epoch)]) -> Result<(), sqlx::Error> {
+    for &(shard, epoch) in shards {
+        sqlx::query("UPDATE shards SET epoch = ?2 WHERE shard = ?1")
+            .bind(i64::from(shard))
+            .bind(integer(epoch))
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+INSERT INTO documents (id, shard, history, title, owner, created_at, updated_at, search)
+SELECT
+    value ->> 'id',
+    value ->> 'shard',
+    value ->> 'history',
+    value ->> 'title',
+    value ->> 'owner',
+    value ->> 'created_at',
+    value ->> 'created_at',
+    value ->> 'search'
+FROM json_each(?1)

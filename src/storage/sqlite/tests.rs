@@ -1,0 +1,349 @@
+//! What SQLite adds to the conformance list: files, restarts, and writes that end nobody knows how.
+
+use std::ops::{Deref, RangeInclusive};
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sqlx::AssertSqlSafe;
+
+use super::{SettleLimits, SqliteOptions, SqliteStore};
+use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use crate::storage::{
+    AppendEntry, AppendError, DataDir, DocumentStore, LoggedOp, NewDocument, NewSnapshot, OpLog, OpenError,
+    Opened, SnapshotBodies, SnapshotIndex, StoreError, history,
+};
+
+/// A store in a folder of its own, which can be left and opened again.
+pub(in crate::storage) struct TestStore {
+    store: Option<SqliteStore>,
+    folder: tempfile::TempDir,
+    limits: SettleLimits,
+}
+
+impl TestStore {
+    /// One that settles only when told to.
+    pub(in crate::storage) async fn new() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self::settling(SettleLimits { after: hour, ..SettleLimits::default() }).await
+    }
+
+    async fn settling(limits: SettleLimits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Some(open(folder.path(), limits).await.unwrap());
+        Self { store, folder, limits }
+    }
+
+    /// Leaves the store as a crash would, without closing it, and opens it again.
+    pub(in crate::storage) async fn reopen(&mut self) {
+        self.try_reopen().await.unwrap();
+    }
+
+    async fn try_reopen(&mut self) -> Result<(), OpenError> {
+        self.store = None;
+        self.store = Some(open(self.folder.path(), self.limits).await?);
+        Ok(())
+    }
+
+    /// Changes the database behind the store's back.
+    async fn execute(&self, sql: impl Into<String>) -> u64 {
+        let mut writer = self.inner.writer().await.unwrap();
+        let done = sqlx::query(AssertSqlSafe(sql.into())).execute(writer.reading().unwrap()).await;
+        done.unwrap().rows_affected()
+    }
+
+    async fn count(&self, table: &str) -> i64 {
+        let sql = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        sqlx::query_scalar(sql).fetch_one(&self.inner.readers).await.unwrap()
+    }
+
+    /// What the log says of itself in every way there is, as its head.
+    async fn head(&self) -> Version {
+        let position = self.last_positions().await.unwrap()[usize::from(doc().shard())];
+        let ops = self.read_ops(&doc(), 0, Version::MAX, usize::MAX, usize::MAX).await.unwrap();
+        assert_eq!(ops.len() as u64, position);
+        assert_eq!(self.document(&doc()).await.unwrap().version, position);
+        let last = self.client(&doc(), author()).await.unwrap();
+        assert_eq!(last.map_or((0, 0), |row| (row.last_seq, row.last_version)), (position, position));
+        position
+    }
+}
+
+impl Deref for TestStore {
+    type Target = SqliteStore;
+
+    fn deref(&self) -> &SqliteStore {
+        self.store.as_ref().unwrap()
+    }
+}
+
+async fn open(folder: &Path, settle: SettleLimits) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(DataDir::lock(folder)?, &SqliteOptions { settle, ..SqliteOptions::default() }).await
+}
+
+/// The one document of a test: the positions of its shard are its versions.
+fn doc() -> DocumentId {
+    "doc".parse().unwrap()
+}
+
+fn history_of_doc() -> HistoryId {
+    HistoryId(uuid::Uuid::from_u128(7))
+}
+
+fn author() -> ClientId {
+    ClientId(uuid::Uuid::from_u128(1))
+}
+
+/// An append of these versions, whose numbers are the author's own too.
+fn entry(versions: RangeInclusive<Version>) -> AppendEntry {
+    let first_pos = *versions.start();
+    let op = |version| LoggedOp {
+        version,
+        client: author(),
+        seq: version,
+        user: UserId::guest(author()),
+        at: 1,
+        delta: r#"[{"insert":"x"}]"#.into(),
+    };
+    let new = NewDocument {
+        history: history_of_doc(),
+        title: String::new(),
+        owner: UserId("owner".into()),
+        created_at: 1,
+    };
+    AppendEntry {
+        doc: doc(),
+        epoch: 0,
+        first_pos,
+        create: (first_pos == 1).then_some(new),
+        ops: versions.map(op).collect(),
+        touch: false,
+    }
+}
+
+/// Text that no compression makes small enough to stay in the database.
+fn noise() -> Vec<u8> {
+    (0..100_000_u64).map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) as u8).collect()
+}
+
+fn snapshot(version: Version, content: Vec<u8>) -> NewSnapshot {
+    NewSnapshot { doc: doc(), history: history_of_doc(), version, at: 1, preview: String::new(), content }
+}
+
+#[tokio::test]
+async fn what_a_crash_has_left_in_both_tables_is_there_once() {
+    let mut store = TestStore::new().await;
+    store.append(&[entry(1..=5)]).await.unwrap();
+    let columns = "shard, doc_id, version, pos, client_id, seq, user_id, at, format, delta";
+    let settle_some =
+        format!("INSERT INTO ops ({columns}) SELECT {columns} FROM recent_ops WHERE version <= 3");
+    assert_eq!(store.execute(settle_some).await, 3);
+
+    store.reopen().await;
+    assert_eq!((store.count("recent_ops").await, store.count("ops").await), (0, 5));
+    assert_eq!(store.head().await, 5);
+    store.append(&[entry(6..=7)]).await.unwrap();
+    assert_eq!(store.head().await, 7);
+}
+
+/// Its caller is gone, and what it has sent to the connection is carried out all the same, or not.
+#[tokio::test]
+async fn an_append_whose_future_is_dropped_is_there_wholly_or_not_at_all() {
+    let mut store = TestStore::new().await;
+    let mut head = 0;
+    for polls in 1..=12 {
+        let batch = [entry(head + 1..=head + 2)];
+        let mut append = store.append(&batch);
+        for _ in 0..polls {
+            if let Some(appended) = (&mut append).now_or_never() {
+                appended.unwrap();
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(append);
+
+        let position = store.last_positions().await.unwrap()[usize::from(doc().shard())];
+        assert!(position == head || position == head + 2, "{position} after {head}");
+        if position == 0 {
+            // The document went with its first operations.
+            let missing = store.document(&doc()).await;
+            assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+        } else {
+            head = store.head().await;
+        }
+    }
+    store.append(&[entry(head + 1..=head + 1)]).await.unwrap();
+    store.reopen().await;
+    assert_eq!(store.head().await, head + 1);
+}
+
+#[tokio::test]
+async fn an_append_of_unknown_outcome_is_found_in_the_database() {
+    let store = TestStore::new().await;
+    store.append(&[entry(1..=2)]).await.unwrap();
+    // What the append is about to write is there before it, as if its own COMMIT had been carried out unheard.
+    let ghost = "INSERT INTO recent_ops
+        SELECT id + 1, shard, doc_id, version + 1, pos + 1, client_id, seq + 1, user_id, at, format, delta
+        FROM recent_ops WHERE version = 2";
+    assert_eq!(store.execute(ghost).await, 1);
+    let appended = store.append(&[entry(3..=3)]).await;
+    assert!(matches!(appended, Err(AppendError::Unknown(_))), "{appended:?}");
+
+    assert_eq!(store.head().await, 3);
+    let again = store.append(&[entry(3..=3)]).await;
+    assert!(matches!(again, Err(AppendError::Entries(_))), "{again:?}");
+    store.append(&[entry(4..=4)]).await.unwrap();
+    assert_eq!(store.head().await, 4);
+}
+
+#[tokio::test]
+async fn an_append_settles_by_itself_what_nobody_else_does() {
+    let hour = Duration::from_secs(3600);
+    let limits = SettleLimits { ops: 10, after: hour, ..SettleLimits::default() };
+    let mut store = TestStore::settling(limits).await;
+    store.settler.abort();
+    for first in (1..=491).step_by(10) {
+        store.append(&[entry(first..=first + 9)]).await.unwrap();
+        let unsettled = store.inner.recent.lock().unsettled();
+        assert!(unsettled <= 50, "{unsettled} operations wait");
+    }
+    assert!(store.count("ops").await >= 450);
+    assert_eq!(store.head().await, 500);
+    store.reopen().await;
+    assert_eq!(store.head().await, 500);
+}
+
+#[tokio::test]
+async fn clients_that_write_no_more_are_forgotten_but_not_what_they_wrote() {
+    const CLIENTS: u64 = 3_000;
+    let store = TestStore::new().await;
+    let mut first = entry(1..=CLIENTS);
+    for op in &mut first.ops {
+        op.client = ClientId(uuid::Uuid::from_u128(op.version.into()));
+        op.seq = 9;
+    }
+    store.append(&[first]).await.unwrap();
+    assert_eq!(store.inner.recent.lock().clients(), 3_000);
+    store.settle_now().await.unwrap();
+    let held = store.inner.recent.lock().clients();
+    assert!(held <= 1_024, "{held} clients are held in memory");
+    assert_eq!(store.count("clients").await, 3_000);
+
+    let known = ClientId(uuid::Uuid::from_u128(1_500));
+    let mut next = entry(CLIENTS + 1..=CLIENTS + 1);
+    (next.ops[0].client, next.ops[0].seq) = (known, 9);
+    let again = store.append(&[next.clone()]).await;
+    assert!(matches!(again, Err(AppendError::Entries(_))), "the same seq is taken twice: {again:?}");
+    (next.ops[0].seq, next.ops[0].user) = (10, UserId::guest(known));
+    store.append(&[next]).await.unwrap();
+    store.settle_now().await.unwrap();
+    let row = store.client(&doc(), known).await.unwrap().unwrap();
+    assert_eq!((row.user, row.last_seq, row.last_version), (UserId::guest(author()), 10, CLIENTS + 1));
+}
+
+#[tokio::test]
+async fn a_log_that_has_lost_its_end_is_no_shorter_document() {
+    for (kept, witness) in [(3, "clients"), (0, "clients"), (3, "snapshots"), (0, "snapshots")] {
+        let mut store = TestStore::new().await;
+        let bodies = SnapshotBodies::in_memory();
+        store.append(&[entry(1..=5)]).await.unwrap();
+        store.settle_now().await.unwrap();
+        if witness == "snapshots" {
+            let meta = bodies.write(snapshot(5, br#"[{"insert":"xxxxx"}]"#.to_vec())).await.unwrap();
+            store.record_snapshots(&[meta]).await.unwrap();
+            store.execute("DELETE FROM clients").await;
+        }
+        assert_eq!(history::load(&*store, &bodies, &doc(), None).await.unwrap().version, 5);
+
+        store.execute(format!("DELETE FROM ops WHERE version > {kept}")).await;
+        store.reopen().await;
+        let loaded = history::load(&*store, &bodies, &doc(), None).await;
+        let why = loaded.err().map(|error| error.to_string()).unwrap_or_default();
+        let place = format!("document doc cannot be read at version {}", kept + 1);
+        assert!(why.starts_with(&place), "{kept} {witness}: {why}");
+        if witness == "snapshots" {
+            let read = history::load(&*store, &bodies, &doc(), Some(0)).await;
+            assert!(matches!(read.err(), Some(StoreError::Corrupt { version, .. }) if version == kept + 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_snapshots_row_that_cannot_be_read_is_passed_over() {
+    let store = TestStore::new().await;
+    let bodies = SnapshotBodies::in_memory();
+    store.append(&[entry(1..=5)]).await.unwrap();
+    for version in [2, 4] {
+        let text = "x".repeat(version);
+        let content = format!(r#"[{{"insert":"{text}"}}]"#).into_bytes();
+        let meta = bodies.write(snapshot(version as u64, content)).await.unwrap();
+        store.record_snapshots(&[meta]).await.unwrap();
+    }
+    for (damage, used) in [
+        ("UPDATE snapshots SET history = 'not-a-uuid' WHERE version = 4", 2),
+        ("UPDATE snapshots SET bytes = -1 WHERE version = 2", 0),
+    ] {
+        assert_eq!(store.execute(damage).await, 1);
+        let loaded = history::load(&*store, &bodies, &doc(), None).await.unwrap();
+        assert_eq!((loaded.version, loaded.snapshot_version), (5, used), "{damage}");
+        assert_eq!(loaded.content.length(), 5, "{damage}");
+    }
+    let read = store.snapshots(&doc(), Version::MAX, 9).await;
+    assert!(matches!(read, Err(StoreError::Corrupt { version: 4, .. })), "{read:?}");
+    store.purge_document(&doc(), 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_purge_that_a_crash_has_interrupted_ends_with_the_next_start() {
+    let mut store = TestStore::new().await;
+    store.append(&[entry(1..=5)]).await.unwrap();
+    store.settle_now().await.unwrap();
+    store.execute("UPDATE documents SET purged_at = 1, purge_pending = TRUE").await;
+    store.reopen().await;
+    assert_eq!((store.count("ops").await, store.count("clients").await), (0, 0));
+    assert!(matches!(store.document(&doc()).await, Err(StoreError::NotFound { .. })));
+}
+
+/// Those that were there, and one that was on its way while its document was purged.
+#[tokio::test]
+async fn no_body_outlives_its_document_whenever_the_process_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    opened.store.append(&[entry(1..=5)]).await.unwrap();
+    let early = opened.bodies.write(snapshot(4, noise())).await.unwrap();
+    opened.store.record_snapshots(std::slice::from_ref(&early)).await.unwrap();
+    opened.store.purge_document(&doc(), 1).await.unwrap();
+    drop(opened);
+
+    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    assert!(opened.bodies.read(&early).await.is_err(), "left by a purge that was cut short");
+    assert_eq!(opened.sqlite.purges().await.unwrap(), []);
+    drop(opened);
+
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    opened.store.append(&[entry(1..=5)]).await.unwrap();
+    let history = opened.store.purge_document(&doc(), 1).await.unwrap();
+    opened.bodies.purge(&doc(), history).await.unwrap();
+    let late = opened.bodies.write(snapshot(5, noise())).await.unwrap();
+    drop(opened);
+
+    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    assert!(opened.bodies.read(&late).await.is_err(), "written after the purge, and never recorded");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_this_programs_own_is_refused() {
+    let mut store = TestStore::new().await;
+    let altered = "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 3";
+    assert_eq!(store.execute(altered).await, 1);
+    let refused = store.try_reopen().await.unwrap_err();
+    let OpenError::Database { path, source } = &refused else { panic!("{refused:?}") };
+    assert!(path.ends_with("quire.db") && source.to_string().contains('3'), "{refused}: {source}");
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("quire.db"), noise()).unwrap();
+    let refused = open(folder.path(), SettleLimits::default()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Database { .. }), "{refused:?}");
+}
