@@ -1,0 +1,223 @@
+//! What happens when the journal has answered: show what is durable, forget what is not.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+
+use super::messages::AppendRefused;
+use super::state::{Forgotten, IN_DOUBT};
+use super::{DocumentActor, broadcast};
+use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::journal::Append;
+use crate::actors::registry::Fenced;
+use crate::actors::session::{SessionActor, wire};
+use crate::ids::{ClientId, SessionId};
+use crate::metrics::METRICS;
+use crate::protocol::{ErrorMessage, ServerMessage};
+
+/// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation.
+const TOUCH_EVERY: i64 = 5_000;
+
+impl DocumentActor {
+    /// Hands everything that is speculative to the journal, unless it has an append of this document already.
+    pub(super) fn append(&mut self, ctx: &mut Context<Self>) {
+        let Some(ops) = self.state.take_append() else { return };
+        let at = ops.last().map_or(0, |op| op.at);
+        let touch = at - self.touched >= TOUCH_EVERY;
+        if touch {
+            self.touched = at;
+        }
+        let append = Append {
+            doc: self.state.id.clone(),
+            incarnation: self.incarnation,
+            ops,
+            touch,
+            reply: ctx.address().recipient(),
+        };
+        self.append_since = Some(Instant::now());
+        if let Err(error) = self.shared.journal.try_send(append) {
+            tracing::warn!(document_id = %self.state.id, %error, "the journal takes no more");
+            self.append_since = None;
+            self.refuse_pending(&Refusal::unavailable("the journal takes no more operations now"));
+        }
+    }
+
+    /// Puts everything off until it is known what became of the append that the journal has. REST callers are not kept
+    /// waiting for that: the same operation sent again finds its outcome.
+    pub(super) fn doubt(&mut self) {
+        tracing::warn!(document_id = %self.state.id, "operations wait for storage to answer");
+        let why = Refusal::unavailable(IN_DOUBT);
+        let forgotten = self.state.doubt();
+        self.tell_forgotten(forgotten, &why);
+        for (_, waiting) in self.waiting.drain() {
+            // The caller may be gone.
+            let _ = waiting.send(Err(why.clone()));
+        }
+    }
+
+    pub(super) fn settle(&mut self, durable: usize, refused: Option<AppendRefused>, ctx: &mut Context<Self>) {
+        if let Some(since) = self.append_since.take() {
+            METRICS.commit.observe(since.elapsed().as_secs_f64());
+        }
+        if durable > 0 {
+            let committed = self.guarded(ctx, None, |actor| actor.committed(durable));
+            if committed.is_none() {
+                return;
+            }
+            self.report_lag();
+            self.broadcast(ctx);
+        }
+        match refused {
+            None => {}
+            Some(AppendRefused::Unavailable(why)) => self.refuse_pending(&Refusal::unavailable(why)),
+            Some(AppendRefused::Conflict(why)) => {
+                tracing::error!(document_id = %self.state.id, why, "the log holds another operation: rehydrating");
+                return self.crash(ctx, None);
+            }
+            Some(AppendRefused::Fenced) => return self.leave_shard(ctx),
+        }
+        self.append(ctx);
+        if self.state.snapshot_is_due() {
+            self.begin_snapshot(ctx);
+        }
+        self.finish_drain(ctx);
+    }
+
+    /// Moves cursors, answers REST callers, and queues the operations for the next broadcast.
+    fn committed(&mut self, count: usize) {
+        for durable in self.state.committed(count) {
+            let op = durable.op;
+            METRICS.operations.inc();
+            self.board.move_through(&op.delta, op.client);
+            if let Some(waiting) = self.waiting.remove(&(op.client, op.seq)) {
+                // The caller may be gone; the operation is durable all the same.
+                let _ = waiting.send(Ok(op.version));
+            }
+            self.unsent.push(op);
+            self.unsent_since.push(durable.received);
+        }
+    }
+
+    /// Sends what is durable to everybody, now or when the rest after the last broadcast is over.
+    pub(super) fn broadcast(&mut self, ctx: &mut Context<Self>) {
+        if self.broadcast_due || self.unsent.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        if now < self.rest_until {
+            self.broadcast_due = true;
+            ctx.run_later(self.rest_until - now, |actor, ctx| {
+                actor.broadcast_due = false;
+                actor.broadcast(ctx);
+            });
+            return;
+        }
+        self.broadcast_now();
+    }
+
+    /// Sends what is durable to everybody.
+    pub(super) fn broadcast_now(&mut self) {
+        let ops: Vec<Arc<_>> = std::mem::take(&mut self.unsent);
+        let Some(first) = ops.first() else { return };
+        let base = first.version - 1;
+        let hash = self.state.due_hash();
+        for frame in broadcast::frames(base, &ops, hash) {
+            for attached in self.sessions.values() {
+                attached.link.outbox.push_ops(&frame);
+            }
+        }
+        for received in self.unsent_since.drain(..) {
+            METRICS.propagation.observe(received.elapsed().as_secs_f64());
+        }
+        self.rest_until = Instant::now() + self.shared.settings.delivery_cost * self.sessions.len() as u32;
+    }
+
+    /// Goes back to what is durable and tells everybody concerned to send again.
+    pub(super) fn refuse_pending(&mut self, why: &Refusal) {
+        let forgotten = self.state.forget_pending();
+        self.tell_forgotten(forgotten, why);
+    }
+
+    fn tell_forgotten(&mut self, forgotten: Vec<Forgotten>, why: &Refusal) {
+        for forgotten in forgotten {
+            if let Some(waiting) = self.waiting.remove(&(forgotten.client, forgotten.seq)) {
+                let _ = waiting.send(Err(why.clone()));
+            }
+            if let Some(session) = forgotten.session {
+                self.refuse(session, forgotten.seq, why);
+            }
+        }
+    }
+
+    /// Answers an operation of a session with an error.
+    pub(super) fn refuse(&self, session: SessionId, seq: u64, why: &Refusal) {
+        METRICS.refused.with_label_values(&[why.code.as_str()]).inc();
+        let Some(attached) = self.sessions.get(&session) else { return };
+        let error = ErrorMessage {
+            code: why.code,
+            message: why.message.clone(),
+            seq: Some(seq),
+            retry_after_ms: why.retry_after_ms,
+            fatal: false,
+        };
+        attached.tell(&ServerMessage::Error(error));
+    }
+
+    /// Another node owns the shard: the sessions are sent there, and this actor ends.
+    fn leave_shard(&mut self, ctx: &mut Context<Self>) {
+        self.state.forget_pending();
+        self.shared.registry.do_send(Fenced { doc: self.state.id.clone(), incarnation: self.incarnation });
+        for attached in self.sessions.values() {
+            attached.notify(crate::actors::session::Moved);
+        }
+        self.sessions.clear();
+        self.waiting.clear();
+        ctx.stop();
+    }
+
+    /// Takes a session out of the set.
+    pub(super) fn remove_session(&mut self, session: SessionId) {
+        let Some(attached) = self.sessions.remove(&session) else { return };
+        self.board.remove(session);
+        self.release_client(attached.client, session);
+        self.last_used = Instant::now();
+    }
+
+    fn release_client(&mut self, client: ClientId, session: SessionId) {
+        if let Some(known) = self.state.clients.get_mut(client)
+            && known.session == Some(session)
+        {
+            known.session = None;
+        }
+        self.state.clients.unload_if_idle(client);
+    }
+}
+
+impl super::Attached {
+    /// Sends the session's actor a message, if it is still there.
+    pub(super) fn notify<M: Message<Result = ()> + Send + 'static>(&self, message: M)
+    where
+        SessionActor: Handler<M>,
+    {
+        if let Some(session) = self.address.upgrade() {
+            session.do_send(message);
+        }
+    }
+
+    /// Queues a frame that answers this session.
+    pub(super) fn tell(&self, message: &ServerMessage) {
+        if !self.link.outbox.push_control(wire::message(message)) {
+            self.link.cut();
+        }
+    }
+}
+
+/// The refusal of operations that were under way when their document was lost.
+pub fn lost() -> Refusal {
+    Refusal {
+        code: ErrorCode::Internal,
+        message: "the document failed while it held this operation; send it again".into(),
+        retry_after_ms: Some(500),
+    }
+}

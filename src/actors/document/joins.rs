@@ -1,0 +1,168 @@
+//! How sessions come to take part.
+
+use actix::fut;
+use actix::prelude::*;
+use bytes::Bytes;
+
+use super::messages::{Join, Joined, Resume, Start};
+use super::state::may_use;
+use super::{Attached, DocumentActor};
+use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::session::Replaced;
+use crate::ids::{ClientId, Version};
+use crate::metrics::METRICS;
+use crate::storage::ClientRow;
+
+impl Handler<Join> for DocumentActor {
+    type Result = ResponseActFuture<Self, Result<Joined, Refusal>>;
+
+    fn handle(&mut self, join: Join, ctx: &mut Self::Context) -> Self::Result {
+        let asks_beyond_head = match &join.resume {
+            Resume::From { since, .. } => *since > self.state.version(),
+            Resume::Reattach { sent, .. } => *sent > self.state.version(),
+            Resume::Nothing => false,
+        };
+        if self.state.clients.knows(join.client) && !asks_beyond_head {
+            // At once: a message behind this one may unload the client.
+            return Box::pin(fut::ready(self.join(join, None, ctx)));
+        }
+        self.state.clients.ask(join.client);
+        let (store, doc, client) = (self.shared.store.clone(), self.state.id.clone(), join.client);
+        let head = self.state.version();
+        let ask = async move {
+            let row = store.client(&doc, client).await?;
+            // A client that holds more than this actor knows: the log decides which of the two is wrong.
+            let beyond = asks_beyond_head && !store.read_ops(&doc, head, head + 1, 1, 0).await?.is_empty();
+            Ok::<_, crate::storage::StoreError>((row, beyond))
+        };
+        Box::pin(fut::wrap_future(ask).map(move |answer, actor: &mut Self, ctx| {
+            actor.state.clients.answered(client);
+            let (row, beyond) = answer.map_err(|error| Refusal::from(&error))?;
+            if beyond && actor.state.version() == head && actor.state.is_settled() {
+                tracing::error!(document_id = %actor.state.id, head, "the log is ahead of its owner: rehydrating");
+                actor.crash(ctx, None);
+                return Err(Refusal::unavailable("the document is being read again"));
+            }
+            actor.join(join, row, ctx)
+        }))
+    }
+}
+
+impl DocumentActor {
+    fn join(
+        &mut self,
+        join: Join,
+        row: Option<ClientRow>,
+        ctx: &mut Context<Self>,
+    ) -> Result<Joined, Refusal> {
+        if self.state.deleted {
+            return Err(Refusal::new(ErrorCode::NotFound, "the document was deleted"));
+        }
+        let known = self.state.clients.load(join.client, &join.user, row);
+        if join.link.has_left() {
+            // Its `Leave` has been handled already, or will find nothing.
+            self.state.clients.unload_if_idle(join.client);
+            return Err(Refusal::unavailable("the session has ended"));
+        }
+        if !may_use(&known.user, &join.user) {
+            self.state.clients.unload_if_idle(join.client);
+            return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
+        }
+        // A guest's client passes to the first signed-in user who presents it.
+        known.user.clone_from(&join.user);
+        let last_seq = known.last_seq;
+        if let Some(older) = known.session.replace(join.session)
+            && older != join.session
+        {
+            self.replace(older);
+        }
+        self.last_used = std::time::Instant::now();
+        let version = self.state.version();
+        let start = self.start_of(&join);
+        join.link.outbox.begin(match start {
+            Start::Content { .. } => version,
+            Start::Since(since) => since,
+        });
+        if let Resume::Reattach { presence: Some((state, base)), .. } = join.resume {
+            self.place(join.session, join.client, &join.person, Some(state), base);
+        }
+        let peers = self.board.peers(version);
+        let attached = Attached {
+            address: join.address,
+            link: join.link,
+            client: join.client,
+            person: join.person,
+            receipts: join.receipts,
+            gone: Vec::new(),
+        };
+        self.sessions.insert(join.session, attached);
+        self.schedule_presence(ctx);
+        Ok(Joined { history: self.state.history, version, role: self.role(), last_seq, peers, start })
+    }
+
+    /// Ends the older session of a client that has come again; what it still sends is ignored.
+    fn replace(&mut self, older: crate::ids::SessionId) {
+        if let Some(attached) = self.sessions.remove(&older) {
+            self.board.remove(older);
+            attached.notify(Replaced);
+            METRICS.dropped.with_label_values(&["replaced"]).inc();
+        }
+    }
+
+    fn start_of(&mut self, join: &Join) -> Start {
+        let version = self.state.version();
+        match &join.resume {
+            Resume::Nothing => Start::Content { json: self.content_json(), reset: false },
+            Resume::From { since, history } => {
+                let same =
+                    history.as_ref().is_none_or(|h| h.eq_ignore_ascii_case(&self.state.history.to_string()));
+                if same && *since <= version {
+                    METRICS.reconnects.inc();
+                    Start::Since(*since)
+                } else {
+                    Start::Content { json: self.content_json(), reset: true }
+                }
+            }
+            Resume::Reattach { sent, .. } => Start::Since((*sent).min(version)),
+        }
+    }
+
+    /// Returns the durable content as JSON; a thousand sessions that join at one version share one.
+    fn content_json(&mut self) -> Bytes {
+        let version: Version = self.state.version();
+        if let Some((at, json)) = &self.content_json
+            && *at == version
+        {
+            return json.clone();
+        }
+        let mut json = Vec::with_capacity(self.state.content().size() as usize + 64);
+        self.state.content().write_json(&mut json);
+        let json = Bytes::from(json);
+        // Small ones are made faster than they are worth keeping.
+        self.content_json = (json.len() > 4_096).then(|| (version, json.clone()));
+        json
+    }
+
+    /// Loads what storage knows of a client before `then` is called with this actor.
+    pub(super) fn with_client<T: 'static>(
+        &mut self,
+        client: ClientId,
+        then: impl FnOnce(&mut Self, &mut Context<Self>, Result<Option<ClientRow>, Refusal>) -> T + 'static,
+    ) -> ResponseActFuture<Self, T> {
+        let (store, doc) = (self.shared.store.clone(), self.state.id.clone());
+        let known = self.state.clients.knows(client);
+        self.state.clients.ask(client);
+        let ask = async move {
+            if known {
+                return Ok(None);
+            }
+            store.client(&doc, client).await.map_err(|error| Refusal::from(&error))
+        };
+        Box::pin(fut::wrap_future(ask).map(move |row, actor: &mut Self, ctx| {
+            actor.state.clients.answered(client);
+            let result = then(actor, ctx, row);
+            actor.state.clients.unload_if_idle(client);
+            result
+        }))
+    }
+}

@@ -1,0 +1,504 @@
+//! The actor of one live document: it owns the canonical operation sequence and the set of sessions.
+//!
+//! The actor is a thin shell. [`DocumentState`] decides; the shell receives, calls it inside `catch_unwind`, and sends.
+//! A panic ends this actor alone: its sessions are told, the registry makes a new one from what is durable.
+
+pub mod broadcast;
+mod catch_up;
+pub mod clients;
+mod commits;
+mod joins;
+pub mod messages;
+pub mod operation;
+pub mod presence;
+pub mod rehydrate;
+pub mod state;
+mod submits;
+pub mod tail;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::WeakAddr;
+use actix::prelude::*;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+pub use self::commits::lost;
+pub use self::messages::*;
+use self::operation::SequencedOp;
+use self::presence::{Board, PresenceState};
+use self::state::DocumentState;
+use crate::actors::clock::Clock;
+use crate::actors::error::Refusal;
+use crate::actors::journal::JournalActor;
+use crate::actors::registry::{Crashed, Passivate, RegistryActor};
+use crate::actors::service::{Live, Person, Reading};
+use crate::actors::session::link::Link;
+use crate::actors::session::{Detached, Ended, SessionActor, wire};
+use crate::actors::snapshot::{SnapshotActor, SnapshotDue};
+use crate::config::DocumentSettings;
+use crate::ids::{ClientId, Millis, SessionId, Version};
+use crate::metrics::METRICS;
+use crate::protocol::{Peer, PeersMessage, Role, RoleMessage, ServerMessage, UserInfo, close};
+use crate::storage::SharedStore;
+
+/// How often presence is told to the others, at most (protocol section 4).
+const PRESENCE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often an actor looks whether it is still needed.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
+
+/// Messages that may wait for one document; beyond it sessions answer `unavailable` themselves.
+const MAILBOX: usize = 4_096;
+
+/// Departures that are kept for a session that is behind; after more it is cut, and is told everything when it is back.
+const MOST_GONE: usize = 256;
+
+/// What every document actor of this server shares.
+pub struct Shared {
+    pub store: SharedStore,
+    pub journal: Addr<JournalActor>,
+    pub snapshots: Addr<SnapshotActor>,
+    pub registry: Addr<RegistryActor>,
+    pub settings: DocumentSettings,
+    pub clock: Clock,
+    /// Called with every submission before the state machine: lets tests inject a panic.
+    pub probe: Option<Probe>,
+}
+
+/// See [`Shared::probe`].
+pub type Probe = Arc<dyn Fn(&operation::Submission) + Send + Sync>;
+
+/// A session that takes part.
+struct Attached {
+    address: WeakAddr<SessionActor>,
+    link: Arc<Link>,
+    client: ClientId,
+    person: Arc<UserInfo>,
+    receipts: bool,
+    /// Sessions that ended while this one was behind, which it has not been told.
+    gone: Vec<Peer>,
+}
+
+/// See the module's documentation.
+pub struct DocumentActor {
+    shared: Arc<Shared>,
+    incarnation: u64,
+    state: DocumentState,
+    sessions: HashMap<SessionId, Attached>,
+    board: Board,
+    /// REST callers who wait for their operation to become durable.
+    waiting: HashMap<(ClientId, u64), oneshot::Sender<Result<Version, Refusal>>>,
+    /// Durable operations that have not been broadcast, because the last broadcast was just now.
+    unsent: Vec<Arc<SequencedOp>>,
+    /// When their frames had arrived.
+    unsent_since: Vec<Instant>,
+    /// Before this time no further broadcast begins, see [`DocumentSettings::delivery_cost`].
+    rest_until: Instant,
+    broadcast_due: bool,
+    presence_due: bool,
+    /// When presence was last told: the first after a pause goes out at once.
+    presence_told: Instant,
+    /// When the append that the journal has was handed over.
+    append_since: Option<Instant>,
+    /// The content as JSON at a version, shared by all that join at it.
+    content_json: Option<(Version, Bytes)>,
+    snapshot: Snapshotting,
+    last_used: Instant,
+    /// Answered when everything is durable and in a snapshot.
+    draining: Vec<oneshot::Sender<()>>,
+    /// When `updated_at` was last written.
+    touched: Millis,
+    /// The version of the last snapshot that was written.
+    snapshotted: Version,
+    /// What this document has added to the metric of operations in no snapshot.
+    reported_lag: i64,
+}
+
+/// Where the document is with its snapshots.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Snapshotting {
+    Idle,
+    /// One is being written; if it fails, this was the version of the one before.
+    Writing {
+        previous: Version,
+    },
+}
+
+impl DocumentActor {
+    /// Starts the actor on the current thread.
+    pub fn begin(birth: Birth, shared: Arc<Shared>) -> Addr<Self> {
+        Self::create(|ctx| {
+            ctx.set_mailbox_capacity(MAILBOX);
+            Self {
+                incarnation: birth.incarnation,
+                touched: birth.state.at,
+                snapshotted: birth.state.snapshot_version,
+                reported_lag: 0,
+                state: DocumentState::new(birth.state, shared.settings),
+                shared,
+                sessions: HashMap::new(),
+                board: Board::default(),
+                waiting: HashMap::new(),
+                unsent: Vec::new(),
+                unsent_since: Vec::new(),
+                rest_until: Instant::now(),
+                broadcast_due: false,
+                presence_due: false,
+                presence_told: Instant::now(),
+                append_since: None,
+                content_json: None,
+                snapshot: Snapshotting::Idle,
+                last_used: Instant::now(),
+                draining: Vec::new(),
+            }
+        })
+    }
+
+    /// Calls the state machine. A panic in it ends this actor: `culprit` is the operation that it was working on.
+    fn guarded<R>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        culprit: Option<(ClientId, u64)>,
+        work: impl FnOnce(&mut Self) -> R,
+    ) -> Option<R> {
+        // What a panic leaves half done is thrown away with the actor: only storage survives it.
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(result) => Some(result),
+            Err(_) => {
+                self.crash(ctx, culprit);
+                None
+            }
+        }
+    }
+
+    /// Ends this actor; a new one is made from what is durable, and the sessions attach to it.
+    fn crash(&mut self, ctx: &mut Context<Self>, culprit: Option<(ClientId, u64)>) {
+        self.let_go(culprit);
+        ctx.stop();
+    }
+
+    /// Tells the registry that this actor has failed, and every session, each of which will ask for the document again.
+    fn let_go(&mut self, culprit: Option<(ClientId, u64)>) {
+        METRICS.crashes.inc();
+        tracing::error!(document_id = %self.state.id, ?culprit, "a document actor failed and is replaced");
+        self.shared.registry.do_send(Crashed {
+            doc: self.state.id.clone(),
+            incarnation: self.incarnation,
+            culprit,
+        });
+        for attached in self.sessions.values() {
+            attached.notify(Detached { incarnation: self.incarnation });
+        }
+        self.sessions.clear();
+        self.waiting.clear();
+    }
+
+    fn schedule_presence(&mut self, ctx: &mut Context<Self>) {
+        if self.presence_due || !self.board.has_changes() {
+            return;
+        }
+        self.presence_due = true;
+        let wait = PRESENCE_INTERVAL.saturating_sub(self.presence_told.elapsed());
+        ctx.run_later(wait, |actor, _| {
+            actor.presence_due = false;
+            actor.presence_told = Instant::now();
+            // Cursors are in the coordinates of the durable head, so nobody may be behind it by a broadcast.
+            actor.broadcast_now();
+            let peers = actor.board.take_changes(actor.state.version());
+            actor.tell_presence(peers);
+        });
+    }
+
+    /// Puts a session's state, given in the coordinates of `base`, on the board. One beyond the head is ignored, and one
+    /// older than what is in memory: the next will be in time.
+    fn place(
+        &mut self,
+        session: SessionId,
+        client: ClientId,
+        person: &Arc<UserInfo>,
+        mut state: Option<PresenceState>,
+        base: Option<Version>,
+    ) {
+        if let Some(state) = &mut state {
+            let base = base.unwrap_or(self.state.version());
+            if base > self.state.version() {
+                return;
+            }
+            let Some(since) = self.state.tail().since(base) else { return };
+            presence::catch_up(state, client, since.map(|op| (&op.delta, op.client)));
+        }
+        self.board.set(session, client, person, state, self.state.content().length());
+    }
+
+    /// Tells everybody what has changed. For those who are behind, who is gone is kept: who is there they are told when
+    /// they have caught up.
+    fn tell_presence(&mut self, peers: Vec<Peer>) {
+        if peers.is_empty() {
+            return;
+        }
+        let frame = PeersMessage { peers };
+        let bytes = wire::message(&ServerMessage::Presence(frame.clone()));
+        for attached in self.sessions.values_mut() {
+            if attached.link.outbox.push_presence(&bytes) {
+                continue;
+            }
+            attached.gone.extend(frame.peers.iter().filter(|peer| peer.state.is_none()).cloned());
+            if attached.gone.len() > MOST_GONE {
+                METRICS.dropped.with_label_values(&["overflow"]).inc();
+                attached.link.cut();
+            }
+        }
+    }
+
+    /// Passivates the document when nobody has used it for a while, after a last snapshot.
+    fn check_idle(&mut self, ctx: &mut Context<Self>) {
+        let idle_for = self.last_used.elapsed();
+        if !self.sessions.is_empty() {
+            if idle_for > self.shared.settings.passivate_after {
+                self.state.shrink();
+                self.content_json = None;
+            }
+            return;
+        }
+        let busy = !self.state.is_settled() || self.snapshot != Snapshotting::Idle;
+        if busy || idle_for < self.shared.settings.passivate_after {
+            return;
+        }
+        if self.state.snapshot_version() < self.state.version() {
+            self.begin_snapshot(ctx);
+            return;
+        }
+        // The registry forgets the document first, so that no new session finds an actor that is about to stop.
+        let passivate = Passivate { doc: self.state.id.clone(), incarnation: self.incarnation };
+        let asked = self.shared.registry.send(passivate).into_actor(self);
+        ctx.wait(asked.map(|answer, actor, ctx| {
+            // `false`: the registry does not know this actor any more, and nobody will find it either.
+            if answer.is_ok() && actor.sessions.is_empty() {
+                ctx.stop();
+            }
+        }));
+    }
+
+    fn begin_snapshot(&mut self, ctx: &mut Context<Self>) {
+        if self.snapshot != Snapshotting::Idle {
+            return;
+        }
+        let previous = self.state.snapshot_version();
+        let due = SnapshotDue {
+            doc: self.state.id.clone(),
+            history: self.state.history,
+            version: self.state.version(),
+            at: self.state.at(),
+            content: self.state.content().clone(),
+            reply: ctx.address(),
+        };
+        // A full queue means that snapshots are behind: the log has everything, and the next commit asks again.
+        if self.shared.snapshots.try_send(due).is_ok() {
+            self.state.snapshot_begun();
+            self.snapshot = Snapshotting::Writing { previous };
+        }
+    }
+
+    fn finish_drain(&mut self, ctx: &mut Context<Self>) {
+        if self.draining.is_empty() || !self.state.is_settled() || self.snapshot != Snapshotting::Idle {
+            return;
+        }
+        if self.state.snapshot_version() < self.state.version() {
+            self.begin_snapshot(ctx);
+            if self.snapshot != Snapshotting::Idle {
+                return;
+            }
+        }
+        for waiter in self.draining.drain(..) {
+            // Whoever asked may have given up by now.
+            let _ = waiter.send(());
+        }
+    }
+
+    /// What everybody may do: roles per user are not known yet.
+    fn role(&self) -> Role {
+        if self.state.archived { Role::Viewer } else { Role::Editor }
+    }
+
+    /// Keeps the metric of operations in no snapshot.
+    fn report_lag(&mut self) {
+        let lag = (self.state.version() - self.snapshotted) as i64;
+        METRICS.snapshot_lag.add(lag - self.reported_lag);
+        self.reported_lag = lag;
+    }
+
+    /// Ends all sessions of a document that was deleted.
+    fn end_sessions(&mut self) {
+        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            if let Some(attached) = self.sessions.get(&session) {
+                attached.link.outbox.close([wire::close(close::DELETED, "document deleted")]);
+                attached.notify(Ended);
+                METRICS.dropped.with_label_values(&["deleted"]).inc();
+            }
+            self.remove_session(session);
+        }
+    }
+
+    /// The first line of the durable text, at most 120 characters.
+    fn live(&self) -> Live {
+        let mut people: Vec<Person> = Vec::new();
+        for attached in self.sessions.values() {
+            if people.len() < 20 && people.iter().all(|p| p.id.as_str() != attached.person.id) {
+                people.push(Person::from(&*attached.person));
+            }
+        }
+        people.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
+        Live {
+            version: self.state.version(),
+            at: self.state.at(),
+            preview: crate::actors::snapshot::first_line(self.state.content()),
+            sessions: self.sessions.len(),
+            people,
+        }
+    }
+}
+
+impl Actor for DocumentActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        METRICS.documents.inc();
+        ctx.run_interval(IDLE_CHECK.min(self.shared.settings.passivate_after), Self::check_idle);
+    }
+}
+
+impl Drop for DocumentActor {
+    fn drop(&mut self) {
+        METRICS.documents.dec();
+        METRICS.snapshot_lag.sub(self.reported_lag);
+        tracing::debug!(document_id = %self.state.id, incarnation = self.incarnation, "document left memory");
+        // A panic outside of the state machine has ended the actor without a word.
+        if !self.sessions.is_empty() {
+            self.let_go(None);
+        }
+    }
+}
+
+impl Handler<Leave> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
+        self.remove_session(leave.session);
+        self.schedule_presence(ctx);
+    }
+}
+
+impl Handler<MoveCursor> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, moved: MoveCursor, ctx: &mut Self::Context) {
+        let Some(attached) = self.sessions.get(&moved.session) else { return };
+        let (client, person) = (attached.client, attached.person.clone());
+        self.place(moved.session, client, &person, moved.state, moved.base);
+        self.schedule_presence(ctx);
+    }
+}
+
+impl Handler<Read> for DocumentActor {
+    type Result = MessageResult<Read>;
+
+    fn handle(&mut self, _: Read, _: &mut Self::Context) -> Self::Result {
+        self.last_used = Instant::now();
+        MessageResult(Reading {
+            history: self.state.history,
+            version: self.state.version(),
+            at: self.state.at(),
+            content: self.state.content().clone(),
+        })
+    }
+}
+
+impl Handler<Inspect> for DocumentActor {
+    type Result = MessageResult<Inspect>;
+
+    fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.live())
+    }
+}
+
+impl Handler<RowChanged> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, changed: RowChanged, ctx: &mut Self::Context) {
+        if self.state.archived != changed.archived {
+            self.state.archived = changed.archived;
+            let role = RoleMessage { role: self.role(), expires_at: None };
+            self.sessions.values().for_each(|attached| attached.tell(&ServerMessage::Role(role)));
+        }
+        self.state.deleted = changed.deleted;
+        if changed.deleted {
+            self.end_sessions();
+            self.schedule_presence(ctx);
+        }
+    }
+}
+
+impl Handler<Stop> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.end_sessions();
+        ctx.stop();
+    }
+}
+
+impl Handler<SnapshotDone> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, done: SnapshotDone, ctx: &mut Self::Context) {
+        if let Snapshotting::Writing { previous } = self.snapshot {
+            match done.bytes {
+                Some(bytes) => {
+                    self.state.snapshot_written(bytes);
+                    self.snapshotted = done.version;
+                    self.report_lag();
+                }
+                None => self.state.snapshot_failed(previous),
+            }
+        }
+        self.snapshot = Snapshotting::Idle;
+        if done.bytes.is_some() {
+            self.finish_drain(ctx);
+        } else {
+            // Storage did not take it: whoever waits for the drain waits no longer, the log has everything.
+            self.draining.clear();
+        }
+    }
+}
+
+impl Handler<Drain> for DocumentActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        let (done, waited) = oneshot::channel();
+        self.draining.push(done);
+        self.finish_drain(ctx);
+        Box::pin(async move {
+            let _ = waited.await;
+        })
+    }
+}
+
+impl Handler<Reported> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, reported: Reported, ctx: &mut Self::Context) {
+        if reported.incarnation != self.incarnation {
+            return;
+        }
+        match reported.report {
+            Report::InDoubt => self.doubt(),
+            Report::Settled { durable, refused } => self.settle(durable, refused, ctx),
+        }
+    }
+}

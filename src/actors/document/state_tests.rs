@@ -1,0 +1,229 @@
+//! The state machine alone: what is shown, what is forgotten, what is refused.
+
+use std::time::Instant;
+
+use super::*;
+use crate::ot::{Attributes, Delta};
+
+const NOW: Millis = 1_000;
+
+fn client(n: u128) -> ClientId {
+    ClientId(uuid::Uuid::from_u128(n))
+}
+
+fn user(client: ClientId) -> UserId {
+    UserId::guest(client)
+}
+
+fn state_with(settings: DocumentSettings) -> DocumentState {
+    let from = Rehydrated {
+        id: "doc".parse().unwrap(),
+        history: HistoryId::generate(),
+        version: 0,
+        at: 0,
+        content: Document::new(),
+        tail: Vec::new(),
+        snapshot_version: 0,
+        snapshot_bytes: 0,
+        archived: false,
+        deleted: false,
+        poison: vec![(client(9), 1)],
+    };
+    let mut state = DocumentState::new(from, settings);
+    for n in [1, 2, 9] {
+        state.clients.load(client(n), &user(client(n)), None).session = Some(SessionId(n as u64));
+    }
+    state
+}
+
+fn state() -> DocumentState {
+    state_with(DocumentSettings::default())
+}
+
+fn submission(n: u128, seq: u64, base: Version, delta: Delta) -> Submission {
+    Submission {
+        session: Some(SessionId(n as u64)),
+        client: client(n),
+        seq,
+        user: user(client(n)),
+        base,
+        delta,
+        received: Instant::now(),
+        base_checked: false,
+    }
+}
+
+fn insert(at: u64, text: &str) -> Delta {
+    Delta::new().retain(at, Attributes::default()).insert(text, Attributes::default())
+}
+
+/// Submits, appends and commits.
+fn commit(state: &mut DocumentState, submission: Submission) {
+    assert!(matches!(state.submit(submission, NOW), Submitted::Accepted(_)));
+    let count = state.take_append().unwrap().len();
+    state.committed(count);
+}
+
+fn code(submitted: &Submitted) -> Option<ErrorCode> {
+    match submitted {
+        Submitted::Refused(refusal) => Some(refusal.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_worked_example_ends_as_hello_xy() {
+    let mut state = state();
+    commit(&mut state, submission(1, 1, 0, insert(0, "Hello")));
+    commit(&mut state, submission(1, 2, 1, insert(5, "X")));
+    commit(&mut state, submission(2, 1, 1, insert(5, "Y")));
+    assert_eq!(state.content().text(), "HelloXY");
+    assert_eq!(state.version(), 3);
+}
+
+#[test]
+fn what_is_not_durable_is_shown_to_nobody() {
+    let mut state = state();
+    assert!(matches!(state.submit(submission(1, 1, 0, insert(0, "a")), NOW), Submitted::Accepted(1)));
+    assert_eq!((state.version(), state.content().text().as_str()), (0, ""));
+    assert_eq!(code(&state.submit(submission(2, 1, 1, insert(1, "b")), NOW)), Some(ErrorCode::FutureBase));
+    assert_eq!(state.take_append().unwrap().len(), 1);
+    assert!(state.take_append().is_none(), "one append at a time");
+    assert_eq!(state.committed(1).len(), 1);
+    assert_eq!((state.version(), state.content().text().as_str()), (1, "a"));
+}
+
+#[test]
+fn going_back_forgets_everything_that_was_not_durable_and_lets_it_come_again() {
+    let mut state = state();
+    commit(&mut state, submission(1, 1, 0, insert(0, "a")));
+    state.submit(submission(1, 2, 1, insert(1, "b")), NOW);
+    state.take_append();
+    state.submit(submission(2, 1, 1, insert(1, "c")), NOW);
+    let forgotten: Vec<_> = state.forget_pending().iter().map(|f| (f.client, f.seq, f.session)).collect();
+    assert_eq!(forgotten, [(client(1), 2, Some(SessionId(1))), (client(2), 1, Some(SessionId(2)))]);
+    assert_eq!((state.version(), state.content().text().as_str(), state.is_settled()), (1, "a", true));
+    commit(&mut state, submission(1, 2, 1, insert(1, "b")));
+    assert_eq!(state.content().text(), "ab");
+}
+
+#[test]
+fn an_operation_is_applied_once_however_often_it_is_sent() {
+    let mut state = state();
+    assert!(matches!(state.submit(submission(1, 5, 0, insert(0, "a")), NOW), Submitted::Accepted(1)));
+    assert!(matches!(state.submit(submission(1, 5, 0, insert(0, "a")), NOW), Submitted::InFlight));
+    assert_eq!(code(&state.submit(submission(1, 4, 0, insert(0, "a")), NOW)), Some(ErrorCode::BadOp));
+    state.take_append();
+    state.committed(1);
+    assert!(matches!(state.submit(submission(1, 5, 0, insert(0, "z")), NOW), Submitted::Committed(1)));
+    assert!(matches!(state.submit(submission(1, 4, 0, insert(0, "z")), NOW), Submitted::AskLog));
+    assert_eq!(state.content().text(), "a");
+}
+
+#[test]
+fn a_base_below_the_own_last_operation_is_stale_also_while_that_is_under_way() {
+    let mut state = state();
+    state.submit(submission(1, 1, 0, insert(0, "a")), NOW);
+    assert_eq!(code(&state.submit(submission(1, 2, 0, insert(1, "b")), NOW)), Some(ErrorCode::StaleBase));
+    state.take_append();
+    state.committed(1);
+    assert_eq!(code(&state.submit(submission(1, 2, 0, insert(1, "b")), NOW)), Some(ErrorCode::StaleBase));
+    assert!(matches!(state.submit(submission(1, 2, 1, insert(1, "b")), NOW), Submitted::Accepted(2)));
+}
+
+#[test]
+fn an_operation_that_transforming_empties_is_a_version_like_any_other() {
+    let mut state = state();
+    commit(&mut state, submission(1, 1, 0, insert(0, "abc")));
+    commit(&mut state, submission(1, 2, 1, Delta::new().delete(3)));
+    commit(&mut state, submission(2, 1, 1, Delta::new().delete(2)));
+    assert_eq!(state.version(), 3);
+    let last = state.tail().since(2).unwrap().next().unwrap();
+    assert!(last.delta.is_empty() && last.member().ends_with(b"\"delta\":[]}"));
+}
+
+#[test]
+fn bad_operations_change_nothing() {
+    let mut state = state();
+    commit(&mut state, submission(1, 1, 0, insert(0, "a😀")));
+    for bad in [insert(4, "x"), insert(2, "x"), Delta::new().delete(9)] {
+        assert_eq!(code(&state.submit(submission(2, 1, 1, bad), NOW)), Some(ErrorCode::BadOp));
+    }
+    assert_eq!(
+        code(&state.submit(submission(9, 1, 1, insert(0, "x")), NOW)),
+        Some(ErrorCode::BadOp),
+        "poison"
+    );
+    state.archived = true;
+    assert_eq!(code(&state.submit(submission(2, 1, 1, insert(0, "x")), NOW)), Some(ErrorCode::ReadOnly));
+    assert!(state.is_settled());
+    assert_eq!(state.content().text(), "a😀");
+}
+
+#[test]
+fn a_document_over_its_limit_may_only_shrink() {
+    let mut settings = DocumentSettings::default();
+    settings.limits.document_bytes = 3;
+    let mut state = state_with(settings);
+    commit(&mut state, submission(1, 1, 0, insert(0, "abc")));
+    assert_eq!(code(&state.submit(submission(1, 2, 1, insert(0, "d")), NOW)), Some(ErrorCode::TooLarge));
+    commit(&mut state, submission(1, 2, 1, Delta::new().delete(1)));
+    assert_eq!(state.content().text(), "bc");
+}
+
+#[test]
+fn the_speculative_part_and_the_tail_are_bounded() {
+    let settings = DocumentSettings { speculative_ops: 3, tail_ops: 2, ..DocumentSettings::default() };
+    let mut state = state_with(settings);
+    for n in 10..13 {
+        state.clients.load(client(n), &user(client(n)), None);
+        assert!(matches!(state.submit(submission(n, 1, 0, insert(0, "x")), NOW), Submitted::Accepted(_)));
+    }
+    assert_eq!(code(&state.submit(submission(1, 1, 0, insert(0, "x")), NOW)), Some(ErrorCode::Unavailable));
+    state.take_append();
+    state.committed(3);
+    assert_eq!((state.tail().base(), state.tail().head()), (1, 3));
+    assert!(matches!(state.submit(submission(1, 1, 0, insert(0, "x")), NOW), Submitted::NeedsHistory(_, 1)));
+    assert!(!state.clients.knows(client(10)), "a client without session is left to storage");
+}
+
+#[test]
+fn time_never_falls_within_a_document() {
+    let mut state = state();
+    commit(&mut state, submission(1, 1, 0, insert(0, "a")));
+    state.submit(submission(1, 2, 1, insert(0, "b")), NOW - 500);
+    assert_eq!(state.take_append().unwrap()[0].at, NOW);
+}
+
+#[test]
+fn a_snapshot_is_due_after_enough_operations_and_enough_bytes() {
+    let mut state = state();
+    for seq in 1..=99 {
+        commit(&mut state, submission(1, seq, seq - 1, insert(0, "x")));
+    }
+    assert!(!state.snapshot_is_due());
+    commit(&mut state, submission(1, 100, 99, insert(0, "x")));
+    assert!(state.snapshot_is_due());
+    state.snapshot_begun();
+    assert!(!state.snapshot_is_due());
+    state.snapshot_failed(0);
+    assert!(state.snapshot_version() == 0);
+    // A large document's snapshot waits until a fair part of its size has been typed.
+    state.snapshot_begun();
+    state.snapshot_written(1 << 20);
+    for seq in 101..=210 {
+        commit(&mut state, submission(1, seq, seq - 1, insert(0, "x")));
+    }
+    assert!(!state.snapshot_is_due());
+}
+
+#[test]
+fn the_hash_is_due_every_hundred_versions() {
+    let mut state = state();
+    for seq in 1..=100 {
+        assert_eq!(state.due_hash(), None);
+        commit(&mut state, submission(1, seq, seq - 1, insert(0, "x")));
+    }
+    assert_eq!(state.due_hash(), Some(xxhash_rust::xxh3::xxh3_64("x".repeat(100).as_bytes())));
+    assert_eq!(state.due_hash(), None);
+}

@@ -1,0 +1,22 @@
+//! The actors: they own state and time. Dependencies point one way: `http -> actors -> {ot, storage}`.
+//!
+//! | actor | owns | is spoken to by | on its own thread |
+//! |---|---|---|---|
+//! | [`session::SessionActor`] | one WebSocket: who speaks, rate, what was sent | its client, its document | worker threads |
+//! | [`document::DocumentActor`] | one document: canonical operations, sessions, presence | sessions, journal, service | document threads |
+//! | [`journal::JournalActor`] | the positions in the log, the batch being committed | documents, service, registry | yes |
+//! | [`registry::RegistryActor`] | which documents are in memory, and which failed | service, sessions, documents | yes |
+//! | [`snapshot::SnapshotActor`] | the snapshots that wait to be written | documents | yes |
+//!
+//! [`service::Documents`] is the one door through which `http` comes in.
+
+pub mod clock;
+pub mod document;
+pub mod error;
+pub mod journal;
+mod people;
+mod rebase;
+pub mod registry;
+pub mod service;
+pub mod session;
+pub mod snapshot;

@@ -1,0 +1,464 @@
+//! The supervisor: opens every document once, replaces actors that failed, forgets those that are idle.
+//!
+//! Opening is single-flight: whoever asks while a document is being read waits for the same answer. A failed actor is
+//! never restarted in place (actix would keep its old value); a new one is made from storage, with a pause that grows.
+//! A document that fails while it is being read is quarantined: it answers `unavailable` instead of failing in a loop.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use actix::{Arbiter, ArbiterHandle, fut};
+use tokio::sync::oneshot;
+
+use crate::actors::document::{Birth, DocumentActor, Drain, Shared, rehydrate};
+use crate::actors::error::Refusal;
+use crate::actors::journal::{Barrier, Forget};
+use crate::ids::{ClientId, DocumentId};
+use crate::metrics::METRICS;
+use crate::storage::{SnapshotBodies, StoreError};
+
+/// Pause before a failed document is read again: doubled from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A document that has not failed for so long begins again with the shortest pause.
+const FORGIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// How long a quarantined document is left alone before somebody's opening tries it again.
+const QUARANTINE: Duration = Duration::from_secs(60);
+
+/// Operations remembered per document as having made it fail.
+const MAX_SUSPECTS: usize = 16;
+
+/// Documents that are read at a time. Thousands at once (everybody comes back after a restart) would take the memory of
+/// thousands of reads and be no sooner done.
+const LOADS: usize = 64;
+
+/// Requests that may wait for the registry.
+const MAILBOX: usize = 65_536;
+
+/// Somebody wants a document: answered with its actor, once it is in memory.
+#[derive(Message)]
+#[rtype(result = "Result<Addr<DocumentActor>, Refusal>")]
+pub struct Open {
+    pub doc: DocumentId,
+}
+
+/// Somebody wants to ask actors that are in memory already; none is opened for it.
+#[derive(Message)]
+#[rtype(result = "Vec<Option<Addr<DocumentActor>>>")]
+pub struct Peek {
+    pub docs: Vec<DocumentId>,
+}
+
+/// Somebody has something to tell a document's actor, if it is in memory or about to be; it is not opened for that.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<DocumentActor>>")]
+pub struct Find {
+    pub doc: DocumentId,
+}
+
+/// A document actor has ended by a panic, or has found that the log is ahead of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Crashed {
+    pub doc: DocumentId,
+    pub incarnation: u64,
+    /// The operation it was working on.
+    pub culprit: Option<(ClientId, u64)>,
+}
+
+/// An idle document actor asks to stop; `true` when nobody will find it any more.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Passivate {
+    pub doc: DocumentId,
+    pub incarnation: u64,
+}
+
+/// Another node owns a document's shard; its actor has stopped.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Fenced {
+    pub doc: DocumentId,
+    pub incarnation: u64,
+}
+
+/// A document is gone for good: its actor stops without a snapshot. Sent by the service before a purge.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Evict {
+    pub doc: DocumentId,
+}
+
+/// The server stops: no document is opened any more, and the answer comes when all are durable and snapshotted.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DrainAll;
+
+type Answer = Result<Addr<DocumentActor>, Refusal>;
+
+/// Where a document is.
+enum Slot {
+    Opening { incarnation: u64, waiting: Vec<oneshot::Sender<Answer>> },
+    Live { incarnation: u64, address: Addr<DocumentActor> },
+    Quarantined { since: Instant },
+}
+
+/// How a document has failed lately.
+struct Failures {
+    pause: Duration,
+    last: Instant,
+    /// Operations that it was working on when it failed, and how often.
+    suspects: Vec<((ClientId, u64), u32)>,
+}
+
+/// See the module's documentation.
+pub struct RegistryActor {
+    shared: Option<Arc<Shared>>,
+    bodies: Arc<SnapshotBodies>,
+    threads: Vec<ArbiterHandle>,
+    slots: HashMap<DocumentId, Slot>,
+    failures: HashMap<DocumentId, Failures>,
+    last_incarnation: u64,
+    /// Documents that are being read, at most [`LOADS`], and those that are next: each is in `slots`, too.
+    loading: usize,
+    next: VecDeque<(DocumentId, u64)>,
+    draining: bool,
+}
+
+/// Gives the registry what its documents share; sent once, before it is used.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Equip(pub Arc<Shared>);
+
+/// A document has been read, or not. Sent by the document's thread.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Opened {
+    doc: DocumentId,
+    incarnation: u64,
+    result: Result<Addr<DocumentActor>, OpenError>,
+}
+
+/// Why a document did not come into memory.
+enum OpenError {
+    Store(StoreError),
+    /// Reading it made us fail.
+    Panicked,
+}
+
+impl RegistryActor {
+    /// Makes a registry that spreads documents over `threads` by hash.
+    pub fn new(bodies: Arc<SnapshotBodies>, threads: &[Arbiter]) -> Self {
+        Self {
+            shared: None,
+            bodies,
+            threads: threads.iter().map(Arbiter::handle).collect(),
+            slots: HashMap::new(),
+            failures: HashMap::new(),
+            last_incarnation: 0,
+            loading: 0,
+            next: VecDeque::new(),
+            draining: false,
+        }
+    }
+
+    fn open(&mut self, doc: DocumentId, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        match self.slots.get_mut(&doc) {
+            Some(Slot::Live { address, .. }) if address.connected() => {
+                let _ = answer.send(Ok(address.clone()));
+                return answered;
+            }
+            Some(Slot::Opening { waiting, .. }) => {
+                waiting.push(answer);
+                return answered;
+            }
+            Some(Slot::Quarantined { since }) if since.elapsed() < QUARANTINE => {
+                let _ =
+                    answer.send(Err(Refusal::unavailable("the document is quarantined: reading it failed")));
+                return answered;
+            }
+            _ => {}
+        }
+        if self.draining {
+            let _ = answer.send(Err(Refusal::unavailable("the server is stopping")));
+            return answered;
+        }
+        let pause = self.pause_before(&doc);
+        self.last_incarnation += 1;
+        let incarnation = self.last_incarnation;
+        self.slots.insert(doc.clone(), Slot::Opening { incarnation, waiting: vec![answer] });
+        if pause.is_zero() {
+            self.load(doc, incarnation, ctx);
+        } else {
+            ctx.run_later(pause, move |registry, ctx| registry.load(doc, incarnation, ctx));
+        }
+        answered
+    }
+
+    /// Returns how long to wait before a document that has failed lately is read again.
+    fn pause_before(&mut self, doc: &DocumentId) -> Duration {
+        let Some(failures) = self.failures.get(doc) else { return Duration::ZERO };
+        if failures.last.elapsed() > FORGIVE_AFTER {
+            self.failures.remove(doc);
+            return Duration::ZERO;
+        }
+        failures.pause.saturating_sub(failures.last.elapsed())
+    }
+
+    /// Reads a document when it is its turn.
+    fn load(&mut self, doc: DocumentId, incarnation: u64, ctx: &mut Context<Self>) {
+        self.next.push_back((doc, incarnation));
+        self.load_next(ctx);
+    }
+
+    fn load_next(&mut self, ctx: &mut Context<Self>) {
+        while self.loading < LOADS
+            && let Some((doc, incarnation)) = self.next.pop_front()
+        {
+            self.loading += 1;
+            self.begin_load(doc, incarnation, ctx);
+        }
+    }
+
+    /// Reads a document on its own thread and starts its actor there.
+    fn begin_load(&mut self, doc: DocumentId, incarnation: u64, ctx: &mut Context<Self>) {
+        let Some(shared) = self.shared.clone() else { return };
+        let (bodies, registry) = (self.bodies.clone(), ctx.address());
+        let poison = self.poison(&doc);
+        let thread = usize::from(doc.shard()) % self.threads.len();
+        let spawned = self.threads[thread].spawn_fn(move || {
+            actix_rt::spawn(async move {
+                let timer = METRICS.load.start_timer();
+                // Appends of the actor before are settled first: what is read afterwards is all there is.
+                let barrier = shared.journal.send(Barrier { doc: doc.clone(), incarnation }).await;
+                let read = tokio::spawn(rehydrate::read(shared.store.clone(), bodies, doc.clone(), poison));
+                let result = match (barrier, read.await) {
+                    (Ok(()), Ok(Ok(state))) => Ok(DocumentActor::begin(Birth { incarnation, state }, shared)),
+                    (Ok(()), Ok(Err(error))) => Err(OpenError::Store(error)),
+                    (Ok(()), Err(_)) => Err(OpenError::Panicked),
+                    (Err(error), _) => Err(OpenError::Store(StoreError::unavailable(error))),
+                };
+                timer.observe_duration();
+                registry.do_send(Opened { doc, incarnation, result });
+            });
+        });
+        if !spawned {
+            tracing::error!(thread, "a document thread has ended");
+        }
+    }
+
+    /// Operations that made a document fail twice.
+    fn poison(&self, doc: &DocumentId) -> Vec<(ClientId, u64)> {
+        let suspects = self.failures.get(doc).map_or(&[][..], |failures| &failures.suspects);
+        suspects.iter().filter(|(_, count)| *count >= 2).map(|(key, _)| *key).collect()
+    }
+
+    fn note_failure(&mut self, doc: &DocumentId, culprit: Option<(ClientId, u64)>) {
+        let fresh = || Failures { pause: Duration::ZERO, last: Instant::now(), suspects: Vec::new() };
+        let failures = self.failures.entry(doc.clone()).or_insert_with(fresh);
+        failures.pause = (failures.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        failures.last = Instant::now();
+        let Some(key) = culprit else { return };
+        if let Some((_, count)) = failures.suspects.iter_mut().find(|(suspect, _)| *suspect == key) {
+            *count += 1;
+        } else if failures.suspects.len() < MAX_SUSPECTS {
+            failures.suspects.push((key, 1));
+        }
+    }
+
+    /// Tells the journal that an incarnation has ended.
+    fn forget(&self, doc: DocumentId, incarnation: u64) {
+        if let Some(shared) = &self.shared {
+            shared.journal.do_send(Forget { doc, incarnation });
+        }
+    }
+
+    /// Removes a document's slot if it still belongs to this incarnation.
+    fn vacate(&mut self, doc: &DocumentId, incarnation: u64) -> bool {
+        let current =
+            matches!(self.slots.get(doc), Some(Slot::Live { incarnation: live, .. }) if *live == incarnation);
+        if current {
+            self.slots.remove(doc);
+        }
+        current
+    }
+}
+
+impl Actor for RegistryActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        // Failures are forgiven in time, so that the table cannot grow for ever.
+        ctx.run_interval(FORGIVE_AFTER, |registry, _| {
+            registry.failures.retain(|_, failures| failures.last.elapsed() <= FORGIVE_AFTER);
+        });
+    }
+}
+
+impl Handler<Equip> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, Equip(shared): Equip, _: &mut Self::Context) {
+        self.shared = Some(shared);
+    }
+}
+
+impl Handler<Open> for RegistryActor {
+    type Result = ResponseFuture<Answer>;
+
+    fn handle(&mut self, open: Open, ctx: &mut Self::Context) -> Self::Result {
+        let answered = self.open(open.doc, ctx);
+        Box::pin(async move {
+            answered.await.unwrap_or_else(|_| Err(Refusal::unavailable("the server is stopping")))
+        })
+    }
+}
+
+impl Handler<Peek> for RegistryActor {
+    type Result = MessageResult<Peek>;
+
+    fn handle(&mut self, peek: Peek, _: &mut Self::Context) -> Self::Result {
+        let live = |doc: &DocumentId| match self.slots.get(doc) {
+            Some(Slot::Live { address, .. }) => Some(address.clone()),
+            _ => None,
+        };
+        MessageResult(peek.docs.iter().map(live).collect())
+    }
+}
+
+impl Handler<Find> for RegistryActor {
+    type Result = ResponseFuture<Option<Addr<DocumentActor>>>;
+
+    fn handle(&mut self, find: Find, _: &mut Self::Context) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        match self.slots.get_mut(&find.doc) {
+            Some(Slot::Live { address, .. }) => {
+                let _ = answer.send(Ok(address.clone()));
+            }
+            Some(Slot::Opening { waiting, .. }) => waiting.push(answer),
+            Some(Slot::Quarantined { .. }) | None => {}
+        }
+        Box::pin(async move { answered.await.ok()?.ok() })
+    }
+}
+
+impl Handler<Opened> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, opened: Opened, ctx: &mut Self::Context) {
+        self.loading -= 1;
+        self.load_next(ctx);
+        let slot = self.slots.entry(opened.doc.clone());
+        let waiting = match slot {
+            Entry::Occupied(mut slot) => match slot.get_mut() {
+                Slot::Opening { incarnation, waiting } if *incarnation == opened.incarnation => {
+                    let waiting = std::mem::take(waiting);
+                    slot.remove();
+                    Some(waiting)
+                }
+                _ => None,
+            },
+            Entry::Vacant(_) => None,
+        };
+        let incarnation = opened.incarnation;
+        let Some(waiting) = waiting else {
+            // It was purged while it was being read.
+            if let Ok(address) = opened.result {
+                address.do_send(crate::actors::document::Stop);
+            }
+            return self.forget(opened.doc, incarnation);
+        };
+        if opened.result.is_err() {
+            self.forget(opened.doc.clone(), incarnation);
+        }
+        let answer = match opened.result {
+            Ok(address) => {
+                self.slots.insert(opened.doc, Slot::Live { incarnation, address: address.clone() });
+                Ok(address)
+            }
+            Err(OpenError::Store(error)) => {
+                if !matches!(error, StoreError::NotFound { .. }) {
+                    let cause = &error as &dyn std::error::Error;
+                    tracing::error!(document_id = %opened.doc, error = cause, "a document could not be read");
+                }
+                Err(Refusal::from(&error))
+            }
+            Err(OpenError::Panicked) => {
+                tracing::error!(document_id = %opened.doc, "reading a document failed: it is quarantined");
+                self.slots.insert(opened.doc, Slot::Quarantined { since: Instant::now() });
+                Err(Refusal::unavailable("the document is quarantined: reading it failed"))
+            }
+        };
+        for waiter in waiting {
+            let _ = waiter.send(answer.clone());
+        }
+    }
+}
+
+impl Handler<Crashed> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, crashed: Crashed, _: &mut Self::Context) {
+        if self.vacate(&crashed.doc, crashed.incarnation) {
+            self.note_failure(&crashed.doc, crashed.culprit);
+        }
+    }
+}
+
+impl Handler<Passivate> for RegistryActor {
+    type Result = bool;
+
+    fn handle(&mut self, passivate: Passivate, _: &mut Self::Context) -> bool {
+        let gone = self.vacate(&passivate.doc, passivate.incarnation);
+        if gone {
+            self.forget(passivate.doc, passivate.incarnation);
+        }
+        gone
+    }
+}
+
+impl Handler<Fenced> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, fenced: Fenced, _: &mut Self::Context) {
+        self.vacate(&fenced.doc, fenced.incarnation);
+    }
+}
+
+impl Handler<Evict> for RegistryActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, evict: Evict, _: &mut Self::Context) -> Self::Result {
+        let Some(Slot::Live { address, incarnation }) = self.slots.remove(&evict.doc) else {
+            return Box::pin(std::future::ready(()));
+        };
+        self.forget(evict.doc, incarnation);
+        Box::pin(async move {
+            // A closed mailbox means that it has stopped already.
+            let _ = address.send(crate::actors::document::Stop).await;
+        })
+    }
+}
+
+impl Handler<DrainAll> for RegistryActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: DrainAll, _: &mut Self::Context) -> Self::Result {
+        self.draining = true;
+        let live = self.slots.values().filter_map(|slot| match slot {
+            Slot::Live { address, .. } => Some(address.send(Drain)),
+            _ => None,
+        });
+        let all = futures_util::future::join_all(live);
+        Box::pin(fut::wrap_future(async move {
+            all.await;
+        }))
+    }
+}

@@ -1,0 +1,251 @@
+//! What HTTP may ask of the actors: the one door between `http` and `actors`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+
+use crate::actors::clock::Clock;
+use crate::actors::document::operation::{SequencedOp, Submission};
+use crate::actors::document::{DocumentActor, Inspect, Read, RowChanged, SubmitAndWait};
+use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::journal::{Create, Flush, JournalActor};
+use crate::actors::registry::{Evict, Find, Open, Peek, RegistryActor};
+use crate::actors::session::frames::refuse_delta;
+use crate::config::Limits;
+use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
+use crate::metrics::METRICS;
+use crate::ot::{Delta, Document};
+use crate::storage::{
+    DocumentPatch, DocumentRow, ListQuery, LoggedOp, NewDocument, SharedStore, SnapshotBodies, history,
+};
+
+/// A document to be made.
+pub struct CreateDocument {
+    /// Without one the server makes it.
+    pub id: Option<DocumentId>,
+    pub title: String,
+    /// Initial content: becomes version 1, an operation by the creator.
+    pub content: Option<Delta>,
+    pub owner: UserId,
+}
+
+/// A document's content at a version.
+pub struct Reading {
+    pub history: HistoryId,
+    pub version: Version,
+    /// When the version was made; 0 at version 0.
+    pub at: Millis,
+    pub content: Document,
+}
+
+/// An operation that came by REST.
+pub struct RestOperation {
+    pub doc: DocumentId,
+    pub client: ClientId,
+    pub seq: u64,
+    pub user: UserId,
+    pub base: Version,
+    pub delta: Delta,
+}
+
+/// Somebody who has a document open.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: UserId,
+    pub name: String,
+    pub color: String,
+}
+
+/// What a live document adds to its row.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub version: Version,
+    /// `at` of the last operation, 0 without one.
+    pub at: Millis,
+    /// First line of text, at most 120 characters.
+    pub preview: String,
+    pub sessions: usize,
+    /// Who has it open, each user once, at most 20.
+    pub people: Vec<Person>,
+}
+
+/// The documents, live or not. Cheap to clone; safe from any thread.
+#[derive(Clone)]
+pub struct Documents {
+    store: SharedStore,
+    bodies: Arc<SnapshotBodies>,
+    registry: Addr<RegistryActor>,
+    journal: Addr<JournalActor>,
+    clock: Clock,
+    limits: Limits,
+}
+
+impl Documents {
+    /// Joins what the application has started.
+    pub fn new(
+        store: SharedStore,
+        bodies: Arc<SnapshotBodies>,
+        registry: Addr<RegistryActor>,
+        journal: Addr<JournalActor>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Self {
+        Self { store, bodies, registry, journal, clock, limits }
+    }
+
+    /// What one operation and one document may hold.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Makes a document, durable with its content when this returns. `Conflict` if the id exists or is a tombstone.
+    pub async fn create(&self, new: CreateDocument) -> Result<DocumentRow, Refusal> {
+        let doc = new.id.unwrap_or_else(DocumentId::generate);
+        let now = self.clock.now();
+        let first = new.content.map(|delta| self.first_operation(&delta, &new.owner, now)).transpose()?;
+        let row = NewDocument {
+            history: HistoryId::generate(),
+            title: new.title,
+            owner: new.owner,
+            created_at: now,
+        };
+        let create = Create { doc: doc.clone(), new: row, first };
+        let operations = u64::from(create.first.is_some());
+        self.journal.send(create).await.map_err(stopped)??;
+        METRICS.operations.inc_by(operations);
+        Ok(self.store.document(&doc).await?)
+    }
+
+    /// Initial content is an operation like any other, by a fresh client of the creator.
+    fn first_operation(&self, content: &Delta, owner: &UserId, at: Millis) -> Result<LoggedOp, Refusal> {
+        let document = Document::from_delta(content).map_err(|error| refuse_delta(&error))?;
+        if document.size() > self.limits.document_bytes {
+            let message = format!("the content has {} bytes, more than a document may", document.size());
+            return Err(Refusal::new(ErrorCode::TooLarge, message));
+        }
+        let op = SequencedOp::new(1, ClientId::generate(), 1, owner.clone(), at, content.clone());
+        Ok(op.to_log())
+    }
+
+    /// Reads a row, also of one in the trash, and what a live actor knows beyond it.
+    pub async fn row(&self, doc: &DocumentId) -> Result<(DocumentRow, Option<Live>), Refusal> {
+        let row = self.store.document(doc).await?;
+        let live = self.live(vec![doc.clone()]).await.pop().flatten();
+        Ok((row, live))
+    }
+
+    /// Lists rows with what live actors know beyond them.
+    pub async fn list(&self, query: &ListQuery) -> Result<Vec<(DocumentRow, Option<Live>)>, Refusal> {
+        let rows = self.store.list_documents(query).await?;
+        let live = self.live(rows.iter().map(|row| row.id.clone()).collect()).await;
+        Ok(rows.into_iter().zip(live).collect())
+    }
+
+    /// Asks those documents that are in memory how they fare.
+    async fn live(&self, docs: Vec<DocumentId>) -> Vec<Option<Live>> {
+        let count = docs.len();
+        let addresses = self.registry.send(Peek { docs }).await.unwrap_or_else(|_| vec![None; count]);
+        let asked = addresses.into_iter().map(|address| async move { address?.send(Inspect).await.ok() });
+        join_all(asked).await
+    }
+
+    /// Changes a row. Putting a document into the trash closes its sessions with 4404.
+    pub async fn patch(&self, doc: &DocumentId, patch: DocumentPatch) -> Result<DocumentRow, Refusal> {
+        let row = self.store.patch_document(doc, &patch).await?;
+        if let Some(address) = self.registry.send(Find { doc: doc.clone() }).await.map_err(stopped)? {
+            let changed = RowChanged { archived: row.archived, deleted: row.deleted_at.is_some() };
+            // One that has just left memory will read the row when it comes back.
+            let _ = address.send(changed).await;
+        }
+        Ok(row)
+    }
+
+    /// Removes a document for good.
+    pub async fn purge(&self, doc: &DocumentId) -> Result<(), Refusal> {
+        self.store.document(doc).await?;
+        self.registry.send(Evict { doc: doc.clone() }).await.map_err(stopped)?;
+        self.journal.send(Flush).await.map_err(stopped)?;
+        let history = self.store.purge_document(doc, self.clock.now()).await?;
+        // A snapshot that is still on its way is removed by whoever writes it.
+        Ok(self.bodies.purge(doc, history).await?)
+    }
+
+    /// Opens a document, for a session or to be asked. One in the trash is `NotFound`.
+    pub async fn open(&self, doc: &DocumentId) -> Result<Addr<DocumentActor>, Refusal> {
+        if self.store.document(doc).await?.deleted_at.is_some() {
+            return Err(Refusal::new(ErrorCode::NotFound, format!("document {doc} is in the trash")));
+        }
+        self.registry.send(Open { doc: doc.clone() }).await.map_err(stopped)?
+    }
+
+    /// Reads the content at the durable head, or at a version.
+    pub async fn read(&self, doc: &DocumentId, version: Option<Version>) -> Result<Reading, Refusal> {
+        let head = self.ask(doc, || Read).await?;
+        let Some(version) = version.filter(|version| *version != head.version) else { return Ok(head) };
+        if version > head.version {
+            let message =
+                format!("version {version} of document {doc} not found: the head is {}", head.version);
+            return Err(Refusal::new(ErrorCode::NotFound, message));
+        }
+        let loaded = history::load(&*self.store, &self.bodies, doc, Some(version)).await?;
+        Ok(Reading { history: head.history, version, at: loaded.at, content: loaded.content })
+    }
+
+    /// Reads operations with `from < version <= to`, at most `limit`.
+    pub async fn ops(
+        &self,
+        doc: &DocumentId,
+        from: Version,
+        to: Version,
+        limit: usize,
+    ) -> Result<Vec<LoggedOp>, Refusal> {
+        Ok(self.store.read_ops(doc, from, to, limit, PAGE_BYTES).await?)
+    }
+
+    /// Submits an operation and returns its version once it is durable.
+    pub async fn submit(&self, operation: RestOperation) -> Result<Version, Refusal> {
+        let doc = operation.doc;
+        let submission = Submission {
+            session: None,
+            client: operation.client,
+            seq: operation.seq,
+            user: operation.user,
+            base: operation.base,
+            delta: operation.delta,
+            received: Instant::now(),
+            base_checked: false,
+        };
+        self.ask(&doc, || SubmitAndWait(submission.clone())).await?
+    }
+
+    /// Asks a document's actor, once more if it has just left memory.
+    async fn ask<M>(&self, doc: &DocumentId, message: impl Fn() -> M) -> Result<M::Result, Refusal>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        DocumentActor: Handler<M>,
+    {
+        for _ in 0..3 {
+            match self.open(doc).await?.send(message()).await {
+                Ok(answer) => return Ok(answer),
+                Err(MailboxError::Closed) => {}
+                Err(MailboxError::Timeout) => break,
+            }
+        }
+        Err(Refusal::unavailable("the document does not answer"))
+    }
+
+    /// Tells whether storage answers: for `/readyz`.
+    pub async fn ready(&self) -> Result<(), Refusal> {
+        Ok(self.store.document_ids(None, 1).await.map(|_| ())?)
+    }
+}
+
+/// Bytes of deltas in one page of operations.
+const PAGE_BYTES: usize = 4 << 20;
+
+fn stopped(_: MailboxError) -> Refusal {
+    Refusal::unavailable("the server is stopping")
+}

@@ -1,0 +1,82 @@
+//! The body of the upgraded response: what the connection sends, and what drives the session.
+
+use std::cell::{Cell, OnceCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix::{Handler, Message, WeakAddr};
+use actix_web::Error;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::link::Link;
+use super::outbox::Next;
+use super::{FetchDue, Oversized, SessionActor};
+
+/// What a session's guard, actor and body tell each other, on one thread.
+#[derive(Default)]
+pub struct Wires {
+    /// Set by the guard: a frame was refused by its announced length.
+    pub refused: Cell<bool>,
+    /// Set by the actor when it starts.
+    pub session: OnceCell<WeakAddr<SessionActor>>,
+}
+
+/// Polls the session's context, which reads frames and messages, and then sends what is in its outbox.
+pub struct SessionBody<S> {
+    /// The context of actix-web-actors. It writes nothing itself.
+    context: S,
+    /// It has ended: what is queued is still sent.
+    ended: bool,
+    link: Arc<Link>,
+    wires: Rc<Wires>,
+    told_refused: bool,
+}
+
+impl<S> SessionBody<S> {
+    /// Joins a context with its outbox.
+    pub fn new(context: S, link: Arc<Link>, wires: Rc<Wires>) -> Self {
+        Self { context, ended: false, link, wires, told_refused: false }
+    }
+
+    /// Speaks to the actor, once it has started. Neither message can pile up: each is sent once until it is handled.
+    fn tell<M: Message<Result = ()> + Send + 'static>(&self, message: M)
+    where
+        SessionActor: Handler<M>,
+    {
+        if let Some(session) = self.wires.session.get().and_then(WeakAddr::upgrade) {
+            session.do_send(message);
+        }
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for SessionBody<S> {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if !this.ended {
+                match Pin::new(&mut this.context).poll_next(cx) {
+                    Poll::Ready(None) => this.ended = true,
+                    Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
+                    Poll::Pending => {}
+                }
+            }
+            if this.wires.refused.get() && !this.told_refused {
+                this.told_refused = true;
+                this.tell(Oversized);
+                continue;
+            }
+            match this.link.outbox.poll_next(cx) {
+                Poll::Ready(Next::Frames(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Poll::Ready(Next::FetchDue) => this.tell(FetchDue),
+                Poll::Ready(Next::Finished) => return Poll::Ready(None),
+                Poll::Pending if this.ended => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

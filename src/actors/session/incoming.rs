@@ -1,0 +1,205 @@
+//! What a client's frames lead to.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use actix_http::ws::Item;
+use actix_web_actors::ws::{Message, ProtocolError};
+use bytes::BytesMut;
+use bytestring::ByteString;
+
+use super::frames::{self, BadFrame, ClientFrame};
+use super::pace::Turn;
+use super::{Ctx, SessionActor, Stage, wire};
+use crate::actors::document::messages::{MoveCursor, Submit, SubmitUnreadable};
+use crate::actors::document::operation::Submission;
+use crate::actors::error::{ErrorCode, Refusal};
+use crate::ids::Version;
+use crate::ot::Delta;
+use crate::protocol::{RoleMessage, ServerMessage, close};
+
+/// The frame that is not this protocol which ends a session.
+const LAST_STRIKE: u8 = 3;
+
+impl StreamHandler<Result<Message, ProtocolError>> for SessionActor {
+    fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Ctx) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        match item {
+            Ok(Message::Text(text)) => self.read(&text, ctx),
+            Ok(Message::Binary(_)) => self.strike(&bad_request("frames are text, not binary"), None),
+            Ok(Message::Ping(payload)) => self.push(wire::pong(&payload)),
+            Ok(Message::Pong(_) | Message::Nop) => {}
+            Ok(Message::Close(reason)) => {
+                let code = reason.map_or(1000, |reason| u16::from(reason.code));
+                self.finish([wire::close(code, "")]);
+            }
+            Ok(Message::Continuation(item)) => self.assemble(item, ctx),
+            Err(ProtocolError::Io(error)) if error.to_string().contains("utf-8") => {
+                self.strike(&bad_request("the frame is not UTF-8"), None);
+            }
+            // The connection is gone: nobody is left to be told.
+            Err(ProtocolError::Io(_)) => self.leave(),
+            Err(error) => {
+                let why = bad_request(format!("not the WebSocket protocol: {error}"));
+                self.end_with_error(&why, 1002);
+            }
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Ctx) {
+        ctx.stop();
+    }
+}
+
+impl SessionActor {
+    /// Puts a fragmented message together (RFC 6455 section 5.4). The guard has bounded its length.
+    fn assemble(&mut self, item: Item, ctx: &mut Ctx) {
+        match item {
+            Item::FirstText(part) => self.fragments = Some(BytesMut::from(&part[..])),
+            Item::FirstBinary(_) => {
+                self.fragments = None;
+                self.strike(&bad_request("frames are text, not binary"), None);
+            }
+            Item::Continue(part) => {
+                if let Some(fragments) = &mut self.fragments {
+                    fragments.extend_from_slice(&part);
+                }
+            }
+            Item::Last(part) => {
+                let Some(mut whole) = self.fragments.take() else { return };
+                whole.extend_from_slice(&part);
+                match ByteString::try_from(whole.freeze()) {
+                    Ok(text) => self.read(&text, ctx),
+                    Err(_) => self.strike(&bad_request("the frame is not UTF-8"), None),
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, text: &str, ctx: &mut Ctx) {
+        let received = Instant::now();
+        let frame = match frames::parse(text, &self.setting.limits) {
+            Ok(frame) => frame,
+            Err(BadFrame { refusal, seq: Some(seq) }) if refusal.code != ErrorCode::BadRequest => {
+                return self.refuse_unreadable(seq, refusal);
+            }
+            Err(bad) => return self.strike(&bad.refusal, bad.seq),
+        };
+        match (self.stage, frame) {
+            (Stage::Fresh, ClientFrame::Hello(hello)) => self.say_hello(hello, ctx),
+            (Stage::Fresh, _) => self.strike(&bad_request("the first frame is hello"), None),
+            (_, ClientFrame::Hello(_)) => self.strike(&bad_request("hello was said already"), None),
+            (_, ClientFrame::Op { seq, base, delta }) => self.submit(seq, base, delta, received, ctx),
+            (_, ClientFrame::Presence { state, base }) => {
+                self.presence = state.map(|state| (state, base));
+                match self.pace.take(received) {
+                    Turn::Now => self.tell_presence(ctx),
+                    Turn::After(pause) => {
+                        ctx.run_later(pause, |actor, ctx| {
+                            actor.pace.go(Instant::now());
+                            actor.tell_presence(ctx);
+                        });
+                    }
+                    Turn::Waits => {}
+                }
+            }
+            (_, ClientFrame::Ping { t }) => {
+                self.push(wire::text(format!(r#"{{"type":"pong","t":{}}}"#, t.get()).as_bytes()));
+            }
+            (_, ClientFrame::Auth { token }) => self.renew(&token, ctx),
+        }
+    }
+
+    fn tell_presence(&mut self, ctx: &mut Ctx) {
+        if self.stage != Stage::Joined {
+            return;
+        }
+        let (state, base) = self.presence.clone().map_or((None, None), |(state, base)| (Some(state), base));
+        let told = self.document.try_send(MoveCursor { session: self.id, state, base });
+        // A full mailbox may lose presence: the next one replaces it.
+        if let Err(SendError::Closed(_)) = told {
+            self.reattach(ctx);
+        }
+    }
+
+    /// Answers a frame that is refused; the third that is not this protocol ends the session.
+    fn strike(&mut self, why: &Refusal, seq: Option<u64>) {
+        if why.code == ErrorCode::BadRequest {
+            self.strikes += 1;
+        }
+        if self.strikes < LAST_STRIKE || why.code != ErrorCode::BadRequest {
+            // Before the welcome nothing else is sent: the outbox lets errors of a fresh session through by itself.
+            return self.refuse(why, seq);
+        }
+        self.end_with_error_of(why, seq, close::POLICY);
+    }
+
+    /// A delta that cannot be read is refused by the document, which knows whether its number was committed before.
+    fn refuse_unreadable(&mut self, seq: u64, why: Refusal) {
+        let Some(identity) = self.identity.as_ref().filter(|_| self.stage == Stage::Joined) else {
+            return self.refuse(&why, Some(seq));
+        };
+        let unreadable =
+            SubmitUnreadable { session: self.id, client: identity.client, seq, why: why.clone() };
+        if self.document.try_send(unreadable).is_err() {
+            self.refuse(&why, Some(seq));
+        }
+    }
+
+    fn submit(&mut self, seq: u64, base: Version, delta: Delta, received: Instant, ctx: &mut Ctx) {
+        if let Err(retry_after_ms) = self.bucket.take(received) {
+            let message = "more operations a second than limits.ops_per_second".into();
+            let why = Refusal { code: ErrorCode::RateLimited, message, retry_after_ms: Some(retry_after_ms) };
+            return self.refuse(&why, Some(seq));
+        }
+        let Some(identity) = &self.identity else { return };
+        let submission = Submission {
+            session: Some(self.id),
+            client: identity.client,
+            seq,
+            user: identity.user.clone(),
+            base,
+            delta,
+            received,
+            base_checked: false,
+        };
+        self.submitted = self.submitted.max(seq);
+        match self.document.try_send(Submit(submission)) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => {
+                self.refuse(&Refusal::unavailable("the document has too many operations waiting"), Some(seq));
+            }
+            // `Detached` may be on its way, or was missed: either leads to the document's next actor, and that to the
+            // answer for this operation.
+            Err(SendError::Closed(_)) => self.reattach(ctx),
+        }
+    }
+
+    /// A fresh token of the same user; answered by `role`. Guests have none to renew, and none ends.
+    fn renew(&mut self, token: &str, ctx: &mut Ctx) {
+        let renewed = (self.setting.check_token)(token);
+        match renewed {
+            Ok(visitor) if visitor.user == self.visitor.user => {
+                self.visitor.expires_at = visitor.expires_at;
+                self.watch_expiry(ctx);
+                self.tell_role();
+            }
+            Ok(_) => self.refuse(&Refusal::new(ErrorCode::Forbidden, "the token is another user's"), None),
+            Err(why) => self.refuse(&why, None),
+        }
+    }
+}
+
+impl SessionActor {
+    /// Says what the user may do, and until when.
+    pub(super) fn tell_role(&self) {
+        let role = RoleMessage { role: self.role, expires_at: self.visitor.expires_at };
+        self.tell(&ServerMessage::Role(role));
+    }
+}
+
+fn bad_request(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::BadRequest, message)
+}

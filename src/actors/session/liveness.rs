@@ -1,0 +1,130 @@
+//! One watch per worker thread over its sessions: pings, silence, and the end of the server.
+//!
+//! It runs outside of the sessions, because a session whose peer stops reading is not polled any more: neither its
+//! timers nor its mailbox run.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix::{Addr, WeakAddr};
+use bytes::Bytes;
+
+use super::link::{Link, now_ms};
+use super::{Draining, NoHello, SessionActor, wire};
+use crate::metrics::METRICS;
+
+/// How often the watch looks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Every so many ticks a ping goes out: 5 s (protocol section 4).
+const PING_EVERY: u64 = 5;
+
+/// A peer silent for so many ms is dropped: 15 s (protocol section 4).
+const SILENCE: u64 = 15_000;
+
+/// A session without `hello` is dropped after so many ms.
+const HELLO_WITHIN: u64 = 10_000;
+
+/// A peer gets so many ms to take its last frames and close.
+const CLOSE_WITHIN: u64 = 3_000;
+
+struct Watched {
+    link: Arc<Link>,
+    session: WeakAddr<SessionActor>,
+    since: u64,
+    closing_since: Option<u64>,
+    /// Bytes of the welcome that had not been sent at the last look.
+    welcome_left: usize,
+}
+
+thread_local! {
+    static WATCHED: RefCell<Option<Vec<Watched>>> = const { RefCell::new(None) };
+}
+
+/// Watches a session of this thread until it ends. When `draining` is set, all of them are told to come back later.
+pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, draining: &Arc<AtomicBool>) {
+    let watched = Watched { link, session, since: now_ms(), closing_since: None, welcome_left: 0 };
+    let first = WATCHED.with_borrow_mut(|all| match all {
+        Some(all) => {
+            all.push(watched);
+            false
+        }
+        None => {
+            *all = Some(vec![watched]);
+            true
+        }
+    });
+    if first {
+        actix_rt::spawn(run(draining.clone()));
+    }
+}
+
+async fn run(draining: Arc<AtomicBool>) {
+    let mut interval = actix_rt::time::interval(TICK / 4);
+    let ping = wire::ping();
+    let mut quarter = 0u64;
+    loop {
+        interval.tick().await;
+        quarter += 1;
+        let drains = draining.load(Ordering::Relaxed);
+        if !quarter.is_multiple_of(4) && !drains {
+            continue;
+        }
+        let pings = quarter.is_multiple_of(4 * PING_EVERY);
+        WATCHED.with_borrow_mut(|all| {
+            let Some(all) = all else { return };
+            all.retain_mut(|watched| watched.check(pings.then_some(&ping)));
+            // Again and again: a session may have begun since.
+            for watched in all.iter().filter(|watched| drains && !watched.link.outbox.is_closing()) {
+                if let Some(session) = watched.session.upgrade() {
+                    session.do_send(Draining);
+                }
+            }
+            if all.capacity() > 64 && all.len() * 4 < all.capacity() {
+                all.shrink_to_fit();
+            }
+        });
+    }
+}
+
+impl Watched {
+    /// Looks at one session; returns whether to keep looking.
+    fn check(&mut self, ping: Option<&Bytes>) -> bool {
+        let Some(session) = self.session.upgrade().filter(Addr::connected) else { return false };
+        let now = now_ms();
+        if self.link.outbox.is_closing() {
+            let since = *self.closing_since.get_or_insert(now);
+            if now - since > CLOSE_WITHIN {
+                self.link.cut();
+            }
+            return true;
+        }
+        // A large document takes its time on a slow line, and pings wait behind it: what the peer takes of it is a sign of
+        // life. Of nothing else: what is small may go into a buffer that nobody reads.
+        let left = self.link.outbox.welcome_left();
+        if std::mem::replace(&mut self.welcome_left, left) != left {
+            self.link.hear();
+        }
+        if self.link.silent_for() > SILENCE {
+            self.drop_peer("silent");
+        } else if self.link.outbox.is_fresh() && now - self.since > HELLO_WITHIN {
+            METRICS.dropped.with_label_values(&["no_hello"]).inc();
+            session.do_send(NoHello);
+        } else if let Some(ping) = ping
+            && !self.link.outbox.push_control(ping.clone())
+        {
+            self.drop_peer("overflow");
+        }
+        true
+    }
+
+    /// Ends a session whose peer cannot be talked to: the document forgets it when its actor is dropped with the
+    /// connection.
+    fn drop_peer(&self, reason: &str) {
+        METRICS.dropped.with_label_values(&[reason]).inc();
+        self.link.outbox.close([]);
+        self.link.cut();
+    }
+}

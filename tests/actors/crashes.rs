@@ -1,0 +1,154 @@
+//! A document that fails is felt in that document only; a commit that fails is not felt by the sessions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use quire::actors::document::Probe;
+use quire::config::DocumentSettings;
+use quire::ot::{Insert, Op};
+
+use super::faulty::Fault;
+use super::harness::Server;
+
+/// Panics whenever an operation inserts `boom`, at most so many times.
+fn explodes(times: usize) -> Probe {
+    let left = AtomicUsize::new(times);
+    Arc::new(move |submission| {
+        let booms =
+            submission.delta.ops().iter().any(
+                |op| matches!(op, Op::Insert { insert: Insert::Text(text), .. } if text.as_str() == "boom"),
+            );
+        let charged = || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        assert!(!(booms && charged()), "injected by the test");
+    })
+}
+
+#[actix_rt::test]
+async fn a_panic_is_a_pause_for_its_document_and_nothing_for_the_others() {
+    let server = Server::with(DocumentSettings::default(), Some(explodes(1))).await;
+    server.document("hit", "x").await;
+    server.document("spared", "x").await;
+    let (mut ann, mut bob, mut eve) =
+        (server.join("hit").await, server.join("hit").await, server.join("spared").await);
+    ann.write(1, "a").await;
+    bob.expect("ops").await;
+    ann.insert(2, "boom").await;
+    let error = ann.expect("error").await;
+    assert_eq!((error["code"].as_str(), error["seq"].as_u64()), (Some("internal"), Some(2)));
+    assert!(error["retry_after_ms"].as_u64().is_some());
+    eve.write(1, "e").await;
+    // The same operation again, under its number: it was not committed, and now it is.
+    ann.write(2, "boom").await;
+    bob.expect("ops").await;
+    bob.write(1, "b").await;
+    assert_eq!(server.text("hit").await, "bboomax");
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_operation_that_makes_it_panic_twice_is_refused() {
+    let server = Server::with(DocumentSettings::default(), Some(explodes(2))).await;
+    server.document("hit", "x").await;
+    let mut ann = server.join("hit").await;
+    for _ in 0..2 {
+        ann.insert(1, "boom").await;
+        assert_eq!(ann.expect("error").await["code"], "internal");
+    }
+    ann.insert(1, "boom").await;
+    assert_eq!(ann.expect("error").await["code"], "bad_op");
+    ann.write(2, "fine").await;
+    assert_eq!(server.text("hit").await, "finex");
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_refused_commit_goes_back_without_dropping_the_sessions() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let (mut ann, mut bob) = (server.join("d").await, server.join("d").await);
+    server.store.fail_next(Fault::Refused);
+    ann.insert(1, "a").await;
+    let error = ann.expect("error").await;
+    assert_eq!((error["code"].as_str(), error["seq"].as_u64()), (Some("unavailable"), Some(1)));
+    assert_eq!(server.text("d").await, "x", "nothing of it was ever shown");
+    bob.write(1, "b").await;
+    ann.expect("ops").await;
+    ann.write(1, "a").await;
+    bob.expect("ops").await;
+    assert_eq!(server.text("d").await, "abx");
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_commit_reported_as_failed_that_was_none_is_acknowledged_once() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    server.store.fail_next(Fault::UnknownCommitted);
+    ann.write(1, "a").await;
+    server.store.fail_next(Fault::UnknownLost);
+    ann.insert(2, "b").await;
+    assert_eq!(ann.expect("error").await["code"], "unavailable");
+    ann.write(2, "b").await;
+    assert_eq!(server.text("d").await, "bax");
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn while_a_commit_is_in_doubt_edits_are_put_off_and_reading_goes_on() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    server.document("other", "x").await;
+    let (mut ann, mut bob, mut eve) =
+        (server.join("d").await, server.join("d").await, server.join("other").await);
+    server.store.stuck.store(true, Ordering::SeqCst);
+    server.store.fail_next(Fault::UnknownCommitted);
+    ann.insert(1, "a").await;
+    server.store.until_raising().await;
+    for (client, seq) in [(&mut bob, 1), (&mut eve, 1)] {
+        client.insert(seq, "b").await;
+        let error = client.expect("error").await;
+        assert_eq!((error["code"].as_str(), error["seq"].as_u64()), (Some("unavailable"), Some(seq)));
+        assert_eq!(error["fatal"], false);
+    }
+    assert_eq!(server.text("d").await, "x", "reading goes on");
+    assert_eq!(server.join("d").await.version, 1);
+    assert_eq!(server.try_document("new", "x").await, 503);
+    server.store.stuck.store(false, Ordering::SeqCst);
+    let ops = ann.expect("ops").await;
+    assert_eq!(ops["ops"][0]["seq"], 1, "the one in doubt was there");
+    bob.expect("ops").await;
+    bob.write(1, "b").await;
+    eve.write(1, "b").await;
+    assert_eq!(server.text("d").await, "bax");
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    server.store.stuck.store(true, Ordering::SeqCst);
+    server.store.fail_next(Fault::UnknownLost);
+    ann.insert(1, "a").await;
+    server.store.until_raising().await;
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_document_that_cannot_be_read_without_panicking_is_quarantined() {
+    let server = Server::start().await;
+    server.document("cursed", "x").await;
+    server.document("fine", "x").await;
+    *server.store.cursed.lock() = Some("cursed".parse().unwrap());
+    let url = format!("http://{}/v1/docs/cursed/content", server.address);
+    for _ in 0..3 {
+        let url = url.clone();
+        let answer = tokio::task::spawn_blocking(move || ureq::get(&url).call()).await.unwrap();
+        assert!(matches!(answer, Err(ureq::Error::StatusCode(503))), "{answer:?}");
+    }
+    assert_eq!(server.store.loads.load(Ordering::SeqCst), 1, "it is not tried in a loop");
+    server.join("fine").await.write(1, "y").await;
+    server.stop().await;
+}

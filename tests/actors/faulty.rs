@@ -1,0 +1,212 @@
+//! A store that fails on command, and counts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use quire::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
+use quire::storage::{
+    AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, ListQuery, LoggedOp,
+    OpLog, OwnershipStore, SharedStore, SnapshotIndex, SnapshotMeta, StoreError,
+};
+use tokio::sync::Semaphore;
+
+/// What the next append does instead of succeeding.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// Nothing is written, and that is certain.
+    Refused,
+    /// Written, and reported as unknown.
+    UnknownCommitted,
+    /// Not written, and reported as unknown.
+    UnknownLost,
+}
+
+pub struct FaultyStore {
+    inner: SharedStore,
+    pub faults: Mutex<VecDeque<Fault>>,
+    /// Appends wait for a permit while it is closed to them.
+    gate: Mutex<Option<Arc<Semaphore>>>,
+    pub appends: AtomicUsize,
+    pub raises: AtomicUsize,
+    pub loads: AtomicUsize,
+    /// Raises wait for a permit while it is closed to them.
+    raise_gate: Mutex<Option<Arc<Semaphore>>>,
+    /// No epoch can be raised, and so the outcome of a commit not be found out.
+    pub stuck: AtomicBool,
+    /// A document whose snapshots make the reader panic.
+    pub cursed: Mutex<Option<DocumentId>>,
+}
+
+impl FaultyStore {
+    pub fn over(inner: SharedStore) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            faults: Mutex::default(),
+            gate: Mutex::default(),
+            raise_gate: Mutex::default(),
+            stuck: AtomicBool::new(false),
+            appends: AtomicUsize::new(0),
+            raises: AtomicUsize::new(0),
+            loads: AtomicUsize::new(0),
+            cursed: Mutex::default(),
+        })
+    }
+
+    /// The next append fails so.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.lock().push_back(fault);
+    }
+
+    /// Appends wait until the returned semaphore has permits.
+    pub fn hold_appends(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.gate.lock() = Some(gate.clone());
+        gate
+    }
+
+    /// Waits until somebody wants to find out what became of a commit.
+    pub async fn until_raising(&self) {
+        while self.raises.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Whoever raises an epoch waits until the returned semaphore has permits.
+    pub fn hold_raises(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.raise_gate.lock() = Some(gate.clone());
+        gate
+    }
+}
+
+fn broken() -> StoreError {
+    StoreError::unavailable("broken by the test")
+}
+
+#[async_trait]
+impl OpLog for FaultyStore {
+    async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError> {
+        self.appends.fetch_add(1, Ordering::SeqCst);
+        let gate = self.gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
+        let fault = self.faults.lock().pop_front();
+        match fault {
+            None => self.inner.append(batch).await,
+            Some(Fault::Refused) => Err(AppendError::Refused(broken())),
+            Some(Fault::UnknownLost) => Err(AppendError::Unknown(broken())),
+            Some(Fault::UnknownCommitted) => {
+                self.inner.append(batch).await?;
+                Err(AppendError::Unknown(broken()))
+            }
+        }
+    }
+
+    async fn read_ops(
+        &self,
+        doc: &DocumentId,
+        after: Version,
+        upto: Version,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<LoggedOp>, StoreError> {
+        self.inner.read_ops(doc, after, upto, limit, max_bytes).await
+    }
+
+    async fn find_op(
+        &self,
+        doc: &DocumentId,
+        client: ClientId,
+        seq: u64,
+    ) -> Result<Option<Version>, StoreError> {
+        self.inner.find_op(doc, client, seq).await
+    }
+
+    async fn client(&self, doc: &DocumentId, client: ClientId) -> Result<Option<ClientRow>, StoreError> {
+        self.inner.client(doc, client).await
+    }
+
+    async fn least_head(&self, doc: &DocumentId) -> Result<Version, StoreError> {
+        self.inner.least_head(doc).await
+    }
+
+    async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError> {
+        self.inner.last_positions().await
+    }
+}
+
+#[async_trait]
+impl DocumentStore for FaultyStore {
+    async fn document(&self, doc: &DocumentId) -> Result<DocumentRow, StoreError> {
+        self.inner.document(doc).await
+    }
+
+    async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError> {
+        self.inner.list_documents(query).await
+    }
+
+    async fn patch_document(
+        &self,
+        doc: &DocumentId,
+        patch: &DocumentPatch,
+    ) -> Result<DocumentRow, StoreError> {
+        self.inner.patch_document(doc, patch).await
+    }
+
+    async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError> {
+        self.inner.purge_document(doc, at).await
+    }
+
+    async fn document_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.inner.document_ids(after, limit).await
+    }
+}
+
+#[async_trait]
+impl SnapshotIndex for FaultyStore {
+    async fn record_snapshots(&self, snapshots: &[SnapshotMeta]) -> Result<Vec<SnapshotMeta>, StoreError> {
+        self.inner.record_snapshots(snapshots).await
+    }
+
+    async fn snapshots(
+        &self,
+        doc: &DocumentId,
+        upto: Version,
+        limit: usize,
+    ) -> Result<Vec<SnapshotMeta>, StoreError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        assert!(self.cursed.lock().as_ref() != Some(doc), "reading this document fails, as the test asked");
+        self.inner.snapshots(doc, upto, limit).await
+    }
+
+    async fn forget_snapshots(&self, doc: &DocumentId, versions: &[Version]) -> Result<(), StoreError> {
+        self.inner.forget_snapshots(doc, versions).await
+    }
+}
+
+#[async_trait]
+impl OwnershipStore for FaultyStore {
+    async fn claim_all(&self, node: &str) -> Result<Box<[Epoch; SHARDS]>, StoreError> {
+        self.inner.claim_all(node).await
+    }
+
+    async fn raise(&self, node: &str, shards: &[(Shard, Epoch)]) -> Result<Vec<Epoch>, StoreError> {
+        self.raises.fetch_add(1, Ordering::SeqCst);
+        let gate = self.raise_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
+        if self.stuck.load(Ordering::SeqCst) {
+            return Err(broken());
+        }
+        self.inner.raise(node, shards).await
+    }
+}

@@ -1,0 +1,161 @@
+//! A whole server in this process, on a store that fails on command, and a client with few words.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use futures_util::{SinkExt, StreamExt};
+use quire::actors::document::Probe;
+use quire::app::{Application, Parts};
+use quire::config::{DocumentSettings, ServeOptions};
+use quire::storage::{SharedStore, SnapshotBodies};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::faulty::FaultyStore;
+
+/// Nothing here takes long; what does is stuck.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An empty store.
+pub fn memory() -> SharedStore {
+    Arc::new(quire::storage::MemoryStore::default())
+}
+
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+pub struct Server {
+    pub address: String,
+    pub store: Arc<FaultyStore>,
+    stop: Option<oneshot::Sender<()>>,
+    stopped: Option<actix_rt::task::JoinHandle<anyhow::Result<()>>>,
+    _bodies: tempfile::TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with(DocumentSettings::default(), None).await
+    }
+
+    pub async fn with(settings: DocumentSettings, probe: Option<Probe>) -> Self {
+        let store = FaultyStore::over(memory());
+        let folder = tempfile::tempdir().unwrap();
+        let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
+        let options = Options::parse_from(["quire", "--listen", "127.0.0.1:0", "--workers", "1"]).serve;
+        let parts = Parts { store: store.clone(), bodies, settings, probe };
+        let application = Application::assemble(options, parts).await.unwrap();
+        let address = application.address().to_string();
+        let (stop, stopping) = oneshot::channel::<()>();
+        let run = application.run_until(async {
+            let _ = stopping.await;
+        });
+        let stopped = Some(actix_rt::spawn(run));
+        Self { address, store, stop: Some(stop), stopped, _bodies: folder }
+    }
+
+    /// Makes a document with a text.
+    pub async fn document(&self, id: &str, text: &str) {
+        assert_eq!(self.try_document(id, text).await, 201);
+    }
+
+    /// Asks for a document with a text; returns the status of the answer.
+    pub async fn try_document(&self, id: &str, text: &str) -> u16 {
+        let url = format!("http://{}/v1/docs", self.address);
+        let body = json!({"id": id, "title": id, "content": [{"insert": text}]});
+        match tokio::task::spawn_blocking(move || ureq::post(&url).send_json(body)).await.unwrap() {
+            Ok(made) => made.status().as_u16(),
+            Err(ureq::Error::StatusCode(status)) => status,
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+
+    pub async fn text(&self, id: &str) -> String {
+        let url = format!("http://{}/v1/docs/{id}/content?format=text", self.address);
+        let read = move || ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+        tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    pub async fn join(&self, id: &str) -> Client {
+        let url = format!("ws://{}/v1/collab/{id}", self.address);
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "quire.v1".parse().unwrap());
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        let mut client = Client { socket, version: 0, welcome: Value::Null };
+        client.send(json!({"type": "hello", "client": uuid::Uuid::new_v4()})).await;
+        client.welcome = client.expect("welcome").await;
+        client.version = client.welcome["version"].as_u64().unwrap();
+        client
+    }
+
+    /// Stops it gracefully.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        if let Some(stopped) = self.stopped.take() {
+            tokio::time::timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap().unwrap();
+        }
+    }
+}
+
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub version: u64,
+    pub welcome: Value,
+}
+
+impl Client {
+    pub async fn send(&mut self, frame: Value) {
+        self.socket.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// Inserts a text at the beginning.
+    pub async fn insert(&mut self, seq: u64, text: &str) {
+        let edit = json!({"type": "insert", "pos": 0, "text": text});
+        self.send(json!({"type": "op", "seq": seq, "base": self.version, "edit": edit})).await;
+    }
+
+    /// Returns the next frame, whatever it is; pings are passed over.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("an answer in time");
+            match next.expect("the connection is open").unwrap() {
+                Message::Text(text) => {
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    if frame["type"] == "ops" {
+                        let upto =
+                            frame["base"].as_u64().unwrap() + frame["ops"].as_array().unwrap().len() as u64;
+                        self.version = self.version.max(upto);
+                    }
+                    return frame;
+                }
+                Message::Close(close) => panic!("closed: {close:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the next frame, which is of this type.
+    pub async fn expect(&mut self, kind: &str) -> Value {
+        let frame = self.next().await;
+        assert_eq!(frame["type"], kind, "{frame}");
+        frame
+    }
+
+    /// Inserts, and waits until it has come back.
+    pub async fn write(&mut self, seq: u64, text: &str) {
+        self.insert(seq, text).await;
+        loop {
+            let frame = self.expect("ops").await;
+            if frame["ops"].as_array().unwrap().iter().any(|op| op["seq"] == seq) {
+                return;
+            }
+        }
+    }
+}

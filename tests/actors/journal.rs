@@ -1,0 +1,240 @@
+//! The journal alone: three outcomes, isolation, barriers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::prelude::*;
+use quire::actors::document::{AppendRefused, Report, Reported};
+use quire::actors::journal::{Append, Barrier, Create, JournalActor};
+use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use quire::storage::{DocumentStore, LoggedOp, NewDocument, OpLog, OwnershipStore};
+use tokio::sync::mpsc;
+
+use super::faulty::{Fault, FaultyStore};
+use super::harness::memory;
+
+/// Takes the journal's answers for a document.
+struct Listener(mpsc::UnboundedSender<Report>);
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+}
+
+impl Handler<Reported> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, reported: Reported, _: &mut Self::Context) {
+        self.0.send(reported.report).expect("the test listens");
+    }
+}
+
+struct Fixture {
+    store: Arc<FaultyStore>,
+    journal: Addr<JournalActor>,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let store = FaultyStore::over(memory());
+        let epochs = store.claim_all("node").await.unwrap();
+        let journal = JournalActor::new(store.clone(), "node".into(), epochs).await.unwrap().start();
+        Self { store, journal }
+    }
+
+    async fn document(&self, id: &str) -> DocumentId {
+        let doc: DocumentId = id.parse().unwrap();
+        let new = NewDocument {
+            history: HistoryId::generate(),
+            title: String::new(),
+            owner: UserId::guest_rest(),
+            created_at: 1,
+        };
+        self.journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap().unwrap();
+        doc
+    }
+
+    /// Sends an append and returns where its answer will arrive.
+    fn append(
+        &self,
+        doc: &DocumentId,
+        incarnation: u64,
+        ops: Vec<LoggedOp>,
+    ) -> mpsc::UnboundedReceiver<Report> {
+        let (sender, answers) = mpsc::unbounded_channel();
+        let reply = Listener(sender).start().recipient();
+        let append = Append { doc: doc.clone(), incarnation, ops, touch: false, reply };
+        self.journal.try_send(append).expect("the journal takes it");
+        answers
+    }
+
+    async fn versions(&self, doc: &DocumentId) -> Vec<Version> {
+        let ops = self.store.read_ops(doc, 0, Version::MAX, 100, usize::MAX).await.unwrap();
+        ops.iter().map(|op| op.version).collect()
+    }
+}
+
+fn op(version: Version) -> LoggedOp {
+    let client = ClientId::generate();
+    LoggedOp { version, client, seq: 1, user: UserId::guest(client), at: 1, delta: "[]".into() }
+}
+
+async fn answer(answers: &mut mpsc::UnboundedReceiver<Report>) -> (usize, Option<AppendRefused>) {
+    match answers.recv().await.expect("every append is answered") {
+        Report::Settled { durable, refused } => (durable, refused),
+        Report::InDoubt => panic!("storage answers"),
+    }
+}
+
+#[actix_rt::test]
+async fn an_append_is_answered_when_it_is_in_the_log() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    let mut answers = fixture.append(&doc, 1, vec![op(1), op(2)]);
+    assert_eq!(answer(&mut answers).await, (2, None));
+    assert_eq!(fixture.versions(&doc).await, [1, 2]);
+}
+
+#[actix_rt::test]
+async fn a_commit_that_succeeded_but_was_reported_as_failed_is_durable() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    fixture.store.fail_next(Fault::UnknownCommitted);
+    let mut answers = fixture.append(&doc, 1, vec![op(1)]);
+    assert_eq!(answer(&mut answers).await, (1, None));
+    assert_eq!(
+        fixture.store.raises.load(Ordering::SeqCst),
+        1,
+        "the own epoch is raised before the log is read"
+    );
+    // The positions and epochs learned from it hold for what follows.
+    let mut answers = fixture.append(&doc, 1, vec![op(2)]);
+    assert_eq!(answer(&mut answers).await, (1, None));
+}
+
+#[actix_rt::test]
+async fn a_commit_that_failed_after_all_is_refused_and_leaves_the_version_free() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    fixture.store.fail_next(Fault::UnknownLost);
+    let mut answers = fixture.append(&doc, 1, vec![op(1)]);
+    assert!(matches!(answer(&mut answers).await, (0, Some(AppendRefused::Unavailable(_)))));
+    let mut answers = fixture.append(&doc, 1, vec![op(1)]);
+    assert_eq!(answer(&mut answers).await, (1, None));
+}
+
+#[actix_rt::test]
+async fn one_document_s_conflict_is_its_own() {
+    let fixture = Fixture::new().await;
+    let (good, bad, late) =
+        (fixture.document("good").await, fixture.document("bad").await, fixture.document("late").await);
+    let mut first = fixture.append(&bad, 1, vec![op(1)]);
+    assert_eq!(answer(&mut first).await, (1, None));
+    // The three are in one batch, since the journal is held until all have been queued.
+    let gate = fixture.store.hold_appends();
+    let mut held = fixture.append(&late, 1, vec![op(1)]);
+    let mut conflict = fixture.append(&bad, 1, vec![op(1)]);
+    let mut fine = fixture.append(&good, 1, vec![op(1)]);
+    let mut after = fixture.append(&late, 1, vec![op(2)]);
+    gate.add_permits(10);
+    assert_eq!(answer(&mut held).await, (1, None));
+    assert!(matches!(answer(&mut conflict).await, (0, Some(AppendRefused::Conflict(_)))));
+    assert_eq!(answer(&mut fine).await, (1, None));
+    assert_eq!(answer(&mut after).await, (1, None));
+    assert_eq!(fixture.versions(&late).await, [1, 2]);
+}
+
+#[actix_rt::test]
+async fn what_arrives_during_a_commit_is_the_next_batch() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    let others = [fixture.document("b").await, fixture.document("c").await, fixture.document("d").await];
+    let before = fixture.store.appends.load(Ordering::SeqCst);
+    let gate = fixture.store.hold_appends();
+    let mut first = fixture.append(&doc, 1, vec![op(1)]);
+    let mut later: Vec<_> = others.iter().map(|doc| fixture.append(doc, 1, vec![op(1)])).collect();
+    gate.add_permits(10);
+    assert_eq!(answer(&mut first).await, (1, None));
+    for answers in &mut later {
+        assert_eq!(answer(answers).await, (1, None));
+    }
+    assert!(
+        fixture.store.appends.load(Ordering::SeqCst) - before <= 3,
+        "four appends, at most three commits"
+    );
+}
+
+#[actix_rt::test]
+async fn a_barrier_waits_for_the_commit_and_shuts_out_the_older_incarnation() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    let gate = fixture.store.hold_appends();
+    let mut under_way = fixture.append(&doc, 1, vec![op(1)]);
+    // Asked only once the first append has left the queue.
+    while fixture.store.appends.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    let barrier = fixture.journal.send(Barrier { doc: doc.clone(), incarnation: 2 });
+    let mut barrier = Box::pin(barrier);
+    assert!(futures_util::poll!(&mut barrier).is_pending());
+    let mut late = fixture.append(&doc, 1, vec![op(2)]);
+    gate.add_permits(10);
+    barrier.await.unwrap();
+    assert_eq!(fixture.versions(&doc).await, [1], "it is settled before the barrier lets go");
+    assert_eq!(answer(&mut under_way).await, (1, None));
+    assert!(matches!(answer(&mut late).await, (0, Some(AppendRefused::Conflict(_)))));
+    let mut newer = fixture.append(&doc, 2, vec![op(2)]);
+    assert_eq!(answer(&mut newer).await, (1, None));
+}
+
+#[actix_rt::test]
+async fn an_id_is_given_once() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    let new = NewDocument {
+        history: HistoryId::generate(),
+        title: String::new(),
+        owner: UserId::guest_rest(),
+        created_at: 1,
+    };
+    let again = fixture.journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap();
+    assert!(again.is_err());
+    assert!(fixture.store.document(&doc).await.is_ok());
+}
+
+#[actix_rt::test]
+async fn while_storage_does_not_tell_the_outcome_everything_else_is_put_off() {
+    let fixture = Fixture::new().await;
+    let (doc, other) = (fixture.document("a").await, fixture.document("b").await);
+    fixture.store.stuck.store(true, Ordering::SeqCst);
+    fixture.store.fail_next(Fault::UnknownCommitted);
+    // Both wait in the journal when it learns of the doubt: the first for its outcome, the second for its turn.
+    let gate = fixture.store.hold_appends();
+    let mut in_doubt = fixture.append(&doc, 1, vec![op(1)]);
+    let mut queued = fixture.append(&other, 1, vec![op(1)]);
+    gate.add_permits(10);
+    assert_eq!(in_doubt.recv().await, Some(Report::InDoubt));
+    assert!(matches!(answer(&mut queued).await, (0, Some(AppendRefused::Unavailable(_)))));
+    let mut late = fixture.append(&other, 1, vec![op(1)]);
+    assert!(matches!(answer(&mut late).await, (0, Some(AppendRefused::Unavailable(_)))));
+    // Another document can be opened and read; this one only when its outcome is known.
+    fixture.journal.send(Barrier { doc: other.clone(), incarnation: 2 }).await.unwrap();
+    let mut barrier = Box::pin(fixture.journal.send(Barrier { doc: doc.clone(), incarnation: 1 }));
+    assert!(futures_util::poll!(&mut barrier).is_pending());
+    fixture.store.stuck.store(false, Ordering::SeqCst);
+    assert_eq!(answer(&mut in_doubt).await, (1, None));
+    barrier.await.unwrap();
+    let mut after = fixture.append(&other, 2, vec![op(1)]);
+    assert_eq!(answer(&mut after).await, (1, None));
+}
+
+#[actix_rt::test]
+async fn storage_that_does_not_come_back_is_a_doubt_too() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    let gate = fixture.store.hold_raises();
+    fixture.store.fail_next(Fault::UnknownLost);
+    let mut answers = fixture.append(&doc, 1, vec![op(1)]);
+    assert_eq!(answers.recv().await, Some(Report::InDoubt));
+    gate.add_permits(10);
+    assert!(matches!(answer(&mut answers).await, (0, Some(AppendRefused::Unavailable(_)))));
+}

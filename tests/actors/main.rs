@@ -1,0 +1,8 @@
+//! The actors under faults that are put in on purpose: a journal whose commits fail in three ways, documents that panic,
+//! and a thousand sessions at once.
+
+mod crashes;
+mod faulty;
+mod harness;
+mod journal;
+mod opening;

@@ -1,0 +1,54 @@
+//! Documents come into memory once, and leave it again.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use quire::config::DocumentSettings;
+
+use super::harness::Server;
+
+#[actix_rt::test]
+async fn hundreds_that_join_a_cold_document_cause_one_load() {
+    let server = Server::start().await;
+    server.document("d", "hello").await;
+    let clients = join_all((0..300).map(|_| server.join("d"))).await;
+    assert!(clients.iter().all(|client| client.welcome["content"][0]["insert"] == "hello"));
+    assert_eq!(server.store.loads.load(Ordering::SeqCst), 1);
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_idle_document_leaves_memory_after_a_snapshot_and_comes_back_whole() {
+    let settings =
+        DocumentSettings { passivate_after: Duration::from_millis(50), ..DocumentSettings::default() };
+    let server = Server::with(settings, None).await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    ann.write(1, "a").await;
+    drop(ann);
+    // Reading keeps it in memory for another while, so it is looked at between two rests.
+    while server.store.loads.load(Ordering::SeqCst) < 2 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(server.text("d").await, "ax");
+    }
+    let row = quire::storage::DocumentStore::document(&*server.store, &"d".parse().unwrap()).await.unwrap();
+    assert_eq!((row.snapshot_version, row.version), (2, 2));
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_graceful_stop_tells_the_sessions_and_writes_snapshots() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    ann.write(1, "a").await;
+    let store = server.store.clone();
+    let stopped = actix_rt::spawn(server.stop());
+    let reconnect = ann.expect("reconnect").await;
+    assert_eq!(reconnect["reason"], "draining");
+    assert!(reconnect["after_ms"].as_u64().is_some());
+    stopped.await.unwrap();
+    let row = quire::storage::DocumentStore::document(&*store, &"d".parse().unwrap()).await.unwrap();
+    assert_eq!(row.snapshot_version, 2);
+}
