@@ -1,0 +1,216 @@
+//! The application: starts everything in order, runs until it is told to stop, and stops in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context as _;
+
+use crate::actors::clock::Clock;
+use crate::actors::document::{Probe, Shared};
+use crate::actors::journal::{Flush, JournalActor};
+use crate::actors::registry::{DrainAll, Equip, RegistryActor};
+use crate::actors::service::Documents;
+use crate::actors::session::{Setting, Visitor};
+use crate::actors::snapshot::SnapshotActor;
+use crate::config::{DocumentSettings, ServeOptions};
+use crate::http;
+use crate::storage::{Opened, SharedStore, SnapshotBodies};
+
+/// How long documents may take to commit and snapshot at a stop, of the 10 s that an orchestrator gives at least …
+const DRAIN_WITHIN: Duration = Duration::from_secs(6);
+
+/// … and storage to close. What neither has done in time, the next start has to do.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long sessions get to read their `reconnect` before the documents are closed.
+const SESSIONS_LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
+/// A running server.
+pub struct Application {
+    address: SocketAddr,
+    server: Server,
+    actors: Actors,
+    draining: Arc<AtomicBool>,
+    /// What was opened here is closed here.
+    storage: Option<Opened>,
+}
+
+/// What an application is made of, beside its options: tests bring their own.
+pub struct Parts {
+    pub store: SharedStore,
+    pub bodies: Arc<SnapshotBodies>,
+    pub settings: DocumentSettings,
+    /// Called with every operation before its document takes it: lets tests inject a panic.
+    pub probe: Option<Probe>,
+}
+
+/// The actors that stop in order, and the threads they live on.
+struct Actors {
+    registry: Addr<RegistryActor>,
+    journal: Addr<JournalActor>,
+    documents: Documents,
+    threads: Vec<Arbiter>,
+}
+
+impl Application {
+    /// Opens storage, starts the actors, and binds the address.
+    ///
+    /// # Errors
+    /// A sentence for the operator: the data folder is in use or cannot be read, or the address is taken.
+    pub async fn build(options: ServeOptions) -> anyhow::Result<Self> {
+        raise_file_limit();
+        let storage = Opened::at(&options.data, &options.sqlite()).await?;
+        let settings = DocumentSettings {
+            passivate_after: Duration::from_secs(options.passivate_after.max(1)),
+            ..DocumentSettings::default()
+        };
+        let (store, bodies) = (storage.store.clone(), storage.bodies.clone());
+        let mut application = Self::assemble(options, Parts { store, bodies, settings, probe: None }).await?;
+        application.storage = Some(storage);
+        Ok(application)
+    }
+
+    /// Starts the actors on the given storage, and binds the address.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (store, settings) = (parts.store.clone(), parts.settings);
+        let actors = start_actors(parts, options.document_threads.unwrap_or(cores).clamp(1, 64)).await?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let listener = std::net::TcpListener::bind(options.listen)
+            .with_context(|| format!("cannot listen on {}", options.listen))?;
+        let address = listener.local_addr()?;
+        let security = http::security(&options, address)?;
+        let check = security.clone();
+        let sessions = Arc::new(Setting {
+            registry: actors.registry.clone(),
+            store,
+            limits: settings.limits,
+            rate_limited: options.rate_limits.is_on(),
+            clock: Clock::system(),
+            draining: draining.clone(),
+            check_token: Arc::new(move |token| check.check_token(token).map(Visitor::from)),
+        });
+        let state = web::Data::new(http::HttpState {
+            documents: actors.documents.clone(),
+            sessions,
+            security,
+            draining: draining.clone(),
+        });
+        let server = HttpServer::new(move || App::new().configure(http::configure(state.clone())))
+            .on_connect(http::sockets::keep_socket)
+            .workers(options.workers.unwrap_or(cores).clamp(1, 64))
+            .max_connections(200_000)
+            .disable_signals()
+            .shutdown_timeout(1)
+            .listen(listener)?
+            .run();
+        Ok(Self { address, server, actors, draining, storage: None })
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` resolves, and then stops gracefully: sessions are told to reconnect, everything is committed,
+    /// snapshots are written.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let handle = self.server.handle();
+        let serving = actix_rt::spawn(self.server);
+        stop.await;
+        tracing::info!("stopping: sessions are told to reconnect");
+        self.draining.store(true, Ordering::Relaxed);
+        // Storage that does not answer holds up the drain, and must not hold up the end.
+        if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
+            tracing::warn!("documents were not snapshotted in time: the log has everything");
+        }
+        handle.stop(false).await;
+        serving.await.context("the HTTP server failed")??;
+        // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
+        // give its connection back outside of any runtime, which panics. Closing waits for it.
+        let closed = match self.storage {
+            Some(storage) => tokio::time::timeout(CLOSE_WITHIN, storage.close()).await,
+            None => Ok(Ok(())),
+        };
+        for thread in &self.actors.threads {
+            thread.stop();
+        }
+        match closed {
+            Ok(closed) => Ok(closed?),
+            Err(_) => {
+                tracing::warn!("storage was not closed in time: the log has everything");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Starts the journal, the snapshot writer, the registry and the document threads.
+async fn start_actors(parts: Parts, document_threads: usize) -> anyhow::Result<Actors> {
+    let Parts { store, bodies, settings, probe } = parts;
+    // The name is new at every start, so that a node can tell its own epochs from those of the run before.
+    let node = format!("node-{}", uuid::Uuid::new_v4());
+    let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
+    let journal = JournalActor::new(store.clone(), node, epochs).await.context("cannot read the log")?;
+    let threads: Vec<Arbiter> = (0..document_threads).map(|_| Arbiter::new()).collect();
+    let journal_thread = Arbiter::new();
+    let service_thread = Arbiter::new();
+    let journal = JournalActor::start_in_arbiter(&journal_thread.handle(), |_| journal);
+    let writer = SnapshotActor::new(store.clone(), bodies.clone());
+    let snapshots = SnapshotActor::start_in_arbiter(&service_thread.handle(), |_| writer);
+    let registry = RegistryActor::new(bodies.clone(), &threads);
+    let registry = RegistryActor::start_in_arbiter(&service_thread.handle(), |_| registry);
+    let shared = Arc::new(Shared {
+        store: store.clone(),
+        journal: journal.clone(),
+        snapshots,
+        registry: registry.clone(),
+        settings,
+        clock: Clock::system(),
+        probe,
+    });
+    registry.send(Equip(shared)).await?;
+    let documents =
+        Documents::new(store, bodies, registry.clone(), journal.clone(), Clock::system(), settings.limits);
+    let threads = threads.into_iter().chain([journal_thread, service_thread]).collect();
+    Ok(Actors { registry, journal, documents, threads })
+}
+
+/// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.
+async fn drain(actors: &Actors) {
+    tokio::time::sleep(SESSIONS_LEAVE_WITHIN).await;
+    // A closed mailbox means that there is nothing left to wait for.
+    let _ = actors.registry.send(DrainAll).await;
+    let _ = actors.journal.send(Flush).await;
+}
+
+/// Listens for SIGTERM and SIGINT from now on; what it returns resolves at the first of them.
+///
+/// # Errors
+/// When the system takes no handler.
+pub fn termination() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Every session holds two descriptors; the soft limit of a shell is often 1,024.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(1 << 20) {
+        tracing::warn!(%error, "the limit on open files could not be raised");
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line: one file a command.
+
+#[cfg(target_os = "linux")]
+mod bench;
+mod export;
+mod import;
+mod local;
+mod migrate;
+mod replay;
+mod rest;
+mod serve;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+/// A live-document server: many people type into one document, and nothing acknowledged is lost.
+#[derive(Parser, Debug)]
+#[command(name = "quire", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the server.
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(crate::config::ServeOptions),
+    /// Bring the data folder to the schema of this version.
+    Migrate(migrate::MigrateOptions),
+    /// Replay every document's log and compare it with what was derived from it.
+    Verify(verify::VerifyOptions),
+    /// Send a recorded editing history through a server, and check the text that comes out.
+    Replay(replay::ReplayOptions),
+    /// Write a document of a running server to a file.
+    Export(export::ExportOptions),
+    /// Make a document of a running server from a file.
+    Import(import::ImportOptions),
+    /// Measure what a server takes, beside a bare relay in the same run.
+    #[cfg(target_os = "linux")]
+    Bench(bench::BenchOptions),
+}
+
+/// Runs the command that the process was started with.
+///
+/// # Errors
+/// The command failed; the chain of causes reads as a sentence.
+pub fn run() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Serve(options) => serve::run(options),
+        Command::Migrate(options) => migrate::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Replay(options) => replay::run(&options),
+        Command::Export(options) => export::run(&options),
+        Command::Import(options) => import::run(&options),
+        #[cfg(target_os = "linux")]
+        Command::Bench(options) => bench::run(options),
+    }
+}

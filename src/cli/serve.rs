@@ -1,0 +1,52 @@
+//! `quire serve`: the server itself.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+
+use crate::app::{self, Application};
+use crate::config::ServeOptions;
+use crate::telemetry;
+
+/// What `quire serve --help` ends with.
+pub const EXAMPLES: &str = "\
+Examples:
+  quire serve                                       http://127.0.0.1:8080, documents in ./data
+  quire serve --listen 127.0.0.1:0 --data /tmp/try  a free port, told on standard output
+  QUIRE_JWT_SECRET=… quire serve --listen 0.0.0.0:8080 --allowed-hosts wiki.example --guests off
+
+Prints `listening on http://HOST:PORT`, alone on a line of standard output, once it is ready; the log goes to standard
+error (QUIRE_LOG, QUIRE_LOG_FORMAT=json). SIGTERM and SIGINT stop it in good order.
+
+Exit code: 0 after it was stopped; 1 if it could not start or stop, with the reason; 2 for options that it does not know.";
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It cannot start, with the reason, or an actor could not be stopped in order.
+pub fn run(options: ServeOptions) -> anyhow::Result<()> {
+    refuse_unknown_parts()?;
+    telemetry::init(std::io::stderr);
+    actix_rt::System::new().block_on(async {
+        let application = Application::build(options).await?;
+        // Before the address is told: whoever reads it may stop the server at once.
+        let stop = app::termination().context("cannot listen for signals")?;
+        // The one line on standard output, for scripts that wait for it; whether anybody reads it is their affair.
+        let _ = writeln!(std::io::stdout(), "listening on http://{}", application.address());
+        application.run_until(stop).await
+    })
+}
+
+/// Variables of the contract (section 2) that name parts which this version does not have.
+const UNKNOWN_PARTS: [&str; 4] =
+    ["QUIRE_DATABASE_URL", "QUIRE_KAFKA_BROKERS", "QUIRE_REDIS_URL", "QUIRE_OBJECT_STORE_URL"];
+
+/// Whoever names a database must not find the documents in a folder.
+fn refuse_unknown_parts() -> anyhow::Result<()> {
+    let set =
+        UNKNOWN_PARTS.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    match set {
+        Some(name) => anyhow::bail!("{name} is set, and this version keeps everything in the data folder"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,85 @@
+//! `quire verify`: is what the log says what was derived from it?
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::ids::Version;
+use crate::storage::verify::verify;
+use crate::storage::{Opened, SqliteOptions};
+
+/// Documents looked up at a time.
+const PAGE: usize = 1_000;
+
+/// What `quire verify` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quire verify                    the folder ./data
+  quire verify --data /srv/quire
+
+Replays the log of every document from its beginning, trash included, and compares it with each snapshot and with what is
+known of its clients; then checks the database as a whole. The server that uses the folder has to be stopped. Like the
+server, it first brings the schema to this version and tidies up after a crash.
+
+Exit code: 0 if everything agrees; 1 if something differs or cannot be read, each a line that names the document and the
+version.")]
+pub struct VerifyOptions {
+    /// Folder of the embedded database and the snapshots.
+    #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+}
+
+/// What was looked at, and how much of it was complained of.
+#[derive(Default)]
+struct Totals {
+    documents: usize,
+    versions: Version,
+    snapshots: usize,
+    complaints: usize,
+}
+
+/// Verifies all documents.
+///
+/// # Errors
+/// The folder cannot be opened, or there are complaints.
+pub fn run(options: &VerifyOptions) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let totals = runtime.block_on(verify_all(options))?;
+    let Totals { documents, versions, snapshots, complaints } = totals;
+    writeln!(
+        std::io::stdout(),
+        "{documents} documents verified: {versions} versions replayed, {snapshots} snapshots compared"
+    )?;
+    anyhow::ensure!(complaints == 0, "not everything is as the log says, complaints: {complaints}");
+    Ok(())
+}
+
+async fn verify_all(options: &VerifyOptions) -> anyhow::Result<Totals> {
+    let opened = Opened::existing(&options.data, &SqliteOptions::default()).await?;
+    let mut totals = Totals::default();
+    let mut after = None;
+    loop {
+        let page = opened.store.document_ids(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last().cloned() else { break };
+        for doc in page {
+            let verified = verify(&*opened.store, &opened.bodies, &doc).await?;
+            totals.documents += 1;
+            totals.versions += verified.versions;
+            totals.snapshots += verified.snapshots;
+            totals.tell(&verified.complaints)?;
+        }
+        after = Some(last);
+    }
+    totals.tell(&opened.check().await?)?;
+    opened.close().await?;
+    Ok(totals)
+}
+
+impl Totals {
+    fn tell(&mut self, complaints: &[String]) -> std::io::Result<()> {
+        self.complaints += complaints.len();
+        complaints.iter().try_for_each(|complaint| writeln!(std::io::stdout(), "{complaint}"))
+    }
+}

@@ -1,0 +1,20 @@
+//! A document in the formats that people take away: plain text, Markdown, HTML.
+//!
+//! All of them read Quill's model of a rich text: formatting of letters is on the letters, and what a line is (a heading,
+//! an item of a list, a line of code) is on the `\n` that ends it. What a format cannot say is left out, never guessed:
+//! the delta is the document, these are views of it. The delta may hold anything that the protocol lets in, so a value
+//! of the wrong kind counts as absent and nothing is taken for markup.
+
+mod html;
+mod lines;
+mod lists;
+mod markdown;
+mod text;
+mod url;
+
+#[cfg(test)]
+mod generate;
+
+pub use html::to_html;
+pub use markdown::to_markdown;
+pub use text::to_text;

@@ -1,0 +1,352 @@
+//! Documents themselves: made, listed, read, renamed, archived, put into the trash and out of it.
+//!
+//! A document in the trash is as if it were not there (404, with `deleted_at` in the problem), so that clients stop; it
+//! is listed with `trashed=true`, `PATCH {"deleted":false}` brings it back, and `DELETE ?purge=true` ends it.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+use crate::actors::error::Refusal;
+use crate::actors::service::{CreateDocument, Live};
+use crate::actors::session::frames::refuse_delta;
+use crate::http::auth::Caller;
+use crate::http::body::{self, Members};
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
+use crate::ot::{Delta, DeltaError, ParseLimits};
+use crate::protocol::Role;
+use crate::storage::{DocumentPatch, DocumentRow, ListQuery};
+
+/// The longest title, in characters.
+const MAX_TITLE_CHARS: usize = 256;
+
+/// What a document without a title is called.
+const UNTITLED: &str = "Untitled";
+
+/// The longest text to search for, in characters.
+const MAX_QUERY_CHARS: usize = 200;
+
+/// Documents on a page of the list, unless asked otherwise, and at most.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 200;
+
+/// A document as REST shows it.
+#[derive(Serialize)]
+struct DocumentView {
+    id: DocumentId,
+    title: String,
+    history: HistoryId,
+    version: Version,
+    snapshot_version: Version,
+    owner: UserId,
+    created_at: Millis,
+    updated_at: Millis,
+    preview: String,
+    people: Vec<PersonView>,
+    sessions: usize,
+    archived: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<Millis>,
+}
+
+#[derive(Serialize)]
+struct PersonView {
+    id: UserId,
+    name: String,
+    color: String,
+}
+
+impl DocumentView {
+    /// Joins a row with what its live actor knows beyond it.
+    fn new(row: DocumentRow, live: Option<Live>) -> Self {
+        let mut view = Self {
+            id: row.id,
+            title: row.title,
+            history: row.history,
+            version: row.version,
+            snapshot_version: row.snapshot_version,
+            owner: row.owner,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            preview: row.preview,
+            people: Vec::new(),
+            sessions: 0,
+            archived: row.archived,
+            deleted_at: row.deleted_at,
+        };
+        if let Some(live) = live {
+            // The row was read first: whatever differs is newer here.
+            view.version = view.version.max(live.version);
+            view.updated_at = view.updated_at.max(live.at);
+            view.preview = live.preview;
+            view.sessions = live.sessions;
+            let person = |person: crate::actors::service::Person| PersonView {
+                id: person.id,
+                name: person.name,
+                color: person.color,
+            };
+            view.people = live.people.into_iter().map(person).collect();
+        }
+        view
+    }
+}
+
+/// Reads a document that is there: not one in the trash.
+///
+/// # Errors
+/// `not_found`, with `deleted_at` for one in the trash.
+pub async fn present(state: &HttpState, doc: &DocumentId) -> Result<(DocumentRow, Option<Live>), Problem> {
+    let (row, live) = state.documents.row(doc).await?;
+    match row.deleted_at {
+        Some(at) => Err(Problem::in_trash(format!("document {doc} is in the trash"), at)),
+        None => Ok((row, live)),
+    }
+}
+
+/// `POST /v1/docs {"title"?, "content"?, "id"?}`
+pub async fn create(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let limits = &state.sessions.limits;
+    // Content may fill a document, and what is around it is small.
+    let largest =
+        usize::try_from(limits.document_bytes).unwrap_or(usize::MAX).saturating_add(limits.frame_bytes);
+    let body = body::read(&request, payload, largest).await?;
+    let members = Members::read(&body)?;
+    let title = members.get::<String>("title")?;
+    let new = CreateDocument {
+        id: members.get("id")?,
+        title: title_of(title.as_deref().unwrap_or_default())?,
+        content: members.raw("content").map(|text| initial_content(text, limits.ops)).transpose()?.flatten(),
+        owner: caller.author(),
+    };
+    let row = state.documents.create(new).await?;
+    let location = format!("/v1/docs/{}", row.id);
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(DocumentView::new(row, None)))
+}
+
+/// Reads initial content; content that is empty is none.
+fn initial_content(text: &str, ops: usize) -> Result<Option<Delta>, Problem> {
+    let delta = Delta::parse(text, &ParseLimits { ops }).map_err(|error| refuse_delta(&error))?;
+    // As it was sent: the normal form would have dropped a retain at the end.
+    let inserts_only = serde_json::from_str::<Parts>(text).is_ok_and(|parts| parts.all_insert());
+    if !inserts_only || !delta.is_document() {
+        return Err(refuse_delta(&DeltaError::NotADocument).into());
+    }
+    Ok(Some(delta).filter(|delta| !delta.is_empty()))
+}
+
+/// The parts of a delta, as far as it matters whether each is an insert.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Parts {
+    List(Vec<Part>),
+    Wrapped { ops: Vec<Part> },
+}
+
+#[derive(Deserialize)]
+struct Part {
+    insert: Option<serde::de::IgnoredAny>,
+}
+
+impl Parts {
+    fn all_insert(&self) -> bool {
+        let (Self::List(parts) | Self::Wrapped { ops: parts }) = self;
+        parts.iter().all(|part| part.insert.is_some())
+    }
+}
+
+/// Checks a title, and gives one to a document that has none.
+fn title_of(text: &str) -> Result<String, Problem> {
+    let title = text.trim();
+    if title.chars().count() > MAX_TITLE_CHARS {
+        return Err(Problem::bad_request(format!("a title has at most {MAX_TITLE_CHARS} characters")));
+    }
+    if title.chars().any(char::is_control) {
+        return Err(Problem::bad_request("a title is one line without control characters"));
+    }
+    Ok(if title.is_empty() { UNTITLED.to_owned() } else { title.to_owned() })
+}
+
+/// What to list.
+#[derive(Deserialize)]
+pub struct ListParameters {
+    query: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    trashed: bool,
+}
+
+/// A page of the list.
+#[derive(Serialize)]
+struct Page {
+    docs: Vec<DocumentView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /v1/docs?query=&cursor=&limit=&trashed=`
+pub async fn list(
+    _: Caller,
+    parameters: web::Query<ListParameters>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let ListParameters { query, cursor, limit, trashed } = parameters.into_inner();
+    let limit = match limit {
+        Some(0) => return Err(Problem::bad_request("limit begins at 1")),
+        given => given.unwrap_or(PAGE).min(MAX_PAGE),
+    };
+    let text = query.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.chars().count() > MAX_QUERY_CHARS) {
+        return Err(Problem::bad_request(format!("query has at most {MAX_QUERY_CHARS} characters")));
+    }
+    let after = cursor.map(|cursor| read_cursor(&cursor)).transpose()?;
+    // One more than the page, to know whether there is a next one.
+    let mut rows = state.documents.list(&ListQuery { text, trashed, after, limit: limit + 1 }).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|(row, _)| format!("{}.{}", row.updated_at, row.id));
+    let mut docs: Vec<DocumentView> =
+        rows.into_iter().map(|(row, live)| DocumentView::new(row, live)).collect();
+    // Rows are a little behind what live documents know.
+    docs.sort_by_key(|doc| std::cmp::Reverse(doc.updated_at));
+    Ok(HttpResponse::Ok().json(Page { docs, next }))
+}
+
+/// Reads a cursor that [`list`] made: where the page before ended.
+fn read_cursor(cursor: &str) -> Result<(Millis, DocumentId), Problem> {
+    let parts = cursor.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    parts.ok_or_else(|| Problem::bad_request("cursor is not one that a list has given"))
+}
+
+/// A document and what may be done with it.
+#[derive(Serialize)]
+struct Opened {
+    metadata: DocumentView,
+    /// Where to read the content as it is now, relative to this server.
+    snapshot_url: String,
+    permissions: Permissions,
+}
+
+/// What the caller may do. Whoever has the link is an editor; roles by person come with accounts.
+#[derive(Serialize)]
+struct Permissions {
+    role: Role,
+    link: Role,
+}
+
+/// `GET /v1/docs/{id}`: also what a client asks whose handshake has failed (protocol section 2), so it answers as that
+/// would.
+pub async fn read(
+    doc: web::Path<DocumentId>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    if state.draining.load(Ordering::Relaxed) {
+        return Err(Refusal::unavailable("the server is stopping").into());
+    }
+    let (row, live) = present(&state, &doc).await?;
+    let is_owner = caller.user_id().is_some_and(|user| user == row.owner);
+    let metadata = DocumentView::new(row, live);
+    Ok(HttpResponse::Ok().json(Opened {
+        snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
+        permissions: Permissions {
+            role: if is_owner { Role::Owner } else { Role::Editor },
+            link: Role::Editor,
+        },
+        metadata,
+    }))
+}
+
+/// `PATCH /v1/docs/{id} {"title"?, "archived"?, "deleted"?}`
+pub async fn change(
+    request: HttpRequest,
+    payload: web::Payload,
+    doc: web::Path<DocumentId>,
+    _: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
+    let members = Members::read(&body)?;
+    let title = members.get::<String>("title")?.map(|title| title_of(&title)).transpose()?;
+    let (archived, deleted) = (members.get("archived")?, members.get("deleted")?);
+    if title.is_none() && archived.is_none() && deleted.is_none() {
+        return Err(Problem::bad_request("nothing to change: there is neither title, archived nor deleted"));
+    }
+    let live =
+        if deleted == Some(false) { state.documents.row(&doc).await? } else { present(&state, &doc).await? }
+            .1;
+    let deleted_at = deleted.map(|deleted: bool| deleted.then(|| state.sessions.clock.now()));
+    let patch = DocumentPatch { title, archived, deleted_at, updated_at: None };
+    let row = state.documents.patch(&doc, patch).await?;
+    Ok(HttpResponse::Ok().json(DocumentView::new(row, live)))
+}
+
+/// How to delete.
+#[derive(Deserialize)]
+pub struct DeleteParameters {
+    #[serde(default)]
+    purge: bool,
+}
+
+/// `DELETE /v1/docs/{id}?purge=`: into the trash, or for good. Once more changes nothing.
+pub async fn delete(
+    doc: web::Path<DocumentId>,
+    parameters: web::Query<DeleteParameters>,
+    _: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    if parameters.purge {
+        state.documents.purge(&doc).await?;
+    } else if state.documents.row(&doc).await?.0.deleted_at.is_none() {
+        let deleted_at = Some(Some(state.sessions.clock.now()));
+        state.documents.patch(&doc, DocumentPatch { deleted_at, ..DocumentPatch::default() }).await?;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_one_trimmed_line() {
+        assert_eq!(title_of("  Plan \n").unwrap(), "Plan");
+        assert_eq!(title_of(" ").unwrap(), "Untitled");
+        assert_eq!(title_of(&"é".repeat(256)).unwrap().chars().count(), 256);
+        for bad in ["a\nb", "a\u{7f}b", &"x".repeat(257)] {
+            assert!(title_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cursors_are_read_back() {
+        let (at, doc) = read_cursor("1700000000000.a.b~c").unwrap();
+        assert_eq!((at, doc.as_str()), (1_700_000_000_000, "a.b~c"));
+        for bad in ["", "1", "x.a", "1.", "1.a/b", "99999999999999999999.a"] {
+            assert!(read_cursor(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn initial_content_consists_of_inserts() {
+        assert!(initial_content(r#"[{"insert":"a"}]"#, 10).unwrap().is_some());
+        assert!(initial_content(r#"[{"insert":""}]"#, 10).unwrap().is_none());
+        for bad in [
+            r#"[{"retain":1},{"insert":"a"}]"#,
+            r#"[{"delete":1}]"#,
+            "{}",
+            r#"[{"insert":"a"},{"insert":"b"}]"#,
+        ] {
+            assert!(initial_content(bad, 1).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What orchestrators and Prometheus ask.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::actors::error::Refusal;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+
+/// How long storage may take to answer. Probes of orchestrators give up after a second or a few.
+const STORAGE_ANSWERS_WITHIN: Duration = Duration::from_millis(800);
+
+/// `GET /healthz`: the process answers. Restarting it would not help against anything that this does not tell.
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: the server takes new sessions, and storage answers.
+pub async fn ready(state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    if state.draining.load(Ordering::Relaxed) {
+        return Err(Refusal::unavailable("the server is stopping").into());
+    }
+    match tokio::time::timeout(STORAGE_ANSWERS_WITHIN, state.documents.ready()).await {
+        Ok(Ok(())) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Ok(Err(refusal)) => Err(refusal.into()),
+        Err(_) => Err(Refusal::unavailable("storage does not answer").into()),
+    }
+}
+
+/// `GET /metrics`
+pub async fn metrics() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(crate::metrics::render())
+}

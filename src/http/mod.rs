@@ -1,0 +1,105 @@
+//! HTTP: REST, the WebSocket upgrade, the pages. It translates and decides nothing: what may be done is the actors' say.
+//!
+//! Every request passes, from the outside in: the headers that every answer has, [`trace`], and [`origin`]. Who calls is
+//! found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
+
+mod assets;
+pub mod auth;
+mod body;
+mod content;
+mod documents;
+mod health;
+mod ops;
+pub mod origin;
+pub mod problem;
+mod security;
+pub mod sockets;
+pub mod state;
+mod trace;
+
+use std::future::ready;
+
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
+
+use self::problem::Problem;
+pub use self::security::{Security, security};
+pub use self::state::HttpState;
+
+/// The one table of routes.
+pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        let routes = web::scope("")
+            .service(at("/v1/collab/{doc_id}", "GET").route(web::get().to(sockets::collab)))
+            .service(
+                at("/v1/docs", "GET, HEAD, POST")
+                    .route(get().to(documents::list))
+                    .route(web::post().to(documents::create)),
+            )
+            .service(
+                at("/v1/docs/{id}", "GET, HEAD, PATCH, DELETE")
+                    .route(get().to(documents::read))
+                    .route(web::patch().to(documents::change))
+                    .route(web::delete().to(documents::delete)),
+            )
+            .service(at("/v1/docs/{id}/content", "GET, HEAD").route(get().to(content::read)))
+            .service(
+                at("/v1/docs/{id}/ops", "GET, HEAD, POST")
+                    .route(get().to(ops::list))
+                    .route(web::post().to(ops::submit)),
+            )
+            .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
+            .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
+            .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
+            .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))
+            .service(at("/", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/d/{id}", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/assets/{name}", "GET, HEAD").route(get().to(assets::asset)))
+            .default_service(refusing(|request| {
+                Problem::not_found(format!("there is nothing at {:.200}", request.path()))
+            }));
+        // The last one wrapped is the outermost.
+        config
+            .app_data(state)
+            .app_data(path_config())
+            .app_data(query_config())
+            .service(routes.wrap(from_fn(origin::guard)).wrap(from_fn(trace::trace)).wrap(default_headers()));
+    }
+}
+
+/// An address that answers other methods than `allow` with 405.
+fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path)
+        .default_service(refusing(move |request| Problem::method_not_allowed(request.method(), allow)))
+}
+
+/// A route that answers everything with a problem.
+fn refusing(problem: impl Fn(&HttpRequest) -> Problem + Clone + 'static) -> Route {
+    web::to(move |request: HttpRequest| ready(Err::<HttpResponse, Problem>(problem(&request))))
+}
+
+/// `GET`, and `HEAD` with it, whose body the server leaves out (RFC 9110 section 9.3.2).
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// What every answer says unless its handler says otherwise: take the type as told, keep nothing, run nothing, and do
+/// not tell other sites where a reader came from.
+fn default_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Referrer-Policy", "same-origin"))
+        .add(("Cache-Control", "no-store"))
+        .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
+}
+
+/// An id that no document can have is one of no document.
+fn path_config() -> web::PathConfig {
+    web::PathConfig::default().error_handler(|error, _| {
+        Problem::not_found(format!("there can be no such document: {error}")).into()
+    })
+}
+
+fn query_config() -> web::QueryConfig {
+    web::QueryConfig::default().error_handler(|error, _| Problem::bad_request(error.to_string()).into())
+}

@@ -1,0 +1,244 @@
+//! Operations: submitted one at a time, and read back as the log has them.
+
+use std::io::Write;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::actors::service::RestOperation;
+use crate::actors::session::frames::{refuse_delta, whole_number};
+use crate::http::auth::Caller;
+use crate::http::body::{self, Members};
+use crate::http::content;
+use crate::http::documents::present;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::{ClientId, DocumentId, Version};
+use crate::ot::{Delta, ParseLimits, from_edit};
+use crate::protocol::MAX_INTEGER;
+use crate::storage::LoggedOp;
+
+/// Operations on a page, unless fewer are asked for. A page may end earlier by its bytes.
+const PAGE: usize = 1_000;
+
+/// `POST /v1/docs/{id}/ops {"base", "delta" or "edit"}`
+pub async fn submit(
+    request: HttpRequest,
+    payload: web::Payload,
+    doc: web::Path<DocumentId>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let limits = &state.sessions.limits;
+    let (client, seq) = idempotency_key(request.headers())?;
+    let body = body::read(&request, payload, limits.frame_bytes).await?;
+    let members = Members::read(&body)?;
+    let base = members.raw("base").ok_or_else(|| Problem::bad_request("base is missing"))?;
+    let base = whole_number(base).ok_or_else(|| Problem::bad_request("base is not a version"))?;
+    let delta = delta_of(&members, limits.ops)?;
+    present(&state, &doc).await?;
+    let operation = RestOperation { doc: doc.into_inner(), client, seq, user: caller.author(), base, delta };
+    let version = state.documents.submit(operation).await?;
+    Ok(HttpResponse::Ok().json(json!({ "version": version })))
+}
+
+fn delta_of(members: &Members<'_>, ops: usize) -> Result<Delta, Problem> {
+    let delta = match (members.raw("delta"), members.raw("edit")) {
+        (Some(delta), None) => Delta::parse(delta, &ParseLimits { ops }),
+        (None, Some(edit)) => from_edit(edit),
+        (Some(_), Some(_)) => return Err(Problem::bad_request("there is either delta or edit, not both")),
+        (None, None) => return Err(Problem::bad_request("delta or edit is missing")),
+    };
+    delta.map_err(|error| refuse_delta(&error).into())
+}
+
+/// Reads `Idempotency-Key: client:seq`, with or without quotes. Without one, the operation is by a client of its own.
+fn idempotency_key(headers: &HeaderMap) -> Result<(ClientId, u64), Problem> {
+    let mut keys = headers.get_all("idempotency-key");
+    let Some(key) = keys.next() else { return Ok((ClientId::generate(), 1)) };
+    let text = key.to_str().ok().filter(|_| keys.next().is_none()).map(|text| text.trim().trim_matches('"'));
+    let parts = text.and_then(|text| text.split_once(':'));
+    let key = parts.and_then(|(client, seq)| {
+        let seq = seq.parse::<u64>().ok().filter(|seq| (1..=MAX_INTEGER).contains(seq))?;
+        Some((client.parse::<ClientId>().ok()?, seq))
+    });
+    key.ok_or_else(|| {
+        Problem::bad_request("Idempotency-Key is a client's UUID, a colon, and a number from 1")
+    })
+}
+
+/// Which operations to read: those that made the versions above `from`, up to `to`.
+#[derive(Deserialize)]
+pub struct RangeParameters {
+    #[serde(default)]
+    from: Version,
+    to: Option<Version>,
+    limit: Option<usize>,
+}
+
+/// Some operations, and where to go on if there are more.
+struct Range {
+    ops: Vec<LoggedOp>,
+    next: Option<Version>,
+}
+
+/// `GET /v1/docs/{id}/ops?from=&to=&limit=`
+pub async fn list(
+    doc: web::Path<DocumentId>,
+    parameters: web::Query<RangeParameters>,
+    _: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let range = read_range(&state, &doc, &parameters).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(range.write("ops", true)))
+}
+
+/// Where in the history to look.
+#[derive(Deserialize)]
+pub struct HistoryParameters {
+    version: Option<Version>,
+}
+
+/// `GET /v1/docs/{id}/history?version=`: the content at a version; without one, versions with authors and times, of
+/// the same range and in the same pages as `ops`.
+pub async fn history(
+    request: HttpRequest,
+    doc: web::Path<DocumentId>,
+    at: web::Query<HistoryParameters>,
+    parameters: web::Query<RangeParameters>,
+    _: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    if let Some(version) = at.version {
+        return content::at_version(&request, &state, &doc, version).await;
+    }
+    let range = read_range(&state, &doc, &parameters).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(range.write("versions", false)))
+}
+
+async fn read_range(
+    state: &HttpState,
+    doc: &DocumentId,
+    parameters: &RangeParameters,
+) -> Result<Range, Problem> {
+    let (row, live) = present(state, doc).await?;
+    let head = live.map_or(row.version, |live| live.version.max(row.version));
+    let RangeParameters { from, to, limit } = *parameters;
+    if to.is_some_and(|to| from > to) {
+        return Err(Problem::bad_request("from is above to"));
+    }
+    if limit == Some(0) {
+        return Err(Problem::bad_request("limit begins at 1"));
+    }
+    let to = to.map_or(head, |to| to.min(head));
+    if from >= to {
+        return Ok(Range { ops: Vec::new(), next: None });
+    }
+    let ops = state.documents.ops(doc, from, to, limit.unwrap_or(PAGE).min(PAGE)).await?;
+    let last = ops.last().map(|op| op.version);
+    Ok(Range { ops, next: last.filter(|last| *last < to) })
+}
+
+impl Range {
+    /// Writes the page. Deltas go from the log into it without being read.
+    fn write(&self, name: &str, with_deltas: bool) -> Vec<u8> {
+        let deltas: usize = self.ops.iter().map(|op| op.delta.len()).sum();
+        let mut out = Vec::with_capacity(self.ops.len() * 160 + if with_deltas { deltas } else { 0 } + 32);
+        // Writing into a vector cannot fail.
+        let _ = write!(out, "{{\"{name}\":[");
+        for (i, op) in self.ops.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            write_op(&mut out, op, with_deltas);
+        }
+        out.push(b']');
+        if let Some(next) = self.next {
+            let _ = write!(out, ",\"next\":{next}");
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+fn write_op(out: &mut Vec<u8>, op: &LoggedOp, with_delta: bool) {
+    let _ = write!(out, r#"{{"version":{},"client":"{}","seq":{},"user":"#, op.version, op.client, op.seq);
+    let _ = serde_json::to_writer(&mut *out, op.user.as_str());
+    let _ = write!(out, r#","at":{}"#, op.at);
+    if with_delta {
+        out.extend_from_slice(b",\"delta\":");
+        out.extend_from_slice(&op.delta);
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::actors::error::ErrorCode;
+    use crate::ids::UserId;
+
+    const CLIENT: &str = "00000000-0000-4000-8000-00000000000a";
+
+    #[test]
+    fn the_idempotency_key_names_client_and_number() {
+        let read = |key: &str| {
+            let pair = (HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap());
+            idempotency_key(&std::iter::once(pair).collect())
+        };
+        let expected = (CLIENT.parse().unwrap(), 7);
+        for good in [format!("{CLIENT}:7"), format!("\"{}:7\"", CLIENT.to_uppercase())] {
+            assert_eq!(read(&good).unwrap(), expected, "{good}");
+        }
+        for bad in [
+            "",
+            CLIENT,
+            "a:1",
+            &format!("{CLIENT}:0"),
+            &format!("{CLIENT}:-1"),
+            &format!("{CLIENT}:9007199254740992"),
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap().1, 1);
+    }
+
+    #[test]
+    fn a_page_passes_deltas_on_as_they_are() {
+        let op = |version| LoggedOp {
+            version,
+            client: CLIENT.parse().unwrap(),
+            seq: version,
+            user: UserId("a\"b".into()),
+            at: 5,
+            delta: "[{\"insert\":\"é\"}]".into(),
+        };
+        let range = Range { ops: vec![op(1), op(2)], next: Some(2) };
+        let read = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
+        let page = read(range.write("ops", true));
+        assert_eq!(page["ops"][1]["delta"], json!([{"insert": "é"}]));
+        assert_eq!(page["ops"][0]["user"], "a\"b");
+        assert_eq!(page["next"], 2);
+        assert!(read(range.write("versions", false))["versions"][0].get("delta").is_none());
+        assert_eq!(Range { ops: vec![], next: None }.write("ops", true), b"{\"ops\":[]}");
+    }
+
+    #[test]
+    fn an_operation_is_a_delta_or_an_edit() {
+        let read = |body: &str| delta_of(&Members::read(body.as_bytes()).unwrap(), 10);
+        assert!(read(r#"{"delta":[{"insert":"a"}]}"#).is_ok());
+        assert!(read(r#"{"edit":{"type":"insert","pos":0,"text":"a"},"delta":null}"#).is_ok());
+        for (bad, code) in [
+            ("{}", ErrorCode::BadRequest),
+            (r#"{"delta":[],"edit":{}}"#, ErrorCode::BadRequest),
+            (r#"{"delta":[{"retain":-1}]}"#, ErrorCode::BadOp),
+            (r#"{"edit":{"type":"insert"}}"#, ErrorCode::BadOp),
+        ] {
+            assert_eq!(read(bad).unwrap_err().refusal().code, code, "{bad}");
+        }
+    }
+}
