@@ -1,0 +1,29 @@
+//! The server as its users meet it: the binary, over REST and WebSockets, one module per subject.
+
+#[allow(dead_code, reason = "tests/durability uses these modules as well, and the rest of them")]
+mod client;
+#[allow(dead_code, reason = "as above")]
+mod connection;
+#[allow(dead_code, reason = "as above")]
+mod harness;
+#[allow(dead_code, reason = "as above")]
+mod raw;
+#[allow(dead_code, reason = "as above")]
+mod replica;
+#[allow(dead_code, reason = "as above")]
+mod rest;
+
+mod content;
+mod documents;
+mod drain;
+mod edits;
+mod handshake;
+mod hello;
+mod hostile;
+mod limits;
+mod presence;
+mod resume;
+mod security;
+mod service;
+mod sessions;
+mod stream;

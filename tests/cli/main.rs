@@ -1,0 +1,26 @@
+//! The commands as their users meet them: the binary, its exit codes and its words, one module per command.
+
+#[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
+#[path = "../api/client.rs"]
+mod client;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/connection.rs"]
+mod connection;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/harness.rs"]
+mod harness;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/replica.rs"]
+mod replica;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/rest.rs"]
+mod rest;
+
+mod command;
+mod database;
+mod help;
+mod migrate;
+mod replay;
+mod serve;
+mod transfer;
+mod verify;

@@ -1,0 +1,98 @@
+//! `quire serve`: how it starts, and why it does not.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use crate::client::TestClient;
+use crate::command::quire;
+use crate::harness::{FailedStart, Launch, TestServer};
+use crate::rest::Rest;
+
+/// The one line that a server which did not start has said.
+#[track_caller]
+fn reason(started: Result<TestServer, FailedStart>) -> String {
+    let failed = started.err().expect("it must not start");
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert_eq!(failed.messages.lines().count(), 1, "{failed:?}");
+    failed.messages
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let reason = reason(Launch::new().listening_on(&address).try_start());
+    assert!(
+        reason.starts_with("quire: ") && reason.contains(&address) && reason.contains("in use"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_folder_that_another_server_has_is_named_with_its_holder() {
+    let first = TestServer::start();
+    let doc = Rest::of(&first).create(&json!([{ "insert": "x" }]));
+    let folder = first.data().path();
+    let second = Launch::new().without_data_flag().with("QUIRE_DATA", &folder).try_start();
+    let reason = reason(second);
+    let holder = format!("in use by process {}", first.pid());
+    assert!(reason.contains(folder.to_str().expect("UTF-8")) && reason.contains(&holder), "{reason}");
+    // The first one has not noticed.
+    TestClient::join(&first, &doc).insert(0, "y");
+    // A crash leaves no lock behind.
+    Launch::on(first.kill()).start();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let launch = Launch::new();
+    let file = launch.data().beside("file");
+    std::fs::write(&file, "no folder").expect("the folder is ours");
+    let reason = reason(launch.without_data_flag().with("QUIRE_DATA", &file).try_start());
+    assert!(reason.contains(file.to_str().expect("UTF-8")), "{reason}");
+}
+
+#[test]
+fn options_that_make_no_sense_are_named_before_anything_is_touched() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("UTF-8");
+    for [option, value] in [
+        ["--listen", "nonsense"],
+        ["--listen", "127.0.0.1"],
+        ["--listen", "127.0.0.1:70000"],
+        ["--guests", "perhaps"],
+        ["--workers", "many"],
+    ] {
+        let ran = quire(["serve", "--data", data, option, value]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        let first = ran.err.lines().next().unwrap_or_default();
+        assert!(
+            first.starts_with("error: ") && first.contains(option) && first.contains(value),
+            "{}",
+            ran.err
+        );
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_setting_of_a_host_that_is_none_is_named() {
+    let reason = reason(Launch::new().with("QUIRE_ALLOWED_HOSTS", "wiki example").try_start());
+    assert!(reason.contains("\"wiki example\""), "{reason}");
+}
+
+#[test]
+fn a_name_is_an_address_to_listen_on() {
+    let server = Launch::new().listening_on("localhost:0").start();
+    let port = server.address().rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    assert!(port.is_some_and(|port| port != 0), "{}", server.address());
+    Rest::of(&server).get("/healthz").expect(200);
+}
+
+#[test]
+fn a_part_that_this_version_does_not_have_is_named() {
+    let reason = reason(Launch::new().with("QUIRE_DATABASE_URL", "postgres://127.0.0.1/quire").try_start());
+    assert!(reason.contains("QUIRE_DATABASE_URL"), "{reason}");
+}
