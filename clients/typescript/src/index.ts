@@ -1,0 +1,16 @@
+export type {
+  ChangeEvent,
+  ConnectionReason,
+  ConnectionStatus,
+  DocumentSession,
+  LostEvent,
+  OpenOptions,
+  Peer,
+  SessionEvents,
+} from "./api.js";
+export type { Clock } from "./clock.js";
+export { QuireError, type QuireErrorCode } from "./errors.js";
+export type { Cursor, DeltaOp, ErrorCode, Limits, PresenceState, Role, UserInfo } from "./protocol.gen.js";
+export { askBeforeLeaving } from "./leaving.js";
+export { open } from "./session.js";
+export { platformSocket, type Socket, type SocketFactory } from "./socket.js";
