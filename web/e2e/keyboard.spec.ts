@@ -1,0 +1,140 @@
+/** Everything by keyboard, and what assistive programs are told. */
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { allAgree, expect, test } from "./people";
+
+/** What has the focus, as it is named. */
+function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const element = document.activeElement;
+    return element?.getAttribute("aria-label") ?? element?.textContent ?? "";
+  });
+}
+
+test("Tab walks through the editor in the order of reading, and out of the sheet", async ({ server, arrive }) => {
+  const id = await server.create("Walk", [{ insert: "text\n" }]);
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  await ana.page.getByRole("link", { name: "All documents" }).focus();
+  const walked: string[] = [];
+  for (let stop = 0; stop < 6; stop++) {
+    await ana.press("Tab");
+    walked.push(await focused(ana.page));
+  }
+  expect(walked).toEqual([
+    "Title of the document",
+    "Ana (you): change your name",
+    "Outline",
+    "More",
+    "Text",
+    "Text of the document",
+  ]);
+  // Tab writes a tab into the sheet; after Esc it moves on.
+  await ana.press("Escape", "Shift+Tab");
+  expect(await focused(ana.page)).toBe("Text");
+  expect(await allAgree(server, id, [ana])).toBe("text\n");
+});
+
+test("arrows walk within the toolbar", async ({ server, arrive }) => {
+  const id = await server.create("Toolbar walk", [{ insert: "text\n" }]);
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  await ana.page.getByRole("button", { name: "Bold" }).focus();
+  await ana.press("ArrowRight");
+  expect(await focused(ana.page)).toBe("Italic");
+  await ana.press("ArrowLeft", "ArrowLeft");
+  expect(await focused(ana.page)).toBe("Text");
+  await ana.press("Escape");
+  await expect(ana.sheet).toBeFocused();
+});
+
+test("the palette finds documents and commands, and gives the focus back", async ({ server, arrive }) => {
+  const id = await server.create("Palette here", [{ insert: "text\n" }]);
+  const other = await server.create("Elsewhere entirely");
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  await ana.goToStart();
+  await ana.press("Control+k");
+  await ana.type("outl");
+  await expect(ana.page.getByRole("option")).toHaveCount(1);
+  await ana.press("Escape");
+  await expect(ana.page.getByRole("dialog")).toHaveCount(0);
+  await expect(ana.sheet).toBeFocused();
+  await ana.press("Control+k");
+  await ana.type("entirely");
+  await expect(ana.page.getByRole("option", { name: "Elsewhere entirely" })).toHaveAttribute("aria-selected", "true");
+  await ana.press("Enter");
+  await expect(ana.page).toHaveURL(`${server.url}/d/${other}`);
+});
+
+test("the shortcut list opens and closes by keyboard", async ({ server, arrive }) => {
+  const id = await server.create("Shortcuts");
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  await ana.goToStart();
+  await ana.press("Control+/");
+  await expect(ana.page.getByRole("dialog", { name: "Keyboard shortcuts" })).toContainText("Bold");
+  await ana.press("Escape");
+  await expect(ana.sheet).toBeFocused();
+});
+
+test("the outline leads to headings, and Esc closes it", async ({ server, arrive }) => {
+  const id = await server.create("Outline", [
+    { insert: "One" },
+    { insert: "\n", attributes: { header: 1 } },
+    { insert: `${"text\n".repeat(80)}Two` },
+    { insert: "\n", attributes: { header: 2 } },
+  ]);
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  await ana.press("Control+Alt+o");
+  await ana.page.getByRole("button", { name: "Two" }).click();
+  await expect(ana.sheet.locator("h2")).toBeInViewport();
+  await ana.page.getByRole("button", { name: "Two" }).focus();
+  await ana.press("Escape");
+  await expect(ana.page.getByRole("button", { name: "Outline", exact: true })).toBeFocused();
+});
+
+test("theme and font of the sheet are switched and kept", async ({ server, arrive }) => {
+  const id = await server.create("Look", [{ insert: "text\n" }]);
+  const ana = await arrive("Ana", { colorScheme: "light" });
+  await ana.open(server.url, id);
+  const background = () => ana.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const light = await background();
+  await ana.page.getByRole("button", { name: "More", exact: true }).click();
+  await ana.page.getByRole("menuitemradio", { name: "Dark" }).click();
+  await expect.poll(background).not.toBe(light);
+  await ana.page.getByRole("button", { name: "More", exact: true }).click();
+  await ana.page.getByRole("menuitemradio", { name: "Typewriter" }).click();
+  await expect(ana.sheet).toHaveCSS("font-family", /mono/i);
+  await ana.page.reload();
+  await expect.poll(background).not.toBe(light);
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`nothing serious is wrong for assistive programs, ${colorScheme}`, async ({ server, arrive }) => {
+    const id = await server.create("Accessible", [
+      { insert: "Heading" },
+      { insert: "\n", attributes: { header: 1 } },
+      { insert: "text\n" },
+    ]);
+    const ana = await arrive("Ana", { colorScheme });
+    await ana.openList(server.url);
+    await expect(ana.page.getByRole("listitem").first()).toBeVisible();
+    await isAccessible(ana.page);
+    await ana.open(server.url, id);
+    await ana.hasSaved();
+    await isAccessible(ana.page);
+    await ana.press("Control+k");
+    await expect(ana.page.getByRole("option").first()).toBeVisible();
+    await isAccessible(ana.page);
+    await ana.press("Escape", "Control+/");
+    await isAccessible(ana.page);
+  });
+}
+
+async function isAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)).toEqual([]);
+}

@@ -1,0 +1,113 @@
+/** A real server on a free port with a data folder of its own. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+const READY = /^listening on (http:\/\/\S+)$/;
+/** A server that has not said that it is ready by then is not going to, in ms. */
+const START_LIMIT = 20_000;
+
+export interface DeltaOp {
+  insert: string | Record<string, unknown>;
+  attributes?: Record<string, unknown>;
+}
+
+/** `QUIRE_BIN`, or the binary that was built last. */
+function binary(): string {
+  if (process.env.QUIRE_BIN) return resolve(process.env.QUIRE_BIN);
+  const built = ["release", "debug"]
+    .map((profile) => resolve(import.meta.dirname, `../../target/${profile}/quire`))
+    .filter((path) => existsSync(path));
+  const newest = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+  if (newest === undefined) throw new Error("no server to test against: run `cargo build`, or set QUIRE_BIN");
+  return newest;
+}
+
+export class Server {
+  private readonly data = mkdtempSync(join(tmpdir(), "quire-e2e-"));
+  private child: ChildProcess | undefined;
+  url = "";
+
+  static async start(): Promise<Server> {
+    const server = new Server();
+    await server.launch("127.0.0.1:0");
+    return server;
+  }
+
+  /** Starts it again where it was, so that open pages find it. */
+  async launchAgain(): Promise<void> {
+    await this.launch(new URL(this.url).host);
+  }
+
+  /** Ends it with `signal` and waits until it is gone. */
+  async stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const { child } = this;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((done) => child.once("exit", done));
+    child.kill(signal);
+    await gone;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop("SIGKILL");
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  private async launch(listen: string): Promise<void> {
+    const child = spawn(binary(), ["serve", "--listen", listen, "--data", this.data], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, RUST_LOG: "warn" },
+    });
+    this.child = child;
+    const said: string[] = [];
+    child.stderr.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+    this.url = await new Promise((ready, fail) => {
+      const give = (why: string) => fail(new Error(`the server did not start: ${why}\n${said.join("")}`));
+      const limit = setTimeout(() => give("it said nothing in time"), START_LIMIT);
+      child.once("exit", (code) => give(`it ended with ${String(code)}`));
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const address = READY.exec(line)?.[1];
+        if (address === undefined) return;
+        clearTimeout(limit);
+        ready(address);
+      });
+    });
+  }
+
+  private async call(method: string, path: string, body?: object): Promise<Response> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response;
+  }
+
+  /** Creates a document and gives its id. */
+  async create(title: string, content: DeltaOp[] = [{ insert: "\n" }]): Promise<string> {
+    const response = await this.call("POST", "/v1/docs", { title, content });
+    return ((await response.json()) as { id: string }).id;
+  }
+
+  /** The durable content. */
+  async content(id: string): Promise<DeltaOp[]> {
+    const response = await this.call("GET", `/v1/docs/${id}/content?format=delta`);
+    return ((await response.json()) as { content: DeltaOp[] }).content;
+  }
+
+  async title(id: string): Promise<string> {
+    const response = await this.call("GET", `/v1/docs/${id}`);
+    return ((await response.json()) as { metadata: { title: string } }).metadata.title;
+  }
+
+  /** Nobody can write in it any more. */
+  async archive(id: string): Promise<void> {
+    await this.call("PATCH", `/v1/docs/${id}`, { archived: true });
+  }
+
+  async trash(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/docs/${id}`);
+  }
+}

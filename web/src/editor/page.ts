@@ -1,0 +1,190 @@
+/** `/d/{id}`: write together. Puts the parts of the page together and passes on what the session says. */
+import "../styles/editor.css";
+import "../styles/sheet.css";
+import { askBeforeLeaving, open, type DocumentSession } from "@quire/client";
+import { bindQuill } from "@quire/client/quill";
+import { RequestFailed, explain, getDocument, restoreDocument } from "../api";
+import { el, fill } from "../dom";
+import { PeopleColors } from "../people";
+import { onSettings, settings } from "../settings";
+import { listen } from "../ui/commands";
+import { showToast } from "../ui/toast";
+import { fitToKeyboard } from "../ui/viewport";
+import { Actions } from "./actions";
+import { Carets } from "./carets";
+import { admitEmbeds } from "./embeds";
+import { drawHeader } from "./header";
+import { LinkCard } from "./link-card";
+import { LostShelf } from "./lost";
+import { Merged } from "./merged";
+import { Outline } from "./outline";
+import { PeopleBar } from "./people-bar";
+import { refusedText } from "./reasons";
+import { showRefusal } from "./refusal";
+import { claimClient } from "./replica";
+import { createSheet } from "./sheet";
+import { StateLine, describe, type Action } from "./state-line";
+import { StatusBar } from "./status-bar";
+import { Title } from "./title";
+import { Toolbar } from "./toolbar";
+
+/** The state line is drawn again this often, in ms: it counts seconds down and notices what takes long. */
+const TICK = 250;
+/** "Merged 12 offline changes" stays this long, in ms. */
+const MERGED_STAYS = 15_000;
+
+/** Answers to the first request that no waiting changes. */
+const FINAL = new Set([401, 403, 404]);
+
+/** Opens the document `id` in `root`, or says there why that is not possible. */
+export async function showEditor(root: HTMLElement, id: string): Promise<void> {
+  fitToKeyboard();
+  const client = await claimClient();
+  const session = open({ url: location.origin, doc: id, name: settings().name, ...(client && { client }) });
+  const page = new EditorPage(root, session);
+  try {
+    page.title.show((await getDocument(id)).title);
+  } catch (error) {
+    // Everything else passes: the session goes on trying, and the state line says so.
+    if (error instanceof RequestFailed && FINAL.has(error.status)) {
+      session.close();
+      showRefusal(root, id, error);
+    }
+  }
+}
+
+class EditorPage {
+  readonly title: Title;
+  private readonly holder = el("div", { id: "sheet", class: "sheet-text" });
+  private readonly quill = createSheet(this.holder);
+  private readonly colors = new PeopleColors();
+  private readonly carets: Carets;
+  private readonly outline = new Outline(this.quill);
+  private readonly people = new PeopleBar(this.colors, (user) => this.carets.goTo(user));
+  private readonly stateLine = new StateLine((action) => void this.act(action));
+  private readonly statusBar = new StatusBar();
+  private readonly lost = new LostShelf();
+  private readonly merged = new Merged();
+  private readonly toolbar: Toolbar;
+  private unsavedSince: number | undefined;
+  private goneSince: number | undefined;
+  private mergedTimer = 0;
+
+  constructor(
+    root: HTMLElement,
+    private readonly session: DocumentSession,
+  ) {
+    this.carets = new Carets(this.quill, this.colors, () => session.peers);
+    this.title = new Title(session.id, () => this.quill.focus());
+    this.toolbar = new Toolbar(this.quill, session);
+    const actions = new Actions(session, this.title, this.toolbar, this.outline);
+    fill(
+      root,
+      drawHeader({ title: this.title, stateLine: this.stateLine, people: this.people, outline: this.outline, actions }),
+      this.toolbar.element,
+      el(
+        "main",
+        { class: "desk" },
+        el("div", { class: "sheet" }, this.holder, this.carets.element, new LinkCard(this.quill).element),
+      ),
+      this.outline.element,
+      this.lost.element,
+      this.statusBar.element,
+      el("p", { id: "sheet-help", class: "visually-hidden" }, "Press Escape and then Tab to leave the sheet."),
+    );
+    root.classList.add("editor");
+    // Before the binding listens, so that Quill knows each embed when it comes.
+    session.on("ready", () => admitEmbeds(session.content));
+    session.on("change", ({ delta }) => admitEmbeds(delta));
+    bindQuill(this.quill, session, {
+      onRefused: (error) => showToast({ text: refusedText(error), fault: true }),
+      onUnsupported: () =>
+        showToast({
+          text: "This document holds something that cannot be shown here. You can read it, but not change it.",
+          fault: true,
+        }),
+    });
+    askBeforeLeaving(session);
+    listen(() => actions.groups());
+    this.follow();
+  }
+
+  private follow(): void {
+    const { session } = this;
+    session.on("ready", () => this.begin());
+    session.on("change", (change) => {
+      this.merged.onChange(change);
+      this.carets.follow(change.source === "remote" ? change.client : undefined);
+    });
+    session.on("connection", (status) => {
+      this.people.show(session.user, session.peers);
+      this.goneSince = status.state === "connected" ? undefined : (this.goneSince ?? Date.now());
+      this.merged.onConnection(status, session.pendingCount);
+    });
+    session.on("saved", ({ saved, pendingCount }) => {
+      this.unsavedSince = saved ? undefined : (this.unsavedSince ?? Date.now());
+      this.merged.onSaved(saved, pendingCount);
+    });
+    session.on("peers", (peers) => {
+      this.people.show(session.user, peers);
+      this.carets.update();
+    });
+    session.on("undo", () => this.toolbar.updateSoon());
+    session.on("lost", (lost) => {
+      this.merged.onLost();
+      this.lost.add(lost);
+    });
+    for (const event of ["ready", "change", "connection", "saved", "peers", "role"] as const)
+      session.on(event, () => this.draw());
+    setInterval(() => this.draw(), TICK);
+    onSettings(({ name }) => session.rename(name));
+    this.draw();
+  }
+
+  /** The document is there for the first time. */
+  private begin(): void {
+    this.people.show(this.session.user, this.session.peers);
+    this.carets.update();
+    this.toolbar.updateSoon();
+    this.session.setPresence({ status: "active" });
+    // Whoever opens a document means to write, unless they have begun something else; a phone would open its keyboard.
+    const free = document.activeElement === document.body;
+    if (free && this.session.canEdit && !matchMedia("(pointer: coarse)").matches)
+      this.quill.setSelection(0, 0, "silent");
+  }
+
+  private draw(): void {
+    const { session, merged } = this;
+    if (merged.count > 0 && this.mergedTimer === 0) {
+      this.mergedTimer = window.setTimeout(() => {
+        this.mergedTimer = 0;
+        merged.count = 0;
+      }, MERGED_STAYS);
+    }
+    const line = describe({
+      connection: session.connection,
+      goneSince: this.goneSince,
+      ready: session.ready,
+      saved: session.saved,
+      unsavedSince: this.unsavedSince,
+      role: session.role,
+      merged: merged.count,
+      now: Date.now(),
+    });
+    this.stateLine.show(line, { version: session.version, at: session.savedAt });
+    this.statusBar.show(session);
+  }
+
+  private async act(action: Action): Promise<void> {
+    if (action === "show") {
+      this.merged.show(this.quill);
+      return;
+    }
+    try {
+      if (action === "restore") await restoreDocument(this.session.id);
+      this.session.retryNow();
+    } catch (error) {
+      showToast({ text: explain(error, "The document is still in the trash."), fault: true });
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { describe as group, expect, it } from "vitest";
+import { describe, type Situation } from "../src/editor/state-line";
+
+const now = 1_700_000_000_000;
+const calm: Situation = {
+  connection: { state: "connected" },
+  goneSince: undefined,
+  ready: true,
+  saved: true,
+  unsavedSince: undefined,
+  role: "editor",
+  merged: 0,
+  now,
+};
+
+group("the state line", () => {
+  it("says that all is saved", () => {
+    expect(describe(calm).text).toBe("All changes saved");
+  });
+
+  it("does not speak of saving before 300 ms have passed", () => {
+    expect(describe({ ...calm, saved: false, unsavedSince: now - 299 }).text).toBe("All changes saved");
+    expect(describe({ ...calm, saved: false, unsavedSince: now - 300 }).text).toBe("Saving…");
+  });
+
+  it("asks to keep the page when saving takes long", () => {
+    expect(describe({ ...calm, saved: false, unsavedSince: now - 10_000 }).text).toBe(
+      "Still saving. Keep this page open.",
+    );
+  });
+
+  it("promises to keep changes while offline", () => {
+    expect(describe({ ...calm, connection: { state: "offline" } }).text).toBe(
+      "Offline. Your changes are kept on this device.",
+    );
+  });
+
+  it("counts down to the next attempt, offers to try now, and speaks it once", () => {
+    const first = describe({
+      ...calm,
+      goneSince: now - 500,
+      connection: { state: "reconnecting", retryAt: now + 3_200 },
+    });
+    const later = describe({
+      ...calm,
+      goneSince: now - 1_500,
+      connection: { state: "reconnecting", retryAt: now + 2_200 },
+    });
+    expect(first.text).toBe("Reconnecting in 4 s");
+    expect(first.action).toEqual({ label: "Retry now", does: "retry" });
+    expect(later.text).toBe("Reconnecting in 3 s");
+    expect(later.spoken).toBe(first.spoken);
+  });
+
+  it("does not speak of a connection that is back at once", () => {
+    expect(describe({ ...calm, goneSince: now - 200, connection: { state: "reconnecting" } }).text).toBe(
+      "All changes saved",
+    );
+  });
+
+  it("tells how many offline changes were merged", () => {
+    expect(describe({ ...calm, merged: 12 })).toMatchObject({
+      text: "Merged 12 offline changes",
+      action: { label: "Show" },
+    });
+    expect(describe({ ...calm, merged: 1 }).text).toBe("Merged 1 offline change");
+  });
+
+  it("says when the document can only be read", () => {
+    expect(describe({ ...calm, role: "viewer" }).text).toBe("View only");
+  });
+
+  it("offers to restore a deleted document", () => {
+    const line = describe({ ...calm, connection: { state: "closed", reason: "deleted" } });
+    expect(line).toMatchObject({ text: "This document was deleted", action: { does: "restore" } });
+  });
+
+  it("says when access was removed", () => {
+    expect(describe({ ...calm, connection: { state: "closed", reason: "forbidden" } }).text).toBe(
+      "Someone removed your access",
+    );
+  });
+});
