@@ -1,0 +1,15 @@
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## Build quire with its pages and start it: ARGS="--listen 127.0.0.1:8080 --data data"
+	@scripts/run $(ARGS)
+
+test: ## Run every test: Rust, TypeScript, browsers against a real server
+	@scripts/test
+
+check: ## Form, lints, types, licences
+	@scripts/check
+
+.PHONY: help run test check
