@@ -1,11 +1,11 @@
 //! Settling: operations move from `recent_ops` to `ops` and `clients`, sorted by document, a slice at a time.
 //!
 //! A slice is a transaction like any other and waits its turn for the writer, so that an append waits for one slice at
-//! most. Rows of `recent_ops` are removed when all up to them are settled; those that a crash leaves in both tables are
+//! most. Slices are spread over the time until the next round. Rows of `recent_ops` are removed when all up to them are settled; those that a crash leaves in both tables are
 //! known by their version (`sql/settle_ops.sql`).
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -24,6 +24,10 @@ const SLICES_PER_CHECKPOINT: usize = 16;
 
 /// Rows of `recent_ops` removed at once.
 const REMOVED_AT_ONCE: i64 = 2048;
+
+/// What an operation costs when it moves to `ops`, and when its row of `recent_ops` is removed: one to the other.
+const MOVING: usize = 4;
+const REMOVING: usize = 1;
 
 /// An append settles by itself, before it adds more, when this many times the limit is waiting.
 const OVERDUE: usize = 4;
@@ -49,29 +53,56 @@ pub(super) async fn run(store: Weak<Inner>, signals: Arc<Signals>) {
                 break;
             }
         }
-        let Some(inner) = store.upgrade() else { return };
-        if let Err(error) = inner.settle(Pace::Gentle).await {
+        if let Err(error) = settle_gently(&store, after).await {
             tracing::error!(%error, "operations wait in recent_ops: settling failed");
             signals.waiting.notify_one();
-            drop(inner);
             tokio::time::sleep(after).await;
         }
     }
 }
 
-/// How much of the writer's time settling takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pace {
-    /// Half of it, unless there is more to do than should be.
-    Gentle,
-    /// All of it.
-    Full,
+/// Settles all there is now, resting between two pieces of work so that it takes as long as may pass before the next
+/// time: commits feel a steady small load and never a burst. Does not rest while more waits than should.
+async fn settle_gently(store: &Weak<Inner>, within: Duration) -> Result<(), StoreError> {
+    let Some(mut round) = store.upgrade().map(|inner| inner.begin_round()) else { return Ok(()) };
+    let begun = tokio::time::Instant::now();
+    while let Some(inner) = store.upgrade() {
+        if !inner.go_on(&mut round).await? {
+            break;
+        }
+        if !inner.is_due(2) {
+            drop(inner);
+            tokio::time::sleep_until(begun + within.mul_f64(round.part_done())).await;
+        }
+    }
+    Ok(())
+}
+
+/// One round of settling: everything that waited when it began.
+struct Round {
+    /// The documents with something to settle, the last of them first.
+    plan: Vec<(DocumentId, Version)>,
+    /// Rows of `recent_ops` before this one are settled when `plan` is empty.
+    end_row: i64,
+    /// All there is to do, in units of [`MOVING`] and [`REMOVING`].
+    work: usize,
+    done: usize,
+    slices: usize,
+}
+
+impl Round {
+    /// Returns how much of it is done, from 0 to 1.
+    fn part_done(&self) -> f64 {
+        self.done.min(self.work) as f64 / self.work.max(1) as f64
+    }
 }
 
 impl Inner {
     /// Settles all there is now.
     pub(super) async fn settle_all(&self) -> Result<(), StoreError> {
-        self.settle(Pace::Full).await
+        let mut round = self.begin_round();
+        while self.go_on(&mut round).await? {}
+        Ok(())
     }
 
     /// Tells the settling task that there is something to do.
@@ -92,51 +123,52 @@ impl Inner {
         if !self.is_due(OVERDUE) {
             return Ok(());
         }
-        let (mut plan, _) = self.plan();
+        let mut plan = self.begin_round().plan;
         while self.is_due(OVERDUE) && !plan.is_empty() {
             self.settle_slice(writer, &mut plan).await?;
         }
         Ok(())
     }
 
-    async fn settle(&self, pace: Pace) -> Result<(), StoreError> {
-        let (mut plan, end_row) = self.plan();
-        let mut slices = 0;
-        while !plan.is_empty() {
-            let begun = Instant::now();
-            self.settle_slice(&mut *self.writer().await?, &mut plan).await?;
-            slices += 1;
-            if slices % SLICES_PER_CHECKPOINT == 0 {
+    fn begin_round(&self) -> Round {
+        let (mut plan, end_row, ops) = {
+            let recent = self.recent.lock();
+            (recent.to_settle(), recent.next_row(), recent.unsettled())
+        };
+        plan.sort_by_cached_key(|(doc, _)| std::cmp::Reverse((doc.shard(), doc.clone())));
+        Round { plan, end_row, work: ops * (MOVING + REMOVING), done: 0, slices: 0 }
+    }
+
+    /// Does the next piece of a round; returns whether there is another one.
+    async fn go_on(&self, round: &mut Round) -> Result<bool, StoreError> {
+        if !round.plan.is_empty() {
+            let moved = self.settle_slice(&mut *self.writer().await?, &mut round.plan).await?;
+            round.done += moved * MOVING;
+            round.slices += 1;
+            if round.slices.is_multiple_of(SLICES_PER_CHECKPOINT) {
                 self.checkpoint().await?;
             }
-            if pace == Pace::Gentle && !self.is_due(2) {
-                tokio::time::sleep(begun.elapsed()).await;
-            }
+            return Ok(true);
         }
-        self.remove_settled(end_row).await?;
+        let removed = self.remove_settled(round.end_row).await?;
+        round.done += removed * REMOVING;
+        if removed > 0 {
+            return Ok(true);
+        }
         {
             // An append that has looked something up must find it in memory until it is through.
             let _writer = self.writer().await?;
             self.recent.lock().end_cycle();
         }
-        self.checkpoint().await
-    }
-
-    /// Returns the documents with something to settle, the last of them first, and the row where later ones begin.
-    fn plan(&self) -> (Vec<(DocumentId, Version)>, i64) {
-        let (mut plan, end_row) = {
-            let recent = self.recent.lock();
-            (recent.to_settle(), recent.next_row())
-        };
-        plan.sort_by_cached_key(|(doc, _)| std::cmp::Reverse((doc.shard(), doc.clone())));
-        (plan, end_row)
+        self.checkpoint().await?;
+        Ok(false)
     }
 
     async fn settle_slice(
         &self,
         writer: &mut Writer,
         plan: &mut Vec<(DocumentId, Version)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let slice = self.recent.lock().slice(plan, SLICE);
         let conn = writer.begin().await?;
         let Slice { ops, clients } = &slice;
@@ -147,24 +179,20 @@ impl Inner {
         let written = written.await.map_err(store_error);
         writer.end(written).await?;
         self.recent.lock().settled(&slice);
-        Ok(())
+        Ok(slice.ops.len())
     }
 
-    /// Removes the rows of `recent_ops` before `end_row`.
-    async fn remove_settled(&self, end_row: i64) -> Result<(), StoreError> {
-        loop {
-            let mut writer = self.writer().await?;
-            let conn = writer.begin().await?;
-            let removed = sqlx::query(include_str!("sql/remove_settled.sql"))
-                .bind(end_row)
-                .bind(REMOVED_AT_ONCE)
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected())
-                .map_err(store_error);
-            if writer.end(removed).await? == 0 {
-                return Ok(());
-            }
-        }
+    /// Removes some of the rows of `recent_ops` before `end_row`, and says how many: none when none is left.
+    async fn remove_settled(&self, end_row: i64) -> Result<usize, StoreError> {
+        let mut writer = self.writer().await?;
+        let conn = writer.begin().await?;
+        let removed = sqlx::query(include_str!("sql/remove_settled.sql"))
+            .bind(end_row)
+            .bind(REMOVED_AT_ONCE)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected() as usize)
+            .map_err(store_error);
+        writer.end(removed).await
     }
 }
