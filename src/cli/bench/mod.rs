@@ -39,6 +39,7 @@ Examples:
   quire bench                          everything, on two cores; minutes
   quire bench light open               two scenarios
   quire bench hot --only quire         without the relay beside it
+  quire bench many --load 2500         10,000 op/s and nothing else
   quire bench many --url http://127.0.0.1:8080 --pid 4711
 
 Exit code: 0 if everything could be measured, whatever the figures; 1 if not, with the reason."
@@ -70,6 +71,10 @@ pub struct BenchOptions {
     /// Seconds that each load runs before it is measured.
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS", value_parser = seconds)]
     warm_up: f64,
+
+    /// Try this load alone instead of searching for the largest: documents of `many`, people of `hot`.
+    #[arg(long, value_name = "N")]
+    load: Option<usize>,
 
     /// Connections of `idle`, on half as many documents.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
@@ -149,6 +154,7 @@ fn run_one(
         cores,
         measure: Duration::from_secs_f64(options.measure),
         warm_up: Duration::from_secs_f64(options.warm_up),
+        load: options.load,
         connections: options.connections,
         edits: options.edits as usize,
         document_bytes: options.document_bytes,

@@ -14,6 +14,12 @@ pub struct Search {
 }
 
 impl Search {
+    /// Narrows it to one load, if one is asked for, and to what there is room for.
+    pub fn narrowed(self, only: Option<usize>, room: usize) -> Self {
+        let limit = only.unwrap_or(self.limit).min(room);
+        Self { start: only.unwrap_or(self.start), limit, ..self }
+    }
+
     /// Finds the largest load for which `attempt` returns what it measured; `None` means not sustained.
     ///
     /// A load that fails is tried once more: on a shared machine one slow moment proves nothing. Returns `None` if not
@@ -75,6 +81,13 @@ mod tests {
     fn the_ends_of_the_range_are_kept() {
         assert_eq!(largest(SEARCH, 99), None);
         assert_eq!(largest(SEARCH, 1_000_000), Some(10_000));
+    }
+
+    #[test]
+    fn one_load_is_tried_alone() {
+        assert_eq!(largest(SEARCH.narrowed(Some(500), 9_000), 640), Some(500));
+        assert_eq!(largest(SEARCH.narrowed(Some(700), 9_000), 640), None);
+        assert_eq!(largest(SEARCH.narrowed(Some(700), 600), 640), Some(600), "there is no room for more");
     }
 
     #[test]

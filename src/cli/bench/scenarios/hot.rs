@@ -26,7 +26,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let target = bench.start()?;
     let mut documents = 0;
     let mut swarm = Swarm::for_target(&target)?;
-    let search = Search { limit: SEARCH.limit.min(bench.settings.room), ..SEARCH };
+    let search = SEARCH.narrowed(bench.settings.load, bench.settings.room);
     let found = search.run(|people| {
         if documents == 0 || swarm.faults() > 0 || !swarm.settle(RECOVERY)? {
             swarm = Swarm::for_target(&target)?;

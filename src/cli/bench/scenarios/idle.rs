@@ -10,10 +10,13 @@ use crate::cli::bench::report::Outcome;
 use crate::cli::bench::swarm::Swarm;
 use crate::cli::bench::target::Target;
 
-/// The server's memory has settled when it moved by less than this between two looks.
+/// The server's memory has settled when it moved by less than this …
 const STILL_BYTES: u64 = 256 << 10;
 
-/// Time between two looks at the memory.
+/// … in so many looks …
+const STILL_LOOKS: usize = 3;
+
+/// … each so long after the one before.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How long the server may take to settle.
@@ -64,14 +67,19 @@ pub fn run(bench: &Bench) -> anyhow::Result<Outcome> {
 /// Answers pings until the server's memory stands still, and returns it.
 fn settled(swarm: &mut Swarm, process: Process, target: &Target) -> anyhow::Result<u64> {
     let started = Instant::now();
-    let mut last = process.resident_bytes()?;
+    let mut still = process.resident_bytes()?;
+    let mut looks = 0;
     loop {
         swarm.listen(LOOK)?;
         let now = process.resident_bytes()?;
         eprintln!("  {}: {} KB after {:.0} s", target.name, now / 1024, started.elapsed().as_secs_f64());
-        if now.abs_diff(last) < STILL_BYTES || started.elapsed() > SETTLING {
+        if now.abs_diff(still) < STILL_BYTES {
+            looks += 1;
+        } else {
+            (still, looks) = (now, 0);
+        }
+        if looks == STILL_LOOKS || started.elapsed() > SETTLING {
             return Ok(now);
         }
-        last = now;
     }
 }

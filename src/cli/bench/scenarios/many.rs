@@ -28,7 +28,7 @@ const RECOVERY: Duration = Duration::from_secs(30);
 pub fn run(bench: &Bench) -> anyhow::Result<Outcome> {
     let target = bench.start()?;
     let mut crowd = Crowd { bench, target: &target, swarm: Swarm::for_target(&target)?, created: 0 };
-    let search = Search { limit: SEARCH.limit.min(bench.settings.room / 2), ..SEARCH };
+    let search = SEARCH.narrowed(bench.settings.load, bench.settings.room / 2);
     let found = search.run(|docs| crowd.attempt(docs))?;
     let mut outcome = Outcome::new("many", target.name);
     if let Some((docs, step)) = found {

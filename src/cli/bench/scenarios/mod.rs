@@ -51,6 +51,8 @@ pub struct Settings {
     pub measure: Duration,
     /// Time that a load runs before it is measured.
     pub warm_up: Duration,
+    /// The one load to try, instead of searching for the largest.
+    pub load: Option<usize>,
     /// Connections of `idle`; on half as many documents.
     pub connections: usize,
     /// Edits of the document of `build` and `open`.
