@@ -161,9 +161,11 @@ async fn start_actors(parts: Parts, document_threads: usize) -> anyhow::Result<A
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
     let journal = JournalActor::new(store.clone(), node, epochs).await.context("cannot read the log")?;
     let threads: Vec<Arbiter> = (0..document_threads).map(|_| Arbiter::new()).collect();
-    let journal_thread = Arbiter::new();
+    // On a single core a thread of its own would only be one more to wake for every edit.
+    let journal_thread = (document_threads > 1).then(Arbiter::new);
     let service_thread = Arbiter::new();
-    let journal = JournalActor::start_in_arbiter(&journal_thread.handle(), |_| journal);
+    let journal_handle = journal_thread.as_ref().unwrap_or(&threads[0]).handle();
+    let journal = JournalActor::start_in_arbiter(&journal_handle, |_| journal);
     let writer = SnapshotActor::new(store.clone(), bodies.clone());
     let snapshots = SnapshotActor::start_in_arbiter(&service_thread.handle(), |_| writer);
     let registry = RegistryActor::new(bodies.clone(), &threads);
@@ -180,7 +182,7 @@ async fn start_actors(parts: Parts, document_threads: usize) -> anyhow::Result<A
     registry.send(Equip(shared)).await?;
     let documents =
         Documents::new(store, bodies, registry.clone(), journal.clone(), Clock::system(), settings.limits);
-    let threads = threads.into_iter().chain([journal_thread, service_thread]).collect();
+    let threads: Vec<Arbiter> = threads.into_iter().chain(journal_thread).chain([service_thread]).collect();
     Ok(Actors { registry, journal, documents, threads })
 }
 

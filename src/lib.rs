@@ -20,6 +20,7 @@ pub mod formats;
 pub mod http;
 
 pub mod app;
+pub mod platform;
 pub mod telemetry;
 
 pub mod client;

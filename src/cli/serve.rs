@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use crate::app::{self, Application};
 use crate::config::ServeOptions;
+use crate::platform;
 use crate::telemetry;
 
 /// What `quire serve --help` ends with.
@@ -27,6 +28,7 @@ Exit code: 0 after it was stopped; 1 if it could not start or stop, with the rea
 pub fn run(options: ServeOptions) -> anyhow::Result<()> {
     refuse_unknown_parts()?;
     telemetry::init(std::io::stderr);
+    platform::hand_on_without_preempting();
     actix_rt::System::new().block_on(async {
         let application = Application::build(options).await?;
         // Before the address is told: whoever reads it may stop the server at once.
