@@ -21,7 +21,7 @@ pub enum ErrorCode {
     FutureBase,
     /// Destroys documents, or would make replicas differ (protocol section 1).
     BadOp,
-    /// Too many bytes, or too many parts.
+    /// Too many bytes.
     TooLarge,
     /// Not allowed to this user.
     Forbidden,

@@ -28,13 +28,6 @@ pub enum DeltaError {
     NotADocument,
 }
 
-impl DeltaError {
-    /// Whether the delta was refused for its size alone: cut into smaller ones it would be looked at.
-    pub fn is_too_large(&self) -> bool {
-        matches!(self, DeltaError::TooLarge { .. })
-    }
-}
-
 /// What is wrong with the text of a delta, or of one part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

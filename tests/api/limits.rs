@@ -106,6 +106,9 @@ fn an_operation_has_at_most_10_000_parts() {
     assert_eq!(client.until_acknowledged(), 1);
     let error = client.refused(&json!({ "type": "op", "seq": 2, "base": 1, "delta": parts(10_001) }));
     assert_eq!(error["code"], "bad_op", "{error}");
+    let too_many = json!({ "base": 1, "delta": parts(10_001) });
+    rest.post(&format!("/v1/docs/{doc}/ops"), &too_many).expect_problem(422, "bad_op");
+    rest.post("/v1/docs", &json!({ "content": parts(10_001) })).expect_problem(422, "bad_op");
     assert_eq!(rest.content(&doc).0, 1);
 }
 

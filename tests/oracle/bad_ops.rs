@@ -91,6 +91,7 @@ fn too_many_parts_are_told_from_malformed_ones() {
     let limits = ParseLimits { ops: 2 };
     let parse = |text| Delta::parse(text, &limits);
     assert!(parse(r#"[{"insert":"a"},{"insert":"b"}]"#).is_ok());
-    assert!(parse(r#"[{"insert":"a"},{"insert":"b"},{"insert":"c"}]"#).unwrap_err().is_too_large());
-    assert!(!parse(r#"[{"insert":"a"},{}]"#).unwrap_err().is_too_large());
+    let too_many = parse(r#"[{"insert":"a"},{"insert":"b"},{"insert":"c"}]"#);
+    assert_eq!(too_many.unwrap_err(), DeltaError::TooLarge { limit: 2 });
+    assert!(matches!(parse(r#"[{"insert":"a"},{}]"#), Err(DeltaError::Part { part: 1, .. })));
 }

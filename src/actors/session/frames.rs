@@ -205,19 +205,13 @@ fn op(fields: &Fields<'_>, limits: &Limits) -> Result<ClientFrame, BadFrame> {
         (Some(_), Some(_)) => return Err(named(bad_request("an op has either delta or edit, not both"))),
         (None, None) => return Err(named(bad_request("an op has delta or edit"))),
     };
-    match delta {
-        Ok(delta) => Ok(ClientFrame::Op { seq, base, delta }),
-        // Also one of too many parts: `too_large` is for bytes.
-        Err(error) => {
-            Err(BadFrame { refusal: Refusal::new(ErrorCode::BadOp, error.to_string()), seq: Some(seq) })
-        }
-    }
+    let delta = delta.map_err(|error| BadFrame { refusal: refuse_delta(&error), seq: Some(seq) })?;
+    Ok(ClientFrame::Op { seq, base, delta })
 }
 
-/// Tells how a delta that is malformed or does not fit is refused.
+/// Tells how a delta that is malformed or does not fit is refused. Also one of too many parts: `too_large` is for bytes.
 pub fn refuse_delta(error: &DeltaError) -> Refusal {
-    let code = if error.is_too_large() { ErrorCode::TooLarge } else { ErrorCode::BadOp };
-    Refusal::new(code, error.to_string())
+    Refusal::new(ErrorCode::BadOp, error.to_string())
 }
 
 fn presence(fields: &Fields<'_>, limits: &Limits) -> Result<ClientFrame, BadFrame> {
