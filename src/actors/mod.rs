@@ -14,7 +14,7 @@ pub mod clock;
 pub mod document;
 pub mod error;
 pub mod journal;
-mod people;
+pub mod people;
 mod rebase;
 pub mod registry;
 pub mod service;

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use crate::actors::error::Refusal;
+use crate::actors::people;
 use crate::actors::service::{CreateDocument, Live};
 use crate::actors::session::frames::refuse_delta;
 use crate::http::auth::Caller;
@@ -236,7 +237,7 @@ struct Opened {
     permissions: Permissions,
 }
 
-/// What the caller may do. Whoever has the link is an editor; roles by person come with accounts.
+/// What the caller may do, and what whoever has the link may, while the document is not archived.
 #[derive(Serialize)]
 struct Permissions {
     role: Role,
@@ -254,14 +255,11 @@ pub async fn read(
         return Err(Refusal::unavailable("the server is stopping").into());
     }
     let (row, live) = present(&state, &doc).await?;
-    let is_owner = caller.user_id().is_some_and(|user| user == row.owner);
+    let role = people::role(&caller.author(), &row.owner, row.archived);
     let metadata = DocumentView::new(row, live);
     Ok(HttpResponse::Ok().json(Opened {
         snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
-        permissions: Permissions {
-            role: if is_owner { Role::Owner } else { Role::Editor },
-            link: Role::Editor,
-        },
+        permissions: Permissions { role, link: Role::Editor },
         metadata,
     }))
 }

@@ -12,6 +12,7 @@ mod raw;
 mod replica;
 #[allow(dead_code, reason = "as above")]
 mod rest;
+mod signed_in;
 
 mod content;
 mod documents;
@@ -23,6 +24,7 @@ mod hostile;
 mod limits;
 mod presence;
 mod resume;
+mod roles;
 mod security;
 mod service;
 mod sessions;

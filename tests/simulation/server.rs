@@ -267,6 +267,7 @@ fn rehydrate(history: HistoryId, log: &[LoggedOp]) -> DocumentState {
     let from = Rehydrated {
         id: "simulated".parse().expect("an id"),
         history,
+        owner: UserId("owner".into()),
         version: log.len() as Version,
         at: log.last().map_or(0, |op| op.at),
         content,

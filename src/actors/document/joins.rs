@@ -87,17 +87,19 @@ impl DocumentActor {
             self.place(join.session, join.client, &join.person, Some(state), base);
         }
         let peers = self.board.peers(version);
+        let role = self.role(&join.user);
         let attached = Attached {
             address: join.address,
             link: join.link,
             client: join.client,
+            user: join.user,
             person: join.person,
             receipts: join.receipts,
             gone: Vec::new(),
         };
         self.sessions.insert(join.session, attached);
         self.schedule_presence(ctx);
-        Ok(Joined { history: self.state.history, version, role: self.role(), last_seq, peers, start })
+        Ok(Joined { history: self.state.history, version, role, last_seq, peers, start })
     }
 
     /// Ends the older session of a client that has come again; what it still sends is ignored.

@@ -34,13 +34,14 @@ use self::state::DocumentState;
 use crate::actors::clock::Clock;
 use crate::actors::error::Refusal;
 use crate::actors::journal::JournalActor;
+use crate::actors::people;
 use crate::actors::registry::{Crashed, Passivate, RegistryActor};
 use crate::actors::service::{Live, Person, Reading};
 use crate::actors::session::link::Link;
 use crate::actors::session::{Detached, Ended, SessionActor, wire};
 use crate::actors::snapshot::{SnapshotActor, SnapshotDue};
 use crate::config::DocumentSettings;
-use crate::ids::{ClientId, Millis, SessionId, Version};
+use crate::ids::{ClientId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{Peer, PeersMessage, Role, RoleMessage, ServerMessage, UserInfo, close};
 use crate::storage::SharedStore;
@@ -77,6 +78,7 @@ struct Attached {
     address: WeakAddr<SessionActor>,
     link: Arc<Link>,
     client: ClientId,
+    user: UserId,
     person: Arc<UserInfo>,
     receipts: bool,
     /// Sessions that ended while this one was behind, which it has not been told.
@@ -319,9 +321,9 @@ impl DocumentActor {
         }
     }
 
-    /// What everybody may do: roles per user are not known yet.
-    fn role(&self) -> Role {
-        if self.state.archived { Role::Viewer } else { Role::Editor }
+    /// What a user may do.
+    fn role(&self, user: &UserId) -> Role {
+        people::role(user, &self.state.owner, self.state.archived)
     }
 
     /// Keeps the metric of operations in no snapshot.
@@ -432,8 +434,10 @@ impl Handler<RowChanged> for DocumentActor {
     fn handle(&mut self, changed: RowChanged, ctx: &mut Self::Context) {
         if self.state.archived != changed.archived {
             self.state.archived = changed.archived;
-            let role = RoleMessage { role: self.role(), expires_at: None };
-            self.sessions.values().for_each(|attached| attached.tell(&ServerMessage::Role(role)));
+            for attached in self.sessions.values() {
+                let role = RoleMessage { role: self.role(&attached.user), expires_at: None };
+                attached.tell(&ServerMessage::Role(role));
+            }
         }
         self.state.deleted = changed.deleted;
         if changed.deleted {

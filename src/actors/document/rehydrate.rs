@@ -22,6 +22,7 @@ pub async fn read(
     Ok(Rehydrated {
         id: doc,
         history: loaded.row.history,
+        owner: loaded.row.owner,
         version: loaded.version,
         at: loaded.at,
         content: loaded.content,

@@ -34,6 +34,7 @@ pub const IN_DOUBT: &str = "storage does not answer; send it again";
 pub struct Rehydrated {
     pub id: DocumentId,
     pub history: HistoryId,
+    pub owner: UserId,
     pub version: Version,
     /// `at` of the operation that made the version, 0 at version 0.
     pub at: Millis,
@@ -97,6 +98,7 @@ pub struct Forgotten {
 pub struct DocumentState {
     pub id: DocumentId,
     pub history: HistoryId,
+    pub owner: UserId,
     pub archived: bool,
     /// In the trash: nobody may join.
     pub deleted: bool,
@@ -130,6 +132,7 @@ impl DocumentState {
         Self {
             id: from.id,
             history: from.history,
+            owner: from.owner,
             archived: from.archived,
             deleted: from.deleted,
             clients: Clients::default(),

@@ -19,6 +19,7 @@ fn state_with(settings: DocumentSettings) -> DocumentState {
     let from = Rehydrated {
         id: "doc".parse().unwrap(),
         history: HistoryId::generate(),
+        owner: UserId("owner".into()),
         version: 0,
         at: 0,
         content: Document::new(),

@@ -1,0 +1,40 @@
+//! What somebody may do with a document, and that it is told.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::TestClient;
+use crate::harness::TestServer;
+use crate::rest::Rest;
+use crate::signed_in::{SignedIn, call, knows_tokens, token};
+
+/// A document that `ada` has made.
+fn made_by_ada(server: &TestServer) -> String {
+    let body = json!({ "content": [{ "insert": "x\n" }] });
+    let made = call(&Rest::of(server), &token("ada"), "POST", "/v1/docs", Some(&body)).expect(201).json();
+    made["id"].as_str().expect("an id").to_owned()
+}
+
+/// The roles of the owner, of another user and of a guest, as the socket tells them, and as REST does.
+fn roles(server: &TestServer, doc: &str) -> [[Value; 3]; 2] {
+    let rest = Rest::of(server);
+    let path = format!("/v1/docs/{doc}");
+    let welcomed = |user: &str| {
+        SignedIn::join(server, doc, Uuid::new_v4(), &token(user)).frame("welcome")["role"].clone()
+    };
+    let guest = TestClient::join(server, doc).welcome["role"].clone();
+    let role = |answer: crate::rest::Answer| answer.expect(200).json()["permissions"]["role"].clone();
+    let told = |user: &str| role(call(&rest, &token(user), "GET", &path, None));
+    [[welcomed("ada"), welcomed("bob"), guest], [told("ada"), told("bob"), role(rest.get(&path))]]
+}
+
+#[test]
+fn a_role_is_the_same_on_the_socket_and_by_rest() {
+    let server = knows_tokens();
+    let doc = made_by_ada(&server);
+    let expected = ["owner", "editor", "editor"].map(Value::from);
+    assert_eq!(roles(&server, &doc), [expected.clone(), expected]);
+    Rest::of(&server).patch(&format!("/v1/docs/{doc}"), &json!({ "archived": true })).expect(200);
+    let expected = ["viewer", "viewer", "viewer"].map(Value::from);
+    assert_eq!(roles(&server, &doc), [expected.clone(), expected]);
+}

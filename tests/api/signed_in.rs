@@ -1,0 +1,79 @@
+//! People with a token, and a server that knows it.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::{Launch, TestServer};
+use crate::raw::{RawIncoming, RawSocket, opcode};
+use crate::rest::{Answer, Rest};
+
+/// What the server and the issuer of the tokens share.
+const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
+
+/// A server that takes the tokens of [`token`], and guests.
+pub fn knows_tokens() -> TestServer {
+    Launch::new().with("QUIRE_JWT_SECRET", SECRET).start()
+}
+
+/// A token as the server's own issuer would make it: HS256, valid for an hour.
+pub fn token(user: &str) -> String {
+    token_until(user, in_seconds(3_600))
+}
+
+/// A token that ends at this time, in Unix seconds.
+pub fn token_until(user: &str, exp: u64) -> String {
+    let claims = json!({ "sub": user, "name": user, "exp": exp, "iat": in_seconds(0) });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("claims are JSON")
+}
+
+/// The time so many seconds from now, in Unix seconds.
+pub fn in_seconds(seconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    now.as_secs() + seconds
+}
+
+/// A REST call with a token.
+pub fn call(rest: &Rest, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    let authorization = format!("Bearer {token}");
+    rest.call(method, path, &[("authorization", &authorization)], body.map(Value::to_string))
+}
+
+/// A session of somebody with a token.
+pub struct SignedIn(RawSocket);
+
+impl SignedIn {
+    /// Offers the token as a browser has to: as a second subprotocol.
+    pub fn join(server: &TestServer, doc: &str, client: Uuid, token: &str) -> Self {
+        let mut socket =
+            RawSocket::open_offering(server.address(), doc, &format!("quire.v1, bearer.{token}"));
+        let hello = json!({ "type": "hello", "client": client });
+        socket.send(opcode::TEXT, hello.to_string().as_bytes()).expect("open");
+        Self(socket)
+    }
+
+    pub fn send(&mut self, frame: Value) {
+        self.0.send(opcode::TEXT, frame.to_string().as_bytes()).expect("open");
+    }
+
+    /// The next frame of this type.
+    pub fn frame(&mut self, kind: &str) -> Value {
+        loop {
+            match self.0.next() {
+                RawIncoming::Frame(frame) if frame["type"] == kind => return frame,
+                RawIncoming::Frame(_) => {}
+                RawIncoming::Closed(code) => panic!("closed with {code:?}, waiting for {kind}"),
+            }
+        }
+    }
+
+    pub fn closed(&mut self) -> Option<u16> {
+        loop {
+            if let RawIncoming::Closed(code) = self.0.next() {
+                return code;
+            }
+        }
+    }
+}
