@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::client::TestClient;
 use crate::harness::TestServer;
 use crate::rest::Rest;
-use crate::signed_in::{SignedIn, call, knows_tokens, token};
+use crate::signed_in::{SignedIn, call, in_seconds, knows_tokens, token, token_until};
 
 /// A document that `ada` has made.
 fn made_by_ada(server: &TestServer) -> String {
@@ -37,4 +37,27 @@ fn a_role_is_the_same_on_the_socket_and_by_rest() {
     Rest::of(&server).patch(&format!("/v1/docs/{doc}"), &json!({ "archived": true })).expect(200);
     let expected = ["viewer", "viewer", "viewer"].map(Value::from);
     assert_eq!(roles(&server, &doc), [expected.clone(), expected]);
+}
+
+#[test]
+fn a_role_that_changed_is_told_with_the_time_and_is_what_auth_answers_from_then_on() {
+    let server = knows_tokens();
+    let rest = Rest::of(&server);
+    let doc = made_by_ada(&server);
+    let path = format!("/v1/docs/{doc}");
+    let [sooner, later] = [3_600, 7_200].map(in_seconds);
+    let mut ada = SignedIn::join(&server, &doc, Uuid::new_v4(), &token_until("ada", sooner));
+    let welcome = ada.frame("welcome");
+    assert_eq!((&welcome["role"], &welcome["expires_at"]), (&json!("owner"), &json!(sooner * 1_000)));
+    let mut guest = TestClient::join(&server, &doc);
+
+    let role = |role: &str, until: u64| json!({ "type": "role", "role": role, "expires_at": until * 1_000 });
+    rest.patch(&path, &json!({ "archived": true })).expect(200);
+    assert_eq!(ada.frame("role"), role("viewer", sooner));
+    // A guest's session does not end by time.
+    assert_eq!(guest.until_frame("role"), json!({ "type": "role", "role": "viewer" }));
+    ada.send(json!({ "type": "auth", "token": token_until("ada", later) }));
+    assert_eq!(ada.frame("role"), role("viewer", later));
+    rest.patch(&path, &json!({ "archived": false })).expect(200);
+    assert_eq!(ada.frame("role"), role("owner", later));
 }

@@ -38,12 +38,12 @@ use crate::actors::people;
 use crate::actors::registry::{Crashed, Passivate, RegistryActor};
 use crate::actors::service::{Live, Person, Reading};
 use crate::actors::session::link::Link;
-use crate::actors::session::{Detached, Ended, SessionActor, wire};
+use crate::actors::session::{Detached, Ended, RoleChanged, SessionActor, wire};
 use crate::actors::snapshot::{SnapshotActor, SnapshotDue};
 use crate::config::DocumentSettings;
 use crate::ids::{ClientId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
-use crate::protocol::{Peer, PeersMessage, Role, RoleMessage, ServerMessage, UserInfo, close};
+use crate::protocol::{Peer, PeersMessage, Role, ServerMessage, UserInfo, close};
 use crate::storage::SharedStore;
 
 /// How often presence is told to the others, at most (protocol section 4).
@@ -435,8 +435,7 @@ impl Handler<RowChanged> for DocumentActor {
         if self.state.archived != changed.archived {
             self.state.archived = changed.archived;
             for attached in self.sessions.values() {
-                let role = RoleMessage { role: self.role(&attached.user), expires_at: None };
-                attached.tell(&ServerMessage::Role(role));
+                attached.notify(RoleChanged { role: self.role(&attached.user) });
             }
         }
         self.state.deleted = changed.deleted;

@@ -16,7 +16,7 @@ use crate::actors::document::operation::Submission;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Version;
 use crate::ot::Delta;
-use crate::protocol::{RoleMessage, ServerMessage, close};
+use crate::protocol::{Role, RoleMessage, ServerMessage, close};
 
 /// The frame that is not this protocol which ends a session.
 const LAST_STRIKE: u8 = 3;
@@ -193,8 +193,15 @@ impl SessionActor {
 }
 
 impl SessionActor {
+    /// Takes note of what the user may do, and says so if that is news.
+    pub(super) fn take_role(&mut self, role: Role) {
+        if std::mem::replace(&mut self.role, role) != role {
+            self.tell_role();
+        }
+    }
+
     /// Says what the user may do, and until when.
-    pub(super) fn tell_role(&self) {
+    fn tell_role(&self) {
         let role = RoleMessage { role: self.role, expires_at: self.visitor.expires_at };
         self.tell(&ServerMessage::Role(role));
     }

@@ -82,6 +82,13 @@ pub struct Detached {
 #[rtype(result = "()")]
 pub struct Replaced;
 
+/// What the user may do has changed. Sent by the document.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RoleChanged {
+    pub role: Role,
+}
+
 /// Another node owns the document. Sent by the document.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -346,9 +353,7 @@ impl SessionActor {
     fn attached_again(&mut self, joined: &Joined) {
         self.stage = Stage::Joined;
         self.attempts = 0;
-        if std::mem::replace(&mut self.role, joined.role) != joined.role {
-            self.tell_role();
-        }
+        self.take_role(joined.role);
         self.link.outbox.fall_behind();
         // The operation in flight was lost with the actor, or is in the log: its resend tells.
         if self.submitted > joined.last_seq {
@@ -500,6 +505,14 @@ impl Handler<Replaced> for SessionActor {
 
     fn handle(&mut self, _: Replaced, _: &mut Ctx) {
         self.end_with_reconnect(ReconnectReason::Replaced, close::REPLACED, 0);
+    }
+}
+
+impl Handler<RoleChanged> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, RoleChanged { role }: RoleChanged, _: &mut Ctx) {
+        self.take_role(role);
     }
 }
 
