@@ -61,3 +61,22 @@ fn a_role_that_changed_is_told_with_the_time_and_is_what_auth_answers_from_then_
     rest.patch(&path, &json!({ "archived": false })).expect(200);
     assert_eq!(ada.frame("role"), role("owner", later));
 }
+
+#[test]
+fn a_bad_token_is_forbidden_and_the_session_goes_on_with_the_one_it_has() {
+    let server = knows_tokens();
+    let doc = made_by_ada(&server);
+    let mut ada = SignedIn::join(&server, &doc, Uuid::new_v4(), &token("ada"));
+    ada.frame("welcome");
+    for bad in ["rubbish".to_owned(), token_until("ada", 1), token("bob")] {
+        ada.send(json!({ "type": "auth", "token": bad }));
+        let error = ada.frame("error");
+        assert_eq!((&error["code"], &error["fatal"]), (&json!("forbidden"), &json!(false)), "{error}");
+    }
+    ada.send(json!({ "type": "auth", "token": token("ada") }));
+    assert_eq!(ada.frame("role")["role"], "owner");
+
+    let mut guest = TestClient::join(&server, &doc);
+    let error = guest.refused(&json!({ "type": "auth", "token": token("ada") }));
+    assert_eq!(error["code"], "forbidden", "{error}");
+}

@@ -187,7 +187,8 @@ impl SessionActor {
                 self.tell_role();
             }
             Ok(_) => self.refuse(&Refusal::new(ErrorCode::Forbidden, "the token is another user's"), None),
-            Err(why) => self.refuse(&why, None),
+            // `unauthorized` is a code of REST and the handshake only: what to do about it differs.
+            Err(why) => self.refuse(&Refusal::new(ErrorCode::Forbidden, why.message), None),
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct Setting {
     pub draining: Arc<AtomicBool>,
 }
 
-/// Reads a token that a session sends to renew its own.
+/// Reads a token that a session sends to renew its own; the refusal's message says what is wrong with it.
 pub type TokenCheck = Arc<dyn Fn(&str) -> Result<Visitor, Refusal> + Send + Sync>;
 
 /// Who has connected, as far as the handshake told.
