@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 
 use actix_http::ws::Codec;
 use actix_web::dev::Extensions;
+use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::rt::net::TcpStream;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{WebsocketContext, handshake_with_protocols};
+use actix_web_actors::ws::{WebsocketContext, handshake};
 use socket2::SockRef;
 
 use crate::actors::error::{ErrorCode, Refusal};
@@ -57,12 +58,14 @@ pub async fn collab(
     if state.draining.load(Ordering::Relaxed) {
         return Err(Refusal::unavailable("the server is stopping").into());
     }
-    let mut response = handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(|error| {
+    let mut response = handshake(&request).map_err(|error| {
         Refusal::new(ErrorCode::BadRequest, format!("not a WebSocket handshake: {error}"))
     })?;
     if !offers_subprotocol(&request) {
         return Err(Refusal::new(ErrorCode::BadRequest, "the subprotocol quire.v1 is not offered").into());
     }
+    // By ourselves: the library reads the first header line of the offers only.
+    response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
     let document = state.documents.open(&doc).await?;
 
     let limit = state.sessions.limits.frame_bytes;
@@ -78,7 +81,8 @@ pub async fn collab(
     Ok(response.streaming(SessionBody::new(Box::pin(context), link, wires)))
 }
 
+/// Looks through all header lines: a list may be spread over several (RFC 6455 section 11.3.4).
 fn offers_subprotocol(request: &HttpRequest) -> bool {
-    let offered = request.headers().get_all("sec-websocket-protocol").filter_map(|value| value.to_str().ok());
+    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
     offered.flat_map(|value| value.split(',')).any(|offer| offer.trim() == SUBPROTOCOL)
 }

@@ -17,6 +17,25 @@ fn the_subprotocol_is_echoed() {
 }
 
 #[test]
+fn the_subprotocol_is_echoed_wherever_it_is_among_the_offers() {
+    let server = TestServer::start();
+    let doc = Rest::of(&server).create_empty();
+    for offers in [["quire.v1", "other.v1"], ["other.v1", "quire.v1"], ["a, b", "c,quire.v1"]] {
+        let mut headers = handshake_headers(server.address());
+        headers.retain(|(name, _)| *name != "Sec-WebSocket-Protocol");
+        headers.extend(offers.map(|offer| ("Sec-WebSocket-Protocol", offer.to_owned())));
+        let (head, _) = request(server.address(), &format!("GET /v1/collab/{doc}"), &headers);
+        assert_eq!(head.status, 101, "{offers:?}");
+        let echoed: Vec<_> = head
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
+            .collect();
+        assert!(matches!(echoed[..], [(_, value)] if value == "quire.v1"), "{offers:?}: {echoed:?}");
+    }
+}
+
+#[test]
 fn another_subprotocol_is_refused() {
     let server = TestServer::start();
     let doc = Rest::of(&server).create_empty();
