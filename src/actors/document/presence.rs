@@ -93,7 +93,8 @@ pub struct Board {
 }
 
 impl Board {
-    /// Sets a session's state, given in the coordinates of the durable head, or says that it is gone.
+    /// Sets a session's state, given in the coordinates of the durable head, or says that it is gone. What is there
+    /// already is not told again.
     pub fn set(
         &mut self,
         session: SessionId,
@@ -108,6 +109,9 @@ impl Board {
         let mut state = state;
         if let Some(state) = &mut state {
             state.clamp(document_length);
+        }
+        if self.places.get(&session).is_some_and(|place| place.state == state) {
+            return;
         }
         self.places.insert(session, Place { client, user: user.clone(), state });
         if !self.changed.contains(&session) {
@@ -205,6 +209,26 @@ mod tests {
         assert_eq!(json, r#"{"cursor":{"index":10,"length":0}}"#);
         assert!(PresenceState::parse(r#"{"cursor":{"index":-1,"length":0}}"#).is_err());
         assert!(PresenceState::parse("[1]").is_err());
+    }
+
+    #[test]
+    fn what_is_on_the_board_already_is_not_told_again() {
+        let (session, client) = (SessionId(1), ClientId::generate());
+        let at = |index: u64, status: &str| {
+            let json = format!(r#"{{"status":"{status}","cursor":{{"index":{index},"length":0}}}}"#);
+            Some(PresenceState::parse(&json).unwrap())
+        };
+        let mut board = Board::default();
+        board.set(session, client, &user(), at(2, "typing"), 10);
+        board.take_changes(1);
+        board.set(session, client, &user(), at(2, "typing"), 10);
+        assert!(!board.has_changes());
+        // The others have moved it themselves, and so has the board.
+        board.move_through(&Delta::new().insert("ab", Default::default()), ClientId::generate());
+        board.set(session, client, &user(), at(4, "typing"), 12);
+        assert!(!board.has_changes());
+        board.set(session, client, &user(), at(4, "idle"), 12);
+        assert_eq!(board.take_changes(2).len(), 1);
     }
 
     #[test]
