@@ -279,11 +279,14 @@ pub async fn change(
     if title.is_none() && archived.is_none() && deleted.is_none() {
         return Err(Problem::bad_request("nothing to change: there is neither title, archived nor deleted"));
     }
-    let live =
-        if deleted == Some(false) { state.documents.row(&doc).await? } else { present(&state, &doc).await? }
-            .1;
-    let deleted_at = deleted.map(|deleted: bool| deleted.then(|| state.sessions.clock.now()));
-    let patch = DocumentPatch { title, archived, deleted_at, updated_at: None };
+    let (before, live) =
+        if deleted == Some(false) { state.documents.row(&doc).await? } else { present(&state, &doc).await? };
+    let now = state.sessions.clock.now();
+    let deleted_at = deleted.map(|deleted: bool| deleted.then_some(now));
+    // A new title is news to whoever looks at the list; archiving and the trash are not.
+    let updated_at =
+        title.as_ref().filter(|title| **title != before.title).map(|_| now.max(before.updated_at));
+    let patch = DocumentPatch { title, archived, deleted_at, updated_at };
     let row = state.documents.patch(&doc, patch).await?;
     Ok(HttpResponse::Ok().json(DocumentView::new(row, live)))
 }

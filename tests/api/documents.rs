@@ -1,9 +1,11 @@
 //! The documents over REST: create, list, read, rename, archive, trash, purge.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use crate::client::TestClient;
-use crate::harness::TestServer;
+use crate::harness::{PATIENCE, TestServer};
 use crate::rest::Rest;
 
 #[test]
@@ -103,6 +105,36 @@ fn a_document_is_renamed_and_archived() {
     assert_eq!(rest.text(&doc), "yes x\n");
     rest.patch(&path, &json!({ "title": 5 })).expect_problem(400, "bad_request");
     rest.patch("/v1/docs/unknown", &json!({ "title": "x" })).expect_problem(404, "not_found");
+}
+
+#[test]
+fn a_new_title_moves_a_document_to_the_front_of_the_list() {
+    let server = TestServer::start();
+    let rest = Rest::of(&server);
+    let older = rest.create(&json!([{ "insert": "x\n" }]));
+    let path = format!("/v1/docs/{older}");
+    let updated_at = || rest.get(&path).json()["metadata"]["updated_at"].as_u64().expect("a time");
+    let before = updated_at();
+    // Until the clock has gone on, so that the order can be told.
+    let newer = loop {
+        let made = rest.post("/v1/docs", &json!({})).expect(201).json();
+        if made["created_at"].as_u64() > Some(before) {
+            break made;
+        }
+    };
+    assert_eq!(listed(&rest, "")[0], newer["id"]);
+
+    rest.patch(&path, &json!({ "archived": true })).expect(200);
+    rest.patch(&path, &json!({ "archived": false, "title": "Untitled" })).expect(200);
+    assert_eq!(updated_at(), before, "nothing in it has changed");
+    let deadline = Instant::now() + PATIENCE;
+    while updated_at() <= newer["created_at"].as_u64().expect("a time") {
+        assert!(Instant::now() < deadline, "a new title does not count");
+        let title = format!("Plan {}", uuid::Uuid::new_v4());
+        let patched = rest.patch(&path, &json!({ "title": title })).expect(200).json();
+        assert_eq!(patched["updated_at"], updated_at());
+    }
+    assert_eq!(listed(&rest, "")[0], older);
 }
 
 #[test]
