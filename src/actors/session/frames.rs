@@ -60,6 +60,10 @@ pub struct BadFrame {
 pub fn parse(text: &str, limits: &Limits) -> Result<ClientFrame, BadFrame> {
     let fields: Fields<'_> = serde_json::from_str(text)
         .map_err(|error| bad_request(format!("the frame cannot be read: {error}")))?;
+    if let Some(name) = &fields.twice {
+        let bad = bad_request(format!("{:.40} is named twice", name.escape_debug()));
+        return Err(BadFrame { seq: fields.seq_of_op(), ..bad });
+    }
     match fields.kind.as_deref() {
         Some("op") => op(&fields, limits),
         Some("presence") => presence(&fields, limits),
@@ -75,6 +79,10 @@ pub fn parse(text: &str, limits: &Limits) -> Result<ClientFrame, BadFrame> {
 #[derive(Default)]
 struct Fields<'a> {
     kind: Option<Cow<'a, str>>,
+    /// The first field that was named twice. It is read on, since an `op` is refused with its `seq`.
+    twice: Option<Cow<'a, str>>,
+    /// There are two `seq`, or two types: nobody knows which of them counts.
+    ambiguous: bool,
     seq: Option<&'a RawValue>,
     base: Option<&'a RawValue>,
     delta: Option<&'a RawValue>,
@@ -109,6 +117,17 @@ impl<'a> Fields<'a> {
             _ => return None,
         })
     }
+
+    /// The `seq` of an `op` frame, if there is one that can be read.
+    fn seq_of_op(&self) -> Option<u64> {
+        let seq = self.seq.filter(|_| !self.ambiguous && self.kind.as_deref() == Some("op"))?;
+        whole_number(seq.get()).filter(|seq| *seq > 0)
+    }
+
+    fn note_twice(&mut self, key: Cow<'a, str>) {
+        self.ambiguous |= key == "seq";
+        self.twice.get_or_insert(key);
+    }
 }
 
 impl<'de> de::Deserialize<'de> for Fields<'de> {
@@ -130,23 +149,18 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields = Fields::default();
         let mut unknown: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
-            let twice = || de::Error::custom(format_args!("{:.40} is named twice", key.escape_debug()));
-            if key == "type" {
-                if fields.kind.is_some() {
-                    return Err(twice());
-                }
-                fields.kind = Some(map.next_value::<Key<'de>>()?.0);
+            let again = if key == "type" {
+                let kind = map.next_value::<Key<'de>>()?.0;
+                fields.ambiguous |= fields.kind.as_ref().is_some_and(|before| *before != kind);
+                fields.kind.replace(kind).is_some()
             } else if let Some(slot) = fields.slot(&key) {
-                if slot.is_some() {
-                    return Err(twice());
-                }
-                *slot = Some(map.next_value()?);
+                slot.replace(map.next_value()?).is_some()
             } else {
-                if unknown.contains(&key) {
-                    return Err(twice());
-                }
                 map.next_value::<IgnoredAny>()?;
-                unknown.insert(key);
+                !unknown.insert(key.clone())
+            };
+            if again {
+                fields.note_twice(key);
             }
         }
         Ok(fields)
@@ -292,6 +306,24 @@ mod tests {
         assert_eq!(code(r#"{"type":"ping","t":1,"t":2}"#).0, ErrorCode::BadRequest);
         assert_eq!(code(r#"{"type":"ping","t":1,"x":1,"\u0078":2}"#).0, ErrorCode::BadRequest);
         assert!(parse(r#"{"type":"ping","t":1,"x":1,"y":2}"#, &Limits::default()).is_ok());
+    }
+
+    #[test]
+    fn an_op_that_names_a_field_twice_is_refused_with_its_seq_unless_that_is_the_field() {
+        for (fields, seq) in [
+            (r#""type":"op","base":0,"base":0,"delta":[],"seq":7"#, Some(7)),
+            (r#""delta":[],"seq":7,"delta":[],"base":0,"type":"op""#, Some(7)),
+            (r#""type":"op","x":1,"x":1,"seq":7"#, Some(7)),
+            (r#""type":"op","seq":7,"base":0,"delta":[],"s\u0065q":7"#, None),
+            (r#""type":"op","seq":7,"type":"op","base":0,"delta":[]"#, Some(7)),
+            (r#""type":"ping","seq":7,"type":"op","base":0,"delta":[]"#, None),
+            (r#""type":"op","seq":"7","base":0,"base":0"#, None),
+            (r#""type":"ping","seq":7,"t":1,"t":1"#, None),
+        ] {
+            assert_eq!(code(&format!("{{{fields}}}")), (ErrorCode::BadRequest, seq), "{fields}");
+        }
+        // What is not JSON has no seq, whatever stands before the flaw.
+        assert_eq!(code(r#"{"type":"op","seq":7,"x":1,"x":1,}"#), (ErrorCode::BadRequest, None));
     }
 
     #[test]
