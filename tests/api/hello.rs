@@ -73,6 +73,22 @@ fn only_hello_can_be_first_and_only_once() {
     assert_eq!(error(&mut early)["code"], "bad_request");
 }
 
+#[test]
+fn an_op_before_hello_is_refused_with_its_seq_and_counted() {
+    let server = TestServer::start();
+    let doc = Rest::of(&server).create_empty();
+    let mut early = Connection::open(server.address(), &doc).expect("the server listens");
+    for (seq, delta, fatal) in
+        [(7, json!([{ "insert": "x" }]), false), (8, json!([{ "retain": -1 }]), false), (9, json!(5), true)]
+    {
+        early.send(&json!({ "type": "op", "seq": seq, "base": 0, "delta": delta })).expect("open");
+        let error = error(&mut early);
+        let told = (&error["code"], &error["seq"], &error["fatal"]);
+        assert_eq!(told, (&json!("bad_request"), &json!(seq), &json!(fatal)), "{error}");
+    }
+    assert!(matches!(early.next(), Incoming::Closed(Some(1008))));
+}
+
 fn error(connection: &mut Connection) -> Value {
     match connection.next() {
         Incoming::Frame(frame) if frame["type"] == "error" => frame,

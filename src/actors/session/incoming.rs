@@ -80,19 +80,21 @@ impl SessionActor {
 
     fn read(&mut self, text: &str, ctx: &mut Ctx) {
         let received = Instant::now();
-        let frame = match frames::parse(text, &self.setting.limits) {
+        let parsed = frames::parse(text, &self.setting.limits);
+        if self.stage == Stage::Fresh {
+            return self.read_first(parsed, ctx);
+        }
+        let frame = match parsed {
             Ok(frame) => frame,
             Err(BadFrame { refusal, seq: Some(seq) }) if refusal.code != ErrorCode::BadRequest => {
                 return self.refuse_unreadable(seq, refusal);
             }
             Err(bad) => return self.strike(&bad.refusal, bad.seq),
         };
-        match (self.stage, frame) {
-            (Stage::Fresh, ClientFrame::Hello(hello)) => self.say_hello(hello, ctx),
-            (Stage::Fresh, _) => self.strike(&bad_request("the first frame is hello"), None),
-            (_, ClientFrame::Hello(_)) => self.strike(&bad_request("hello was said already"), None),
-            (_, ClientFrame::Op { seq, base, delta }) => self.submit(seq, base, delta, received, ctx),
-            (_, ClientFrame::Presence { state, base }) => {
+        match frame {
+            ClientFrame::Hello(_) => self.strike(&bad_request("hello was said already"), None),
+            ClientFrame::Op { seq, base, delta } => self.submit(seq, base, delta, received, ctx),
+            ClientFrame::Presence { state, base } => {
                 self.presence = state.map(|state| (state, base));
                 match self.pace.take(received) {
                     Turn::Now => self.tell_presence(ctx),
@@ -105,10 +107,23 @@ impl SessionActor {
                     Turn::Waits => {}
                 }
             }
-            (_, ClientFrame::Ping { t }) => {
+            ClientFrame::Ping { t } => {
                 self.push(wire::text(format!(r#"{{"type":"pong","t":{}}}"#, t.get()).as_bytes()));
             }
-            (_, ClientFrame::Auth { token }) => self.renew(&token, ctx),
+            ClientFrame::Auth { token } => self.renew(&token, ctx),
+        }
+    }
+
+    /// Reads a frame of somebody who has not said hello: anything else, sound or not, is a strike.
+    fn read_first(&mut self, parsed: Result<ClientFrame, BadFrame>, ctx: &mut Ctx) {
+        let early = bad_request("the first frame is hello");
+        match parsed {
+            Ok(ClientFrame::Hello(hello)) => self.say_hello(hello, ctx),
+            Ok(ClientFrame::Op { seq, .. }) => self.strike(&early, Some(seq)),
+            Ok(_) => self.strike(&early, None),
+            Err(bad) if bad.refusal.code == ErrorCode::BadRequest => self.strike(&bad.refusal, bad.seq),
+            // A delta that cannot be read, or too much presence: there is no document yet that would refuse it.
+            Err(bad) => self.strike(&early, bad.seq),
         }
     }
 
