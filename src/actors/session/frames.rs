@@ -213,10 +213,12 @@ fn op(fields: &Fields<'_>, limits: &Limits) -> Result<ClientFrame, BadFrame> {
     let named = |bad: BadFrame| BadFrame { seq: Some(seq), ..bad };
     let base = required(fields.base, "base").and_then(|raw| whole(raw, "base")).map_err(named)?;
     let parse_limits = ParseLimits { ops: limits.ops };
-    let delta = match (fields.delta, fields.edit) {
+    let delta = match (optional(fields.delta), optional(fields.edit)) {
         (Some(delta), None) => Delta::parse(delta.get(), &parse_limits),
         (None, Some(edit)) => from_edit(edit.get()),
         (Some(_), Some(_)) => return Err(named(bad_request("an op has either delta or edit, not both"))),
+        // One that is there and says nothing: that is for the delta to be refused, not for the frame.
+        (None, None) if fields.delta.or(fields.edit).is_some() => Delta::parse("null", &parse_limits),
         (None, None) => return Err(named(bad_request("an op has delta or edit"))),
     };
     let delta = delta.map_err(|error| BadFrame { refusal: refuse_delta(&error), seq: Some(seq) })?;
@@ -299,6 +301,23 @@ mod tests {
         );
         assert_eq!(code(r#"{"type":"op","seq":7,"delta":[]}"#), (ErrorCode::BadRequest, Some(7)));
         assert_eq!(code(r#"{"type":"op","seq":1.5,"base":0,"delta":[]}"#), (ErrorCode::BadRequest, None));
+    }
+
+    #[test]
+    fn a_delta_or_an_edit_that_is_null_is_absent_beside_the_other() {
+        let read = |fields: &str| {
+            parse(&format!(r#"{{"type":"op","seq":7,"base":0,{fields}}}"#), &Limits::default())
+        };
+        let insert = r#"{"type":"insert","pos":0,"text":"x"}"#;
+        for fields in
+            [format!(r#""delta":null,"edit":{insert}"#), r#""edit":null,"delta":[{"insert":"x"}]"#.into()]
+        {
+            let Ok(ClientFrame::Op { delta, .. }) = read(&fields) else { panic!("{fields}") };
+            assert_eq!(delta.to_json(), r#"[{"insert":"x"}]"#);
+        }
+        for fields in [r#""delta":null"#, r#""edit":null"#, r#""delta":null,"edit":null"#] {
+            assert_eq!(read(fields).unwrap_err().refusal.code, ErrorCode::BadOp, "{fields}");
+        }
     }
 
     #[test]
