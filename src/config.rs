@@ -140,7 +140,7 @@ pub struct Limits {
     /// Bytes of a document: text as UTF-8 plus attributes.
     #[ts(type = "number")]
     pub document_bytes: u64,
-    /// Bytes of a presence state.
+    /// Bytes that a presence state has to stay below.
     pub presence_bytes: usize,
     /// Operations a second of one session.
     pub ops_per_second: u32,

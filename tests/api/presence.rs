@@ -173,10 +173,17 @@ fn who_left_while_a_reader_was_behind_is_gone_for_it_too() {
 fn presence_that_is_none_is_refused() {
     let server = TestServer::start();
     let doc = Rest::of(&server).create_empty();
-    let state = json!({ "note": "x".repeat(4096) });
+    let of_size = |bytes: usize| {
+        let note = |length: usize| json!({ "note": "x".repeat(length) });
+        note(bytes - note(0).to_string().len())
+    };
     let mut client = TestClient::join(&server, &doc);
-    let error = client.refused(&json!({ "type": "presence", "state": state, "base": 0 }));
-    assert_eq!((&error["code"], &error["fatal"]), (&json!("too_large"), &json!(false)), "{error}");
+    for bytes in [4096, 5000] {
+        let error = client.refused(&json!({ "type": "presence", "state": of_size(bytes), "base": 0 }));
+        assert_eq!((&error["code"], &error["fatal"]), (&json!("too_large"), &json!(false)), "{error}");
+    }
+    client.send(&json!({ "type": "presence", "state": of_size(4095), "base": 0 }));
+    client.until_frame("presence");
     let error = client.refused(&json!({ "type": "presence", "state": [1], "base": 0 }));
     assert_eq!(error["code"], "bad_request", "{error}");
     client.insert(0, "x");

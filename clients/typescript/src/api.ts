@@ -146,7 +146,7 @@ export interface DocumentSession {
   /**
    * Says where the user is and what they do; `null` takes it back. `state.cursor` is in coordinates of `content`, and moves
    * with the text by itself. Sent at most 10 times a second, and again after each reconnect.
-   * @throws {QuireError} `too_large` above `limits.presence_bytes`.
+   * @throws {QuireError} `too_large` from `limits.presence_bytes` on.
    */
   setPresence(state: PresenceState | null): void;
 

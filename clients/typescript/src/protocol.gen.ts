@@ -51,7 +51,7 @@ ops: number,
  */
 document_bytes: number, 
 /**
- * Bytes of a presence state.
+ * Bytes that a presence state has to stay below.
  */
 presence_bytes: number, 
 /**

@@ -147,7 +147,7 @@ class Session implements DocumentSession {
 
   setPresence(state: PresenceState | null): void {
     const most = (this.replica.welcome?.limits ?? DEFAULT_LIMITS).presence_bytes;
-    if (jsonBytes(state) > most) throw new QuireError("too_large", `presence takes more than ${most} bytes`);
+    if (jsonBytes(state) >= most) throw new QuireError("too_large", `presence takes ${most} bytes or more`);
     this.replica.presence.set(state, this.replica.model.document.length);
     this.presenceTimer.poke();
   }

@@ -232,8 +232,8 @@ pub fn refuse_delta(error: &DeltaError) -> Refusal {
 
 fn presence(fields: &Fields<'_>, limits: &Limits) -> Result<ClientFrame, BadFrame> {
     let raw = required(fields.state, "state")?.get();
-    if raw.len() > limits.presence_bytes {
-        let message = format!("a presence state has at most {} bytes", limits.presence_bytes);
+    if raw.len() >= limits.presence_bytes {
+        let message = format!("a presence state has less than {} bytes", limits.presence_bytes);
         return Err(BadFrame { refusal: Refusal::new(ErrorCode::TooLarge, message), seq: None });
     }
     let base = optional(fields.base).map(|raw| whole(raw, "base")).transpose()?;
