@@ -36,6 +36,8 @@ pub struct FaultyStore {
     raise_gate: Mutex<Option<Arc<Semaphore>>>,
     /// No epoch can be raised, and so the outcome of a commit not be found out.
     pub stuck: AtomicBool,
+    /// The log and its clients cannot be read.
+    pub damaged: AtomicBool,
     /// A document whose snapshots make the reader panic.
     pub cursed: Mutex<Option<DocumentId>>,
 }
@@ -48,6 +50,7 @@ impl FaultyStore {
             gate: Mutex::default(),
             raise_gate: Mutex::default(),
             stuck: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
             raises: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
@@ -86,6 +89,19 @@ fn broken() -> StoreError {
     StoreError::unavailable("broken by the test")
 }
 
+impl FaultyStore {
+    fn check_damage(&self, doc: &DocumentId) -> Result<(), StoreError> {
+        if self.damaged.load(Ordering::SeqCst) {
+            return Err(StoreError::Corrupt {
+                doc: doc.clone(),
+                version: 1,
+                why: "damaged by the test".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl OpLog for FaultyStore {
     async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError> {
@@ -114,6 +130,7 @@ impl OpLog for FaultyStore {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<LoggedOp>, StoreError> {
+        self.check_damage(doc)?;
         self.inner.read_ops(doc, after, upto, limit, max_bytes).await
     }
 
@@ -127,6 +144,7 @@ impl OpLog for FaultyStore {
     }
 
     async fn client(&self, doc: &DocumentId, client: ClientId) -> Result<Option<ClientRow>, StoreError> {
+        self.check_damage(doc)?;
         self.inner.client(doc, client).await
     }
 

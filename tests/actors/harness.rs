@@ -12,6 +12,7 @@ use quire::storage::{SharedStore, SnapshotBodies};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -84,14 +85,20 @@ impl Server {
     }
 
     pub async fn join(&self, id: &str) -> Client {
+        let mut client = self.say_hello(id).await;
+        client.welcome = client.expect("welcome").await;
+        client.version = client.welcome["version"].as_u64().unwrap();
+        client
+    }
+
+    /// Joins without waiting for the answer.
+    pub async fn say_hello(&self, id: &str) -> Client {
         let url = format!("ws://{}/v1/collab/{id}", self.address);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "quire.v1".parse().unwrap());
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
         let mut client = Client { socket, version: 0, welcome: Value::Null };
         client.send(json!({"type": "hello", "client": uuid::Uuid::new_v4()})).await;
-        client.welcome = client.expect("welcome").await;
-        client.version = client.welcome["version"].as_u64().unwrap();
         client
     }
 
@@ -123,8 +130,10 @@ impl Client {
 
     /// Returns the next frame, whatever it is; pings are passed over.
     pub async fn next(&mut self) -> Value {
+        // Over all that is passed over: the server pings for ever.
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("an answer in time");
+            let next = timeout_at(deadline, self.socket.next()).await.expect("an answer in time");
             match next.expect("the connection is open").unwrap() {
                 Message::Text(text) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
@@ -137,6 +146,18 @@ impl Client {
                 }
                 Message::Close(close) => panic!("closed: {close:?}"),
                 _ => {}
+            }
+        }
+    }
+
+    /// Waits until the connection is closed, and returns the code.
+    pub async fn closed(&mut self) -> Option<u16> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(deadline, self.socket.next()).await.expect("an end in time") {
+                Some(Ok(Message::Close(close))) => return close.map(|close| close.code.into()),
+                Some(Ok(_)) => {}
+                _ => return None,
             }
         }
     }

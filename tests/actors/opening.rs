@@ -52,3 +52,18 @@ async fn a_graceful_stop_tells_the_sessions_and_writes_snapshots() {
     let row = quire::storage::DocumentStore::document(&*store, &"d".parse().unwrap()).await.unwrap();
     assert_eq!(row.snapshot_version, 2);
 }
+
+#[actix_rt::test]
+async fn who_cannot_join_by_a_fault_of_ours_is_told_so() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    server.store.damaged.store(true, Ordering::SeqCst);
+    let mut bob = server.say_hello("d").await;
+    let error = bob.expect("error").await;
+    assert_eq!((error["code"].as_str(), error["fatal"].as_bool()), (Some("internal"), Some(true)));
+    assert_eq!(bob.closed().await, Some(1011));
+    // Whoever is in it stays.
+    ann.write(1, "a").await;
+    server.stop().await;
+}

@@ -304,6 +304,7 @@ impl SessionActor {
         let code = match why.code {
             ErrorCode::Forbidden => close::POLICY,
             ErrorCode::NotFound => return self.finish([wire::close(close::DELETED, "document deleted")]),
+            ErrorCode::Internal => close::INTERNAL,
             _ => close::TRY_LATER,
         };
         self.end_with_error(why, code);
