@@ -132,7 +132,8 @@ pub struct ListQuery {
 /// What `clients` holds of one client of a document: the binding to its user, and exactly-once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRow {
-    /// Whoever made its first operation; a guest's client passes to the first signed-in user who makes one with it.
+    /// Whoever made its first operation, also when other guests go on with it; a guest's client passes to the first
+    /// signed-in user who makes one with it.
     pub user: UserId,
     /// The highest committed `seq`.
     pub last_seq: u64,

@@ -20,6 +20,15 @@ pub struct Client {
 }
 
 impl Client {
+    /// Tells whether somebody may speak for this client. Guests may speak for each other, and it stays the first one's; the
+    /// first signed-in user who presents a guest's has it from then on, and nobody else any more (protocol section 2).
+    pub fn lets(&mut self, caller: &UserId) -> bool {
+        if self.user.is_guest() && !caller.is_guest() {
+            self.user.clone_from(caller);
+        }
+        self.user.is_guest() || self.user == *caller
+    }
+
     /// Returns the version of its last operation, durable or under way: no base of it may be below.
     pub fn last_own_version(&self) -> Version {
         self.speculative.map_or(self.last_version, |(_, version)| version)
@@ -97,5 +106,23 @@ impl Clients {
             }
         }
         self.known.retain(|_, client| client.session.is_some() || client.speculative.is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_share_a_client_until_somebody_signs_in_with_it() {
+        let guest = UserId::guest(ClientId::generate());
+        let [ada, bob] = ["ada", "bob"].map(|id| UserId(id.into()));
+        let mut clients = Clients::default();
+        let client = clients.load(ClientId::generate(), &guest, None);
+        assert!(client.lets(&UserId::guest_rest()) && client.lets(&UserId::guest(ClientId::generate())));
+        assert_eq!(client.user, guest);
+        assert!(client.lets(&ada));
+        assert_eq!(client.user, ada);
+        assert!(client.lets(&ada) && !client.lets(&bob) && !client.lets(&guest));
     }
 }

@@ -5,7 +5,6 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use super::messages::{Join, Joined, Resume, Start};
-use super::state::may_use;
 use super::{Attached, DocumentActor};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::session::Replaced;
@@ -64,12 +63,10 @@ impl DocumentActor {
             self.state.clients.unload_if_idle(join.client);
             return Err(Refusal::unavailable("the session has ended"));
         }
-        if !may_use(&known.user, &join.user) {
+        if !known.lets(&join.user) {
             self.state.clients.unload_if_idle(join.client);
             return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
         }
-        // A guest's client passes to the first signed-in user who presents it.
-        known.user.clone_from(&join.user);
         let last_seq = known.last_seq;
         if let Some(older) = known.session.replace(join.session)
             && older != join.session

@@ -408,11 +408,6 @@ pub fn text_hash(content: &Document) -> u64 {
     hasher.digest()
 }
 
-/// Who is about to submit, and the claims on the client id that the document checks.
-pub fn may_use(known: &UserId, caller: &UserId) -> bool {
-    known == caller || (known.is_guest() && !caller.is_guest())
-}
-
 #[cfg(test)]
 #[path = "state_tests.rs"]
 mod tests;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::DocumentActor;
 use super::messages::{Submit, SubmitAndWait, SubmitUnreadable};
 use super::operation::Submission;
-use super::state::{DocumentState, Submitted, may_use};
+use super::state::{DocumentState, Submitted};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::rebase;
 use crate::ids::Version;
@@ -45,7 +45,7 @@ impl Handler<SubmitAndWait> for DocumentActor {
     fn handle(&mut self, SubmitAndWait(submission): SubmitAndWait, _: &mut Self::Context) -> Self::Result {
         let loaded = self.with_client(submission.client, move |actor, ctx, row| {
             let known = actor.state.clients.load(submission.client, &submission.user, row?);
-            if !may_use(&known.user, &submission.user) {
+            if !known.lets(&submission.user) {
                 return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
             }
             let (answer, answered) = oneshot::channel();
