@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use quire::actors::document::Probe;
 use quire::config::DocumentSettings;
 use quire::ot::{Insert, Op};
+use serde_json::json;
 
 use super::faulty::Fault;
 use super::harness::Server;
@@ -150,5 +151,24 @@ async fn a_document_that_cannot_be_read_without_panicking_is_quarantined() {
     }
     assert_eq!(server.store.loads.load(Ordering::SeqCst), 1, "it is not tried in a loop");
     server.join("fine").await.write(1, "y").await;
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_operation_that_comes_by_rest_several_times_at_once_has_one_outcome_for_all() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let (asking, appending) = (server.store.hold_clients(), server.store.hold_appends());
+    let key = format!("{}:1", uuid::Uuid::new_v4());
+    let calls: Vec<_> = (0..4).map(|_| server.submit("d", &key, "a")).collect();
+    // All of them are on their way before the first is taken, and that is not durable before they are there.
+    server.store.until(|store| store.asks.load(Ordering::SeqCst) == 4).await;
+    asking.add_permits(4);
+    server.store.until(|store| store.appends.load(Ordering::SeqCst) == 2).await;
+    appending.add_permits(1);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), (200, json!({ "version": 2 })));
+    }
+    assert_eq!(server.text("d").await, "ax");
     server.stop().await;
 }

@@ -13,6 +13,8 @@ use quire::storage::{
 };
 use tokio::sync::Semaphore;
 
+use super::harness::PATIENCE;
+
 /// What the next append does instead of succeeding.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
@@ -29,7 +31,11 @@ pub struct FaultyStore {
     pub faults: Mutex<VecDeque<Fault>>,
     /// Appends wait for a permit while it is closed to them.
     gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Questions about a client wait for a permit while it is closed to them.
+    client_gate: Mutex<Option<Arc<Semaphore>>>,
     pub appends: AtomicUsize,
+    /// Questions about a client.
+    pub asks: AtomicUsize,
     pub raises: AtomicUsize,
     pub loads: AtomicUsize,
     /// Raises wait for a permit while it is closed to them.
@@ -51,7 +57,9 @@ impl FaultyStore {
             raise_gate: Mutex::default(),
             stuck: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
+            client_gate: Mutex::default(),
             appends: AtomicUsize::new(0),
+            asks: AtomicUsize::new(0),
             raises: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
             cursed: Mutex::default(),
@@ -70,11 +78,26 @@ impl FaultyStore {
         gate
     }
 
+    /// Questions about a client wait until the returned semaphore has permits.
+    pub fn hold_clients(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.client_gate.lock() = Some(gate.clone());
+        gate
+    }
+
     /// Waits until somebody wants to find out what became of a commit.
     pub async fn until_raising(&self) {
-        while self.raises.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        self.until(|store| store.raises.load(Ordering::SeqCst) > 0).await;
+    }
+
+    /// Waits until this is so.
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let seen = async {
+            while !holds(self) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("what is waited for comes in time");
     }
 
     /// Whoever raises an epoch waits until the returned semaphore has permits.
@@ -144,6 +167,11 @@ impl OpLog for FaultyStore {
     }
 
     async fn client(&self, doc: &DocumentId, client: ClientId) -> Result<Option<ClientRow>, StoreError> {
+        self.asks.fetch_add(1, Ordering::SeqCst);
+        let gate = self.client_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
         self.check_damage(doc)?;
         self.inner.client(doc, client).await
     }

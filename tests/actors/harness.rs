@@ -20,7 +20,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::faulty::FaultyStore;
 
 /// Nothing here takes long; what does is stuck.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An empty store.
 pub fn memory() -> SharedStore {
@@ -76,6 +76,19 @@ impl Server {
             Err(ureq::Error::StatusCode(status)) => status,
             Err(error) => panic!("no answer: {error}"),
         }
+    }
+
+    /// Submits an insert at the beginning of version 1 by REST, under this key; the status and the body of the answer.
+    pub fn submit(&self, id: &str, key: &str, text: &str) -> tokio::task::JoinHandle<(u16, Value)> {
+        let url = format!("http://{}/v1/docs/{id}/ops", self.address);
+        let body = json!({"base": 1, "delta": [{"insert": text}]});
+        let key = key.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+            let agent = ureq::Agent::from(config);
+            let mut answer = agent.post(&url).header("idempotency-key", key).send_json(body).unwrap();
+            (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
+        })
     }
 
     pub async fn text(&self, id: &str) -> String {

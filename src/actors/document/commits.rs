@@ -6,13 +6,14 @@ use std::time::Instant;
 use actix::prelude::*;
 
 use super::messages::AppendRefused;
+use super::operation::Key;
 use super::state::{Forgotten, IN_DOUBT};
 use super::{DocumentActor, broadcast};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::Append;
 use crate::actors::registry::Fenced;
 use crate::actors::session::{SessionActor, wire};
-use crate::ids::{ClientId, SessionId};
+use crate::ids::{ClientId, SessionId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, ServerMessage};
 
@@ -50,9 +51,17 @@ impl DocumentActor {
         let why = Refusal::unavailable(IN_DOUBT);
         let forgotten = self.state.doubt();
         self.tell_forgotten(forgotten, &why);
-        for (_, waiting) in self.waiting.drain() {
+        for waiter in self.waiting.drain().flat_map(|(_, waiting)| waiting) {
             // The caller may be gone.
-            let _ = waiting.send(Err(why.clone()));
+            let _ = waiter.send(Err(why.clone()));
+        }
+    }
+
+    /// Tells the REST callers who wait for an operation what became of it.
+    pub(super) fn answer_waiting(&mut self, key: Key, outcome: &Result<Version, Refusal>) {
+        for waiter in self.waiting.remove(&key).into_iter().flatten() {
+            // The caller may be gone; what is durable is so all the same.
+            let _ = waiter.send(outcome.clone());
         }
     }
 
@@ -90,10 +99,7 @@ impl DocumentActor {
             let op = durable.op;
             METRICS.operations.inc();
             self.board.move_through(&op.delta, op.client);
-            if let Some(waiting) = self.waiting.remove(&(op.client, op.seq)) {
-                // The caller may be gone; the operation is durable all the same.
-                let _ = waiting.send(Ok(op.version));
-            }
+            self.answer_waiting((op.client, op.seq), &Ok(op.version));
             self.unsent.push(op);
             self.unsent_since.push(durable.received);
         }
@@ -141,9 +147,7 @@ impl DocumentActor {
 
     fn tell_forgotten(&mut self, forgotten: Vec<Forgotten>, why: &Refusal) {
         for forgotten in forgotten {
-            if let Some(waiting) = self.waiting.remove(&(forgotten.client, forgotten.seq)) {
-                let _ = waiting.send(Err(why.clone()));
-            }
+            self.answer_waiting((forgotten.client, forgotten.seq), &Err(why.clone()));
             if let Some(session) = forgotten.session {
                 self.refuse(session, forgotten.seq, why);
             }

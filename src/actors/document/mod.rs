@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 
 pub use self::commits::lost;
 pub use self::messages::*;
-use self::operation::SequencedOp;
+use self::operation::{Key, SequencedOp};
 use self::presence::{Board, PresenceState};
 use self::state::DocumentState;
 use crate::actors::clock::Clock;
@@ -73,6 +73,9 @@ pub struct Shared {
 /// See [`Shared::probe`].
 pub type Probe = Arc<dyn Fn(&operation::Submission) + Send + Sync>;
 
+/// Tells a REST caller what became of its operation.
+type Waiter = oneshot::Sender<Result<Version, Refusal>>;
+
 /// A session that takes part.
 struct Attached {
     address: WeakAddr<SessionActor>,
@@ -92,8 +95,8 @@ pub struct DocumentActor {
     state: DocumentState,
     sessions: HashMap<SessionId, Attached>,
     board: Board,
-    /// REST callers who wait for their operation to become durable.
-    waiting: HashMap<(ClientId, u64), oneshot::Sender<Result<Version, Refusal>>>,
+    /// REST callers who wait for their operation to become durable: several when it came more than once.
+    waiting: HashMap<Key, Vec<Waiter>>,
     /// Durable operations that have not been broadcast, because the last broadcast was just now.
     unsent: Vec<Arc<SequencedOp>>,
     /// When their frames had arrived.

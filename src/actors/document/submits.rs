@@ -49,12 +49,12 @@ impl Handler<SubmitAndWait> for DocumentActor {
                 return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
             }
             let (answer, answered) = oneshot::channel();
-            let key = (submission.client, submission.seq);
-            if actor.waiting.contains_key(&key) {
-                return Err(Refusal::unavailable("the same operation is under way"));
+            let waiting = actor.waiting.entry((submission.client, submission.seq)).or_default();
+            waiting.push(answer);
+            // The same number is the same operation: whoever sends it again while it is under way shares its outcome.
+            if waiting.len() == 1 {
+                actor.take(submission, ctx);
             }
-            actor.waiting.insert(key, answer);
-            actor.take(submission, ctx);
             Ok(answered)
         });
         Box::pin(loaded.then(|waiting, _, _| {
@@ -113,9 +113,7 @@ impl DocumentActor {
         key: super::operation::Key,
         version: Version,
     ) {
-        if let Some(waiting) = self.waiting.remove(&key) {
-            let _ = waiting.send(Ok(version));
-        }
+        self.answer_waiting(key, &Ok(version));
         if let Some(attached) = session.and_then(|session| self.sessions.get(&session)) {
             attached.tell(&ServerMessage::Ack(Ack { seq: key.1, version }));
         }
@@ -131,9 +129,7 @@ impl DocumentActor {
             Some(session) => self.refuse(session, key.1, why),
             None => {
                 METRICS.refused.with_label_values(&[why.code.as_str()]).inc();
-                if let Some(waiting) = self.waiting.remove(&key) {
-                    let _ = waiting.send(Err(why.clone()));
-                }
+                self.answer_waiting(key, &Err(why.clone()));
                 self.state.clients.unload_if_idle(key.0);
             }
         }
