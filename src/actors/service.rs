@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::actors::clock::Clock;
 use crate::actors::document::operation::{SequencedOp, Submission};
-use crate::actors::document::{DocumentActor, Inspect, Read, RowChanged, SubmitAndWait};
+use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Create, Flush, JournalActor};
 use crate::actors::registry::{Evict, Find, Open, Peek, RegistryActor};
@@ -218,6 +218,18 @@ impl Documents {
             base_checked: false,
         };
         self.ask(&doc, || SubmitAndWait(submission.clone())).await?
+    }
+
+    /// Returns the version of an operation whose delta cannot be read, if its number is known; else it is refused for `why`.
+    pub async fn recall(
+        &self,
+        doc: &DocumentId,
+        (client, seq): (ClientId, u64),
+        user: UserId,
+        why: Refusal,
+    ) -> Result<Version, Refusal> {
+        let ask = || RecallAndWait { client, seq, user: user.clone(), why: why.clone() };
+        self.ask(doc, ask).await?
     }
 
     /// Asks a document's actor, once more if it has just left memory.

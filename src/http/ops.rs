@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::actors::error::ErrorCode;
 use crate::actors::service::RestOperation;
 use crate::actors::session::frames::{refuse_delta, whole_number};
 use crate::http::auth::Caller;
@@ -32,15 +33,28 @@ pub async fn submit(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let limits = &state.sessions.limits;
-    let (client, seq) = idempotency_key(request.headers())?;
+    let key = idempotency_key(request.headers())?;
     let body = body::read(&request, payload, limits.frame_bytes).await?;
     let members = Members::read(&body)?;
     let base = members.raw("base").ok_or_else(|| Problem::bad_request("base is missing"))?;
     let base = whole_number(base).ok_or_else(|| Problem::bad_request("base is not a version"))?;
-    let delta = delta_of(&members, limits.ops)?;
+    let delta = match (delta_of(&members, limits.ops), key) {
+        (Ok(delta), _) => Ok(delta),
+        // Under its client's own number it may have been committed before, and then that is the answer.
+        (Err(problem), Some(key)) if problem.refusal().code == ErrorCode::BadOp => {
+            Err((key, problem.refusal().clone()))
+        }
+        (Err(problem), _) => return Err(problem),
+    };
     present(&state, &doc).await?;
-    let operation = RestOperation { doc: doc.into_inner(), client, seq, user: caller.author(), base, delta };
-    let version = state.documents.submit(operation).await?;
+    let (doc, user) = (doc.into_inner(), caller.author());
+    let version = match delta {
+        Ok(delta) => {
+            let (client, seq) = key.unwrap_or_else(|| (ClientId::generate(), 1));
+            state.documents.submit(RestOperation { doc, client, seq, user, base, delta }).await?
+        }
+        Err((key, why)) => state.documents.recall(&doc, key, user, why).await?,
+    };
     Ok(HttpResponse::Ok().json(json!({ "version": version })))
 }
 
@@ -54,17 +68,17 @@ fn delta_of(members: &Members<'_>, ops: usize) -> Result<Delta, Problem> {
     delta.map_err(|error| refuse_delta(&error).into())
 }
 
-/// Reads `Idempotency-Key: client:seq`, with or without quotes. Without one, the operation is by a client of its own.
-fn idempotency_key(headers: &HeaderMap) -> Result<(ClientId, u64), Problem> {
+/// Reads `Idempotency-Key: client:seq`, with or without quotes.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<(ClientId, u64)>, Problem> {
     let mut keys = headers.get_all("idempotency-key");
-    let Some(key) = keys.next() else { return Ok((ClientId::generate(), 1)) };
+    let Some(key) = keys.next() else { return Ok(None) };
     let text = key.to_str().ok().filter(|_| keys.next().is_none()).map(|text| text.trim().trim_matches('"'));
     let parts = text.and_then(|text| text.split_once(':'));
     let key = parts.and_then(|(client, seq)| {
         let seq = seq.parse::<u64>().ok().filter(|seq| (1..=MAX_INTEGER).contains(seq))?;
         Some((client.parse::<ClientId>().ok()?, seq))
     });
-    key.ok_or_else(|| {
+    key.map(Some).ok_or_else(|| {
         Problem::bad_request("Idempotency-Key is a client's UUID, a colon, and a number from 1")
     })
 }
@@ -179,7 +193,6 @@ mod tests {
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::actors::error::ErrorCode;
     use crate::ids::UserId;
 
     const CLIENT: &str = "00000000-0000-4000-8000-00000000000a";
@@ -190,7 +203,7 @@ mod tests {
             let pair = (HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap());
             idempotency_key(&std::iter::once(pair).collect())
         };
-        let expected = (CLIENT.parse().unwrap(), 7);
+        let expected = Some((CLIENT.parse().unwrap(), 7));
         for good in [format!("{CLIENT}:7"), format!("\"{}:7\"", CLIENT.to_uppercase())] {
             assert_eq!(read(&good).unwrap(), expected, "{good}");
         }
@@ -204,7 +217,7 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
-        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap().1, 1);
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
     }
 
     #[test]

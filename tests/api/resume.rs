@@ -60,6 +60,32 @@ fn a_resend_under_the_same_number_is_answered_with_its_version() {
 }
 
 #[test]
+fn a_committed_number_is_answered_with_its_version_whatever_comes_with_it() {
+    let server = TestServer::start();
+    let rest = Rest::of(&server);
+    let doc = rest.create_empty();
+    let mut writer = TestClient::join(&server, &doc);
+    (0..3).for_each(|n| _ = writer.insert(n, "x"));
+    let client = writer.replica.client;
+    let submit = |seq: u64| {
+        let body = json!({ "base": 3, "delta": [{ "retain": -1 }] }).to_string();
+        let key = format!("{client}:{seq}");
+        rest.call("POST", &format!("/v1/docs/{doc}/ops"), &[("idempotency-key", &key)], Some(body))
+    };
+    // The last one, and others, which only the log knows.
+    for seq in [3, 1, 2] {
+        writer.send(&json!({ "type": "op", "seq": seq, "base": 3, "delta": [{ "retain": -1 }] }));
+        let ack = writer.until_frame("ack");
+        assert_eq!((&ack["seq"], &ack["version"]), (&json!(seq), &json!(seq)));
+        assert_eq!(submit(seq).expect(200).json(), json!({ "version": seq }));
+    }
+    let error = writer.refused(&json!({ "type": "op", "seq": 9, "base": 3, "delta": [{ "retain": -1 }] }));
+    assert_eq!((&error["code"], &error["seq"]), (&json!("bad_op"), &json!(9)), "{error}");
+    submit(9).expect_problem(422, "bad_op");
+    assert_eq!(rest.content(&doc).0, 3);
+}
+
+#[test]
 fn an_offline_edit_is_rebased_over_what_others_wrote() {
     let server = TestServer::start();
     let rest = Rest::of(&server);

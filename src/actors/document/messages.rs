@@ -79,7 +79,7 @@ pub struct Leave {
 pub struct Submit(pub Submission);
 
 /// An operation of a session whose delta cannot be read. A number that was committed before is acknowledged all the
-/// same; any other is refused for this reason.
+/// same, and one that is under way has its outcome; any other is refused for this reason.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SubmitUnreadable {
@@ -93,6 +93,17 @@ pub struct SubmitUnreadable {
 #[derive(Message)]
 #[rtype(result = "Result<Version, Refusal>")]
 pub struct SubmitAndWait(pub Submission);
+
+/// An operation by REST whose delta cannot be read, under a number of its client's own; answered as [`SubmitUnreadable`],
+/// and one that is under way when it is durable.
+#[derive(Message)]
+#[rtype(result = "Result<Version, Refusal>")]
+pub struct RecallAndWait {
+    pub client: ClientId,
+    pub seq: u64,
+    pub user: UserId,
+    pub why: Refusal,
+}
 
 /// A session says where it is. `base` above the head is ignored.
 #[derive(Message)]

@@ -199,26 +199,33 @@ impl DocumentState {
         Refusal::new(ErrorCode::BadOp, message)
     }
 
+    /// Tells what is known of an operation by its number alone, whatever it may be; `None` when it has not been here.
+    ///
+    /// Whoever calls has loaded the client into `clients`.
+    pub fn recall(&mut self, client: ClientId, seq: u64) -> Option<Submitted> {
+        let known = self.clients.get_mut(client)?;
+        if seq <= known.last_seq {
+            let last = seq == known.last_seq;
+            return Some(if last { Submitted::Committed(known.last_version) } else { Submitted::AskLog });
+        }
+        if known.speculative.is_none_or(|(last, _)| seq > last) {
+            return None;
+        }
+        let under_way = self.pending.iter().any(|p| p.op.client == client && p.op.seq == seq);
+        Some(if under_way { Submitted::InFlight } else { Submitted::Refused(Self::unknown_seq(seq)) })
+    }
+
     /// Everything that can be said without looking at the delta; nothing is changed.
     fn admit(&mut self, submission: &Submission) -> Result<(), Submitted> {
         let refuse = |code, message: String| Err(Submitted::Refused(Refusal::new(code, message)));
         let (client, seq, base) = (submission.client, submission.seq, submission.base);
+        if let Some(answer) = self.recall(client, seq) {
+            return Err(answer);
+        }
         let Some(known) = self.clients.get_mut(client) else {
             return refuse(ErrorCode::Internal, "the client is not known to the document".into());
         };
-        if seq <= known.last_seq {
-            let last = seq == known.last_seq;
-            return Err(if last { Submitted::Committed(known.last_version) } else { Submitted::AskLog });
-        }
         let own = known.last_own_version();
-        if known.speculative.is_some_and(|(last, _)| seq <= last) {
-            let under_way = self.pending.iter().any(|p| p.op.client == client && p.op.seq == seq);
-            return Err(if under_way {
-                Submitted::InFlight
-            } else {
-                Submitted::Refused(Self::unknown_seq(seq))
-            });
-        }
         if self.archived {
             return refuse(ErrorCode::ReadOnly, "the document is archived".into());
         }

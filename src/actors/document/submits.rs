@@ -7,12 +7,12 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::DocumentActor;
-use super::messages::{Submit, SubmitAndWait, SubmitUnreadable};
-use super::operation::Submission;
+use super::messages::{RecallAndWait, Submit, SubmitAndWait, SubmitUnreadable};
+use super::operation::{Key, Submission};
 use super::state::{DocumentState, Submitted};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::rebase;
-use crate::ids::Version;
+use crate::ids::{SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{Ack, Received, ServerMessage};
 
@@ -27,14 +27,11 @@ impl Handler<Submit> for DocumentActor {
 impl Handler<SubmitUnreadable> for DocumentActor {
     type Result = ();
 
-    fn handle(&mut self, unreadable: SubmitUnreadable, _: &mut Self::Context) {
+    fn handle(&mut self, unreadable: SubmitUnreadable, ctx: &mut Self::Context) {
         let SubmitUnreadable { session, client, seq, why } = unreadable;
-        match self.state.clients.get_mut(client) {
-            Some(known) if known.last_seq == seq => {
-                let version = known.last_version;
-                self.acknowledge(Some(session), (client, seq), version);
-            }
-            _ => self.refuse(session, seq, &why),
+        // As in `take`: one that was replaced or has left.
+        if self.sessions.contains_key(&session) {
+            self.recall(Some(session), (client, seq), &why, ctx);
         }
     }
 }
@@ -43,17 +40,39 @@ impl Handler<SubmitAndWait> for DocumentActor {
     type Result = ResponseActFuture<Self, Result<Version, Refusal>>;
 
     fn handle(&mut self, SubmitAndWait(submission): SubmitAndWait, _: &mut Self::Context) -> Self::Result {
-        let loaded = self.with_client(submission.client, move |actor, ctx, row| {
-            let known = actor.state.clients.load(submission.client, &submission.user, row?);
-            if !known.lets(&submission.user) {
+        let (key, user) = ((submission.client, submission.seq), submission.user.clone());
+        self.wait_for(key, user, move |actor, ctx| actor.take(submission, ctx))
+    }
+}
+
+impl Handler<RecallAndWait> for DocumentActor {
+    type Result = ResponseActFuture<Self, Result<Version, Refusal>>;
+
+    fn handle(&mut self, recalled: RecallAndWait, _: &mut Self::Context) -> Self::Result {
+        let RecallAndWait { client, seq, user, why } = recalled;
+        let key = (client, seq);
+        self.wait_for(key, user, move |actor, ctx| actor.recall(None, key, &why, ctx))
+    }
+}
+
+impl DocumentActor {
+    /// Answers a REST caller when the outcome of an operation is known. `begin` sees to it, unless it is under way for
+    /// another caller: the same number is the same operation, and whoever sends it again shares its outcome.
+    fn wait_for(
+        &mut self,
+        key: Key,
+        user: UserId,
+        begin: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) -> ResponseActFuture<Self, Result<Version, Refusal>> {
+        let loaded = self.with_client(key.0, move |actor, ctx, row| {
+            if !actor.state.clients.load(key.0, &user, row?).lets(&user) {
                 return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
             }
             let (answer, answered) = oneshot::channel();
-            let waiting = actor.waiting.entry((submission.client, submission.seq)).or_default();
+            let waiting = actor.waiting.entry(key).or_default();
             waiting.push(answer);
-            // The same number is the same operation: whoever sends it again while it is under way shares its outcome.
             if waiting.len() == 1 {
-                actor.take(submission, ctx);
+                begin(actor, ctx);
             }
             Ok(answered)
         });
@@ -64,9 +83,19 @@ impl Handler<SubmitAndWait> for DocumentActor {
             })
         }))
     }
-}
 
-impl DocumentActor {
+    /// Answers an operation whose delta cannot be read by what is known of its number, or refuses it for `why`.
+    fn recall(&mut self, session: Option<SessionId>, key: Key, why: &Refusal, ctx: &mut Context<Self>) {
+        self.last_used = Instant::now();
+        match self.state.recall(key.0, key.1) {
+            Some(Submitted::Committed(version)) => self.acknowledge(session, key, version),
+            Some(Submitted::AskLog) => self.ask_log(session, key, ctx),
+            // Sent again while it is under way: its outcome is told then.
+            Some(Submitted::InFlight) => {}
+            _ => self.answer_refused(session, key, why),
+        }
+    }
+
     /// Puts a submission through the state machine and sees to what it asks for.
     pub(super) fn take(&mut self, submission: Submission, ctx: &mut Context<Self>) {
         let (session, client, seq) = (submission.session, submission.client, submission.seq);
@@ -99,7 +128,7 @@ impl DocumentActor {
         }
     }
 
-    fn confirm_receipt(&self, session: Option<crate::ids::SessionId>, seq: u64) {
+    fn confirm_receipt(&self, session: Option<SessionId>, seq: u64) {
         if let Some(attached) = session.and_then(|session| self.sessions.get(&session))
             && attached.receipts
         {
@@ -107,24 +136,14 @@ impl DocumentActor {
         }
     }
 
-    fn acknowledge(
-        &mut self,
-        session: Option<crate::ids::SessionId>,
-        key: super::operation::Key,
-        version: Version,
-    ) {
+    fn acknowledge(&mut self, session: Option<SessionId>, key: Key, version: Version) {
         self.answer_waiting(key, &Ok(version));
         if let Some(attached) = session.and_then(|session| self.sessions.get(&session)) {
             attached.tell(&ServerMessage::Ack(Ack { seq: key.1, version }));
         }
     }
 
-    fn answer_refused(
-        &mut self,
-        session: Option<crate::ids::SessionId>,
-        key: super::operation::Key,
-        why: &Refusal,
-    ) {
+    fn answer_refused(&mut self, session: Option<SessionId>, key: Key, why: &Refusal) {
         match session {
             Some(session) => self.refuse(session, key.1, why),
             None => {
@@ -136,12 +155,7 @@ impl DocumentActor {
     }
 
     /// A number below the client's last one: committed once, or never.
-    fn ask_log(
-        &mut self,
-        session: Option<crate::ids::SessionId>,
-        key: super::operation::Key,
-        ctx: &mut Context<Self>,
-    ) {
+    fn ask_log(&mut self, session: Option<SessionId>, key: Key, ctx: &mut Context<Self>) {
         let (store, doc) = (self.shared.store.clone(), self.state.id.clone());
         let ask = async move { store.find_op(&doc, key.0, key.1).await };
         ctx.spawn(fut::wrap_future(ask).map(move |found, actor: &mut Self, _| match found {

@@ -87,7 +87,7 @@ impl SessionActor {
         let frame = match parsed {
             Ok(frame) => frame,
             Err(BadFrame { refusal, seq: Some(seq) }) if refusal.code != ErrorCode::BadRequest => {
-                return self.refuse_unreadable(seq, refusal);
+                return self.refuse_unreadable(seq, refusal, received, ctx);
             }
             Err(bad) => return self.strike(&bad.refusal, bad.seq),
         };
@@ -152,22 +152,39 @@ impl SessionActor {
     }
 
     /// A delta that cannot be read is refused by the document, which knows whether its number was committed before.
-    fn refuse_unreadable(&mut self, seq: u64, why: Refusal) {
-        let Some(identity) = self.identity.as_ref().filter(|_| self.stage == Stage::Joined) else {
-            return self.refuse(&why, Some(seq));
-        };
-        let unreadable =
-            SubmitUnreadable { session: self.id, client: identity.client, seq, why: why.clone() };
-        if self.document.try_send(unreadable).is_err() {
-            self.refuse(&why, Some(seq));
+    fn refuse_unreadable(&mut self, seq: u64, why: Refusal, received: Instant, ctx: &mut Ctx) {
+        if !self.is_within_rate(seq, received) {
+            return;
+        }
+        let Some(identity) = &self.identity else { return };
+        let unreadable = SubmitUnreadable { session: self.id, client: identity.client, seq, why };
+        match self.document.try_send(unreadable) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => self.refuse_for_now(seq),
+            Err(SendError::Closed(_)) => {
+                // The document's next actor may know it, but is not asked by itself: nothing was handed over.
+                self.refuse(&crate::actors::document::lost(), Some(seq));
+                self.reattach(ctx);
+            }
         }
     }
 
+    /// Counts an operation, and refuses it when they come too fast.
+    fn is_within_rate(&mut self, seq: u64, received: Instant) -> bool {
+        let Err(retry_after_ms) = self.bucket.take(received) else { return true };
+        let message = "more operations a second than limits.ops_per_second".into();
+        let why = Refusal { code: ErrorCode::RateLimited, message, retry_after_ms: Some(retry_after_ms) };
+        self.refuse(&why, Some(seq));
+        false
+    }
+
+    fn refuse_for_now(&self, seq: u64) {
+        self.refuse(&Refusal::unavailable("the document has too many operations waiting"), Some(seq));
+    }
+
     fn submit(&mut self, seq: u64, base: Version, delta: Delta, received: Instant, ctx: &mut Ctx) {
-        if let Err(retry_after_ms) = self.bucket.take(received) {
-            let message = "more operations a second than limits.ops_per_second".into();
-            let why = Refusal { code: ErrorCode::RateLimited, message, retry_after_ms: Some(retry_after_ms) };
-            return self.refuse(&why, Some(seq));
+        if !self.is_within_rate(seq, received) {
+            return;
         }
         let Some(identity) = &self.identity else { return };
         let submission = Submission {
@@ -183,9 +200,7 @@ impl SessionActor {
         self.submitted = self.submitted.max(seq);
         match self.document.try_send(Submit(submission)) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => {
-                self.refuse(&Refusal::unavailable("the document has too many operations waiting"), Some(seq));
-            }
+            Err(SendError::Full(_)) => self.refuse_for_now(seq),
             // `Detached` may be on its way, or was missed: either leads to the document's next actor, and that to the
             // answer for this operation.
             Err(SendError::Closed(_)) => self.reattach(ctx),
