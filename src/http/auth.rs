@@ -19,6 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::security::Security;
 use crate::http::state::HttpState;
 use crate::ids::{Millis, UserId};
+use crate::protocol::MAX_INTEGER;
 
 /// Before the token in an offered subprotocol.
 const BEARER_SUBPROTOCOL: &str = "bearer.";
@@ -162,8 +163,8 @@ impl Tokens {
         if !is_id || user.is_guest() {
             return Err(refused("the token's sub is not the id of a user"));
         }
-        // The cast saturates: a token without a practical end has one in the far future.
-        let expires_at = (exp * 1_000.0) as Millis;
+        // A token without a practical end has one in the far future that every client can hold (protocol section 2).
+        let expires_at = (exp * 1_000.0).min(MAX_INTEGER as f64) as Millis;
         Ok(Caller {
             user: Some(user),
             name: name.as_deref().and_then(shown_name),
@@ -245,6 +246,15 @@ mod tests {
         assert_eq!(caller.expires_at, Some(exp as Millis * 1_000));
         let offered = headers(&[(SEC_WEBSOCKET_PROTOCOL, &format!("quire.v1, bearer.{good}"))]);
         assert_eq!(authenticate(&security(Some(SECRET), false), &offered).unwrap(), caller);
+    }
+
+    #[test]
+    fn the_end_of_a_token_is_a_number_that_every_client_can_hold() {
+        for exp in [json!(1e18), json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740.992)] {
+            let caller =
+                with_header(Some(SECRET), &format!("Bearer {}", token(&json!({"sub": "ada", "exp": exp}))));
+            assert_eq!(caller.unwrap().expires_at, Some(MAX_INTEGER as Millis), "{exp}");
+        }
     }
 
     #[test]
