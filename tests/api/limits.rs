@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::client::{TestClient, insertion};
 use crate::connection::Incoming;
 use crate::harness::{Launch, PATIENCE, TestServer};
-use crate::raw::{RawIncoming, RawSocket, opcode};
+use crate::raw::{RawIncoming, RawSocket, frame_header, opcode};
 use crate::rest::Rest;
 
 #[test]
@@ -52,6 +52,43 @@ fn a_frame_over_the_limit_is_refused_by_its_announced_length() {
         assert_eq!(until_closed(&mut socket), Some(1009), "{length}");
     }
     witness.insert(0, "x");
+}
+
+#[test]
+fn what_was_sent_before_a_frame_over_the_limit_counts() {
+    let server = TestServer::start();
+    let rest = Rest::of(&server);
+    let doc = rest.create_empty();
+    let mut reader = TestClient::join(&server, &doc);
+    let mut socket = RawSocket::open(server.address(), &doc);
+    // In one piece, from hello on, so that the server reads all of it at once.
+    let mut bytes = Vec::new();
+    let frames = [
+        json!({ "type": "hello", "client": Uuid::new_v4() }),
+        json!({ "type": "op", "seq": 1, "base": 0, "delta": [{ "insert": "x" }] }),
+        json!({ "type": "ping", "t": 1 }),
+    ];
+    for frame in frames {
+        let text = frame.to_string();
+        bytes.extend_from_slice(&frame_header(opcode::TEXT, text.len() as u64));
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes.extend_from_slice(&frame_header(opcode::TEXT, 100 << 20));
+    socket.send_bytes(&bytes).expect("open");
+    let mut told = Vec::new();
+    let code = loop {
+        match socket.next() {
+            RawIncoming::Frame(frame) => told.push(frame),
+            RawIncoming::Closed(code) => break code,
+        }
+    };
+    // Only if it is durable by then.
+    told.retain(|frame| frame["type"] != "ops");
+    let kinds: Vec<_> = told.iter().map(|frame| frame["type"].as_str().expect("a type")).collect();
+    assert_eq!(kinds, ["welcome", "pong", "error"], "{told:?}");
+    assert_eq!((&told[2]["code"], code), (&json!("too_large"), Some(1009)));
+    reader.until_version(1);
+    assert_eq!(reader.text(), "x");
 }
 
 #[test]

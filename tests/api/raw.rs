@@ -81,6 +81,28 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
+/// The header of a whole frame that announces `length` bytes, with a mask of zero.
+pub fn frame_header(opcode: u8, length: u64) -> Vec<u8> {
+    header(0x80 | opcode, length)
+}
+
+fn header(first: u8, length: u64) -> Vec<u8> {
+    let mut header = vec![first];
+    match length {
+        0..126 => header.push(0x80 | length as u8),
+        126..65_536 => {
+            header.push(0x80 | 126);
+            header.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            header.push(0x80 | 127);
+            header.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    header.extend_from_slice(&[0; 4]);
+    header
+}
+
 /// A WebSocket on which any bytes can be sent.
 pub struct RawSocket {
     stream: BufReader<TcpStream>,
@@ -121,20 +143,7 @@ impl RawSocket {
     }
 
     fn send_header(&mut self, first: u8, length: u64) -> io::Result<()> {
-        let mut header = vec![first];
-        match length {
-            0..126 => header.push(0x80 | length as u8),
-            126..65_536 => {
-                header.push(0x80 | 126);
-                header.extend_from_slice(&(length as u16).to_be_bytes());
-            }
-            _ => {
-                header.push(0x80 | 127);
-                header.extend_from_slice(&length.to_be_bytes());
-            }
-        }
-        header.extend_from_slice(&[0; 4]);
-        self.send_bytes(&header)
+        self.send_bytes(&header(first, length))
     }
 
     /// Sends bytes as they are: a part of an announced payload, say.

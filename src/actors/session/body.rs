@@ -20,6 +20,10 @@ use super::{FetchDue, Oversized, SessionActor};
 pub struct Wires {
     /// Set by the guard: a frame was refused by its announced length.
     pub refused: Cell<bool>,
+    /// Counted by the guard: the frames that it has let through, of which the last may still be on its way …
+    pub passed: Cell<u64>,
+    /// … and by the actor: those that it has read.
+    pub read: Cell<u64>,
     /// Set by the actor when it starts.
     pub session: OnceCell<WeakAddr<SessionActor>>,
 }
@@ -65,7 +69,9 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for SessionBody<S> {
                     Poll::Pending => {}
                 }
             }
-            if this.wires.refused.get() && !this.told_refused {
+            // The frames before it have their turn, also if the actor waits for something with which it answers one.
+            let is_next = this.wires.read.get() >= this.wires.passed.get();
+            if this.wires.refused.get() && is_next && !this.told_refused {
                 this.told_refused = true;
                 this.tell(Oversized);
                 continue;

@@ -2,7 +2,8 @@
 //!
 //! The WebSocket codec buffers a frame until it is whole. This guard reads frame headers (RFC 6455 section 5.2) as the
 //! bytes pass and stops handing them on when a frame, or the fragments of one message together, exceed the limit. What
-//! follows is read and thrown away, so that the peer, which is still sending, can read why it was refused.
+//! follows is read and thrown away, so that the peer, which is still sending, can read why it was refused. What came before
+//! it is handed on: those frames are answered first.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -39,33 +40,40 @@ struct Header {
 }
 
 impl<S> FrameGuard<S> {
-    /// Guards `payload`, all of which is a sign of life to `link`: a large frame on a slow line takes its time. When a frame is refused, `wires.refused` becomes true and the codec sees no more bytes.
+    /// Guards `payload`, all of which is a sign of life to `link`: a large frame on a slow line takes its time. When a frame is
+    /// refused, `wires.refused` becomes true and the codec sees no more bytes.
     pub fn new(payload: S, limit: usize, wires: Rc<Wires>, link: Arc<Link>) -> Self {
         Self { payload, limit: limit as u64, header: Header::default(), body: 0, message: 0, wires, link }
     }
 
-    /// Reads through a chunk and returns whether all of it may pass.
-    fn admit(&mut self, mut chunk: &[u8]) -> bool {
+    /// Reads through a chunk and returns how many bytes of it may pass: all, or those before the header of a frame that is
+    /// refused.
+    fn admit(&mut self, chunk: &[u8]) -> usize {
+        let mut rest = chunk;
         loop {
-            let skipped = self.body.min(chunk.len() as u64);
+            let skipped = self.body.min(rest.len() as u64);
             self.body -= skipped;
-            chunk.advance(skipped as usize);
-            if chunk.is_empty() {
-                return true;
+            rest.advance(skipped as usize);
+            if rest.is_empty() {
+                return chunk.len();
             }
-            match self.header.read(&mut chunk) {
-                None => return true,
+            // A header that began in an earlier chunk has been passed on in part, and nothing of this one is.
+            let before = chunk.len() - rest.len();
+            match self.header.read(&mut rest) {
+                None => return chunk.len(),
                 Some((first, length)) => {
                     let control = first & 0x08 != 0;
                     let total = if control { length } else { self.message.saturating_add(length) };
                     if total > self.limit {
-                        return false;
+                        self.wires.refused.set(true);
+                        return before;
                     }
                     let finished = first & 0x80 != 0;
                     if !control {
                         self.message = if finished { 0 } else { total };
                     }
                     self.body = length;
+                    self.wires.passed.set(self.wires.passed.get() + 1);
                 }
             }
         }
@@ -126,11 +134,10 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for FrameGuar
                     if self.wires.refused.get() {
                         continue;
                     }
-                    if !self.admit(&chunk) {
-                        self.wires.refused.set(true);
-                        continue;
+                    let passed = self.admit(&chunk);
+                    if passed > 0 {
+                        return Poll::Ready(Some(Ok(chunk.slice(..passed))));
                     }
-                    return Poll::Ready(Some(Ok(chunk)));
                 }
                 other => return other,
             }
@@ -189,6 +196,17 @@ mod tests {
     async fn an_announced_length_over_the_limit_is_refused_at_the_header() {
         let (passed, refused) = pass(&header(0x81, 100 << 20), 1, 1 << 20).await;
         assert!(refused && passed < 14);
+    }
+
+    #[actix_rt::test]
+    async fn what_came_before_a_refused_frame_passes_however_they_are_cut() {
+        let before = [frame(0x81, 10), frame(0x89, 0), frame(0x81, 300)].concat();
+        let bytes = [before.clone(), header(0x81, 1_001), vec![b'x'; 50]].concat();
+        for step in [1, 7, 300, bytes.len()] {
+            let (passed, refused) = pass(&bytes, step, 1_000).await;
+            // Of its header what came in an earlier chunk, and never a whole one.
+            assert!(refused && (before.len()..before.len() + 8).contains(&passed), "{step}: {passed}");
+        }
     }
 
     #[actix_rt::test]

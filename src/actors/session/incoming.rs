@@ -23,6 +23,7 @@ const LAST_STRIKE: u8 = 3;
 
 impl StreamHandler<Result<Message, ProtocolError>> for SessionActor {
     fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Ctx) {
+        self.wires.read.set(self.wires.read.get() + 1);
         if self.stage == Stage::Over {
             return;
         }
