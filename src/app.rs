@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
+use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::service::Documents;
 use crate::actors::session::{Setting, Visitor};
@@ -170,7 +171,10 @@ async fn start_actors(parts: Parts, document_threads: usize) -> anyhow::Result<A
     let snapshots = SnapshotActor::start_in_arbiter(&service_thread.handle(), |_| writer);
     let registry = RegistryActor::new(bodies.clone(), &threads);
     let registry = RegistryActor::start_in_arbiter(&service_thread.handle(), |_| registry);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
+        // The other half is for everything else.
+        rebaser: Rebaser::new(store.clone(), cores / 2),
         store: store.clone(),
         journal: journal.clone(),
         snapshots,

@@ -15,7 +15,7 @@ pub mod document;
 pub mod error;
 pub mod journal;
 pub mod people;
-mod rebase;
+pub mod rebase;
 pub mod registry;
 pub mod service;
 pub mod session;

@@ -215,7 +215,7 @@ impl Documents {
             base: operation.base,
             delta: operation.delta,
             received: Instant::now(),
-            base_checked: false,
+            rebased: None,
         };
         self.ask(&doc, || SubmitAndWait(submission.clone())).await?
     }

@@ -172,3 +172,34 @@ async fn an_operation_that_comes_by_rest_several_times_at_once_has_one_outcome_f
     assert_eq!(server.text("d").await, "ax");
     server.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_document_goes_on_while_an_old_operation_is_transformed() {
+    let settings = DocumentSettings { tail_ops: 2, ..DocumentSettings::default() };
+    let server = Server::with(settings, None).await;
+    server.document("d", "x").await;
+    let (mut ann, mut bob) = (server.join("d").await, server.join("d").await);
+    for seq in 1..=5 {
+        ann.write(seq, "a").await;
+        bob.expect("ops").await;
+    }
+    let reading = server.store.hold_reads();
+    let old = json!({"type": "op", "seq": 1, "base": 1, "delta": [{"retain": 1}, {"insert": "b"}]});
+    bob.send(old.clone()).await;
+    server.store.until(|store| store.reads.load(Ordering::SeqCst) > 0).await;
+    // Sent again meanwhile, it is in flight; another one has to wait; and what others write is not held up.
+    bob.send(old).await;
+    bob.send(json!({"type": "op", "seq": 2, "base": 2, "delta": [{"insert": "c"}]})).await;
+    let error = bob.expect("error").await;
+    assert_eq!((error["code"].as_str(), error["seq"].as_u64()), (Some("unavailable"), Some(2)));
+    for seq in 6..=9 {
+        ann.write(seq, "a").await;
+        bob.expect("ops").await;
+    }
+    reading.add_permits(100);
+    let ops = bob.expect("ops").await;
+    assert_eq!(ops["ops"][0]["delta"], json!([{"retain": 10}, {"insert": "b"}]));
+    bob.write(2, "c").await;
+    assert_eq!(server.text("d").await, "caaaaaaaaaxb");
+    server.stop().await;
+}

@@ -33,6 +33,10 @@ pub struct FaultyStore {
     gate: Mutex<Option<Arc<Semaphore>>>,
     /// Questions about a client wait for a permit while it is closed to them.
     client_gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Reads of the log wait for a permit while it is closed to them.
+    read_gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Reads of the log since it was closed to them.
+    pub reads: AtomicUsize,
     pub appends: AtomicUsize,
     /// Questions about a client.
     pub asks: AtomicUsize,
@@ -58,6 +62,8 @@ impl FaultyStore {
             stuck: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             client_gate: Mutex::default(),
+            read_gate: Mutex::default(),
+            reads: AtomicUsize::new(0),
             appends: AtomicUsize::new(0),
             asks: AtomicUsize::new(0),
             raises: AtomicUsize::new(0),
@@ -75,6 +81,14 @@ impl FaultyStore {
     pub fn hold_appends(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         *self.gate.lock() = Some(gate.clone());
+        gate
+    }
+
+    /// Reads of the log wait until the returned semaphore has permits.
+    pub fn hold_reads(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.read_gate.lock() = Some(gate.clone());
+        self.reads.store(0, Ordering::SeqCst);
         gate
     }
 
@@ -153,6 +167,11 @@ impl OpLog for FaultyStore {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<LoggedOp>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let gate = self.read_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
         self.check_damage(doc)?;
         self.inner.read_ops(doc, after, upto, limit, max_bytes).await
     }

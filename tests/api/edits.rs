@@ -187,6 +187,37 @@ fn bases_that_cannot_be_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn an_edit_of_many_parts_on_an_old_version_is_transformed_over_all_since() {
+    let server = TestServer::start();
+    let rest = Rest::of(&server);
+    let doc = rest.create(&json!([{ "insert": "x".repeat(8_000) }]));
+    let mut writer = TestClient::join(&server, &doc);
+    let mut other = TestClient::join(&server, &doc);
+    for _ in 0..300 {
+        writer.insert(0, "y");
+    }
+    // Every second letter.
+    let part = |n: usize| {
+        if n.is_multiple_of(2) {
+            json!({ "retain": 1 })
+        } else {
+            json!({ "retain": 1, "attributes": { "b": true } })
+        }
+    };
+    let parts: Vec<Value> = (0..8_000).map(part).collect();
+    let body = json!({ "base": 1, "delta": parts });
+    let answer = rest.post(&format!("/v1/docs/{doc}/ops"), &body).expect(200).json();
+    assert_eq!(answer, json!({ "version": 302 }));
+    other.send(&json!({ "type": "op", "seq": 1, "base": 1, "delta": parts }));
+    other.until_version(303);
+    let (_, content) = rest.content(&doc);
+    let content = content.as_array().expect("a list");
+    assert_eq!(content[0], json!({ "insert": format!("{}x", "y".repeat(300)) }));
+    assert_eq!((content.len(), &content[1]["attributes"]), (8_000, &json!({ "b": true })));
+    assert_eq!(rest.ops(&doc)[302]["client"], other.replica.client.to_string());
+}
+
+#[test]
 fn numbers_only_rise_with_gaps_allowed() {
     let server = TestServer::start();
     let rest = Rest::of(&server);

@@ -117,7 +117,7 @@ impl Server {
             base,
             delta,
             received: Instant::now(),
-            base_checked: false,
+            rebased: None,
         };
         self.take(id, submission);
     }
@@ -148,7 +148,6 @@ impl Server {
                     submission.delta = read(op).transform(&submission.delta, true);
                 }
                 submission.base = upto;
-                submission.base_checked = true;
                 self.take(id, *submission);
             }
             Submitted::Refused(why) => self.outbox.push_back((

@@ -92,6 +92,7 @@ impl DocumentActor {
             user: join.user,
             person: join.person,
             receipts: join.receipts,
+            rebasing: None,
             gone: Vec::new(),
         };
         self.sessions.insert(join.session, attached);

@@ -35,6 +35,7 @@ use crate::actors::clock::Clock;
 use crate::actors::error::Refusal;
 use crate::actors::journal::JournalActor;
 use crate::actors::people;
+use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{Crashed, Passivate, RegistryActor};
 use crate::actors::service::{Live, Person, Reading};
 use crate::actors::session::link::Link;
@@ -64,6 +65,7 @@ pub struct Shared {
     pub journal: Addr<JournalActor>,
     pub snapshots: Addr<SnapshotActor>,
     pub registry: Addr<RegistryActor>,
+    pub rebaser: Rebaser,
     pub settings: DocumentSettings,
     pub clock: Clock,
     /// Called with every submission before the state machine: lets tests inject a panic.
@@ -84,6 +86,8 @@ struct Attached {
     user: UserId,
     person: Arc<UserInfo>,
     receipts: bool,
+    /// The `seq` of its operation that is being transformed off the actor.
+    rebasing: Option<u64>,
     /// Sessions that ended while this one was behind, which it has not been told.
     gone: Vec<Peer>,
 }
@@ -97,6 +101,8 @@ pub struct DocumentActor {
     board: Board,
     /// REST callers who wait for their operation to become durable: several when it came more than once.
     waiting: HashMap<Key, Vec<Waiter>>,
+    /// Operations that are being transformed off this actor.
+    rebasing: usize,
     /// Durable operations that have not been broadcast, because the last broadcast was just now.
     unsent: Vec<Arc<SequencedOp>>,
     /// When their frames had arrived.
@@ -148,6 +154,7 @@ impl DocumentActor {
                 sessions: HashMap::new(),
                 board: Board::default(),
                 waiting: HashMap::new(),
+                rebasing: 0,
                 unsent: Vec::new(),
                 unsent_since: Vec::new(),
                 rest_until: Instant::now(),
@@ -269,7 +276,7 @@ impl DocumentActor {
             }
             return;
         }
-        let busy = !self.state.is_settled() || self.snapshot != Snapshotting::Idle;
+        let busy = !self.state.is_settled() || self.rebasing > 0 || self.snapshot != Snapshotting::Idle;
         if busy || idle_for < self.shared.settings.passivate_after {
             return;
         }

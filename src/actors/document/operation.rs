@@ -24,9 +24,9 @@ pub struct Submission {
     pub delta: Delta,
     /// When its frame had arrived.
     pub received: Instant,
-    /// Its first base has been compared with its author's last operation. Set when it comes again, transformed over
-    /// history from the log.
-    pub base_checked: bool,
+    /// How many versions its base was behind when it was last given away to be transformed off the actor; `None` before.
+    /// Once it was, its base is the server's own: it is not compared with its author's last operation any more.
+    pub rebased: Option<u64>,
 }
 
 /// An operation with its place in the canonical sequence.

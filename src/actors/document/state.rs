@@ -23,9 +23,9 @@ use crate::ids::{ClientId, DocumentId, HistoryId, Millis, SessionId, UserId, Ver
 use crate::ot::Document;
 use crate::storage::LoggedOp;
 
-/// Work that one submission may cause: parts of its delta times operations to transform it over. Beyond it the client
-/// has to catch up and rebase by itself, so that one stale edit cannot hold a document for seconds.
-const MAX_TRANSFORM_WORK: u64 = 2_000_000;
+/// Work that a submission may cause here, in parts of deltas: some 10 ms of it (docs/performance.md). What takes more is done
+/// off the actor, so that one stale edit does not hold up the document, nor the others of its thread.
+const MAX_TRANSFORM_WORK: u64 = 500_000;
 
 /// Why operations are put off while the outcome of a commit is not known.
 pub const IN_DOUBT: &str = "storage does not answer; send it again";
@@ -71,8 +71,8 @@ pub enum Submitted {
     Committed(Version),
     /// Only the log can tell whether it had been committed: `find_op`, then [`DocumentState::unknown_seq`].
     AskLog,
-    /// Its base is older than the tail: to be transformed over the log up to this version, off the actor, and submitted
-    /// again with that as its base.
+    /// Its base is older than the tail, or there is much to do: to be transformed over the log up to this version, the
+    /// durable head, off the actor, and submitted again with that as its base.
     NeedsHistory(Box<Submission>, Version),
     /// Nothing was changed.
     Refused(Refusal),
@@ -235,15 +235,15 @@ impl DocumentState {
         if base > self.version {
             return refuse(ErrorCode::FutureBase, format!("base {base} is above the head, {}", self.version));
         }
-        if !submission.base_checked && base < own {
+        let is_first = submission.rebased.is_none();
+        if is_first && base < own {
             return refuse(
                 ErrorCode::StaleBase,
                 format!("base {base} is below your own last operation, {own}"),
             );
         }
         let lag = self.version - base;
-        let work = submission.delta.ops().len() as u64 * lag;
-        if lag > self.settings.limits.base_lag || work > MAX_TRANSFORM_WORK {
+        if is_first && lag > self.settings.limits.base_lag {
             return refuse(
                 ErrorCode::StaleBase,
                 format!("base {base} is {lag} versions behind; rebase and send again"),
@@ -260,10 +260,28 @@ impl DocumentState {
         Ok(())
     }
 
+    /// Tells how much work it is to transform a submission over the tail; `None` when the tail begins after its base.
+    fn work(&self, submission: &Submission) -> Option<u64> {
+        let parts = submission.delta.ops().len() as u64;
+        Some(self.tail.since(submission.base)?.map(|op| parts + op.delta.ops().len() as u64).sum())
+    }
+
+    /// Gives a submission away to be transformed up to the durable head. Each time there has to be less to do, which is what
+    /// was committed meanwhile: so it comes to an end.
+    fn needs_history(&self, mut submission: Submission) -> Submitted {
+        let lag = self.version - submission.base;
+        if submission.rebased.is_some_and(|before| lag >= before) {
+            let message = "the document changes faster than this operation can be transformed";
+            return Submitted::Refused(Refusal::unavailable(message));
+        }
+        submission.rebased = Some(lag);
+        Submitted::NeedsHistory(Box::new(submission), self.version)
+    }
+
     fn transform(&mut self, submission: Submission, now: Millis) -> Submitted {
-        let Some(since) = self.tail.since(submission.base) else {
-            let upto = self.tail.base();
-            return Submitted::NeedsHistory(Box::new(submission), upto);
+        let is_short = self.work(&submission).is_some_and(|work| work <= MAX_TRANSFORM_WORK);
+        let Some(since) = self.tail.since(submission.base).filter(|_| is_short) else {
+            return self.needs_history(submission);
         };
         // One by one, never over a composed range: composing changes how ties fall (docs/invariants.md, O3).
         let concurrent = since.chain(self.pending.iter().map(|pending| &pending.op));

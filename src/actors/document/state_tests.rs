@@ -50,7 +50,7 @@ fn submission(n: u128, seq: u64, base: Version, delta: Delta) -> Submission {
         base,
         delta,
         received: Instant::now(),
-        base_checked: false,
+        rebased: None,
     }
 }
 
@@ -184,8 +184,60 @@ fn the_speculative_part_and_the_tail_are_bounded() {
     state.take_append();
     state.committed(3);
     assert_eq!((state.tail().base(), state.tail().head()), (1, 3));
-    assert!(matches!(state.submit(submission(1, 1, 0, insert(0, "x")), NOW), Submitted::NeedsHistory(_, 1)));
+    assert!(matches!(state.submit(submission(1, 1, 0, insert(0, "x")), NOW), Submitted::NeedsHistory(_, 3)));
     assert!(!state.clients.knows(client(10)), "a client without session is left to storage");
+}
+
+/// Commits `count` inserts by the first client.
+fn commit_inserts(state: &mut DocumentState, count: u64) {
+    for _ in 0..count {
+        let head = state.version();
+        commit(state, submission(1, head + 1, head, insert(0, "x")));
+    }
+}
+
+#[test]
+fn a_base_is_stale_beyond_the_lag_however_little_there_is_to_do_and_not_within_however_much() {
+    let mut settings = DocumentSettings::default();
+    settings.limits.base_lag = 600;
+    let mut state = state_with(settings);
+    commit_inserts(&mut state, 601);
+    assert_eq!(code(&state.submit(submission(2, 1, 0, insert(0, "y")), NOW)), Some(ErrorCode::StaleBase));
+    let Submitted::NeedsHistory(given, 601) = state.submit(submission(2, 1, 1, many_parts()), NOW) else {
+        panic!("1,000 parts over 600 versions is not for the actor");
+    };
+    assert_eq!((given.base, given.delta), (1, many_parts()));
+}
+
+/// An edit of 1,000 parts.
+fn many_parts() -> Delta {
+    let attributes = |n: u64| format!(r#"{{"insert":"z","attributes":{{"n":{n}}}}}"#);
+    let parts: Vec<_> = (0..1_000).map(attributes).collect();
+    Delta::parse(&format!("[{}]", parts.join(",")), &Default::default()).unwrap()
+}
+
+#[test]
+fn an_operation_is_given_away_only_as_often_as_there_is_less_to_do() {
+    let mut state = state();
+    commit_inserts(&mut state, 600);
+    let given_away = |state: &mut DocumentState, submission| match state.submit(submission, NOW) {
+        Submitted::NeedsHistory(mut given, upto) => {
+            given.base = upto;
+            *given
+        }
+        other => panic!("{other:?}"),
+    };
+    let again = given_away(&mut state, submission(2, 1, 0, many_parts()));
+    // So much was committed meanwhile that it is too much again, but it was less.
+    commit_inserts(&mut state, 550);
+    let again = given_away(&mut state, again);
+    assert_eq!(again.base, 1_150);
+    let mut faster = state_with(DocumentSettings::default());
+    commit_inserts(&mut faster, 1_150 + 550);
+    assert_eq!(code(&faster.submit(again.clone(), NOW)), Some(ErrorCode::Unavailable));
+    // What is little is done here.
+    commit_inserts(&mut state, 10);
+    assert!(matches!(state.submit(again, NOW), Submitted::Accepted(1_161)));
 }
 
 #[test]

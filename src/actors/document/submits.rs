@@ -11,7 +11,7 @@ use super::messages::{RecallAndWait, Submit, SubmitAndWait, SubmitUnreadable};
 use super::operation::{Key, Submission};
 use super::state::{DocumentState, Submitted};
 use crate::actors::error::{ErrorCode, Refusal};
-use crate::actors::rebase;
+use crate::actors::rebase::Stuck;
 use crate::ids::{SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{Ack, Received, ServerMessage};
@@ -92,6 +92,7 @@ impl DocumentActor {
             Some(Submitted::AskLog) => self.ask_log(session, key, ctx),
             // Sent again while it is under way: its outcome is told then.
             Some(Submitted::InFlight) => {}
+            None if self.is_rebasing(session, key.1) => {}
             _ => self.answer_refused(session, key, why),
         }
     }
@@ -123,6 +124,7 @@ impl DocumentActor {
             Submitted::InFlight => {}
             Submitted::Committed(version) => self.acknowledge(session, (client, seq), version),
             Submitted::AskLog => self.ask_log(session, (client, seq), ctx),
+            Submitted::NeedsHistory(..) if self.is_rebasing(session, seq) => {}
             Submitted::NeedsHistory(submission, upto) => self.rebase_over_log(*submission, upto, ctx),
             Submitted::Refused(why) => self.answer_refused(session, (client, seq), &why),
         }
@@ -165,13 +167,25 @@ impl DocumentActor {
         }));
     }
 
-    /// Transforms a submission over operations that are only in the log, off this actor, and takes it again with the
-    /// tail's beginning as its base. What commits meanwhile it is transformed over then.
+    /// Transforms a submission over operations of the log, off this actor, and takes it again with the version that was the
+    /// head as its base. What commits meanwhile it is transformed over then.
     fn rebase_over_log(&mut self, submission: Submission, upto: Version, ctx: &mut Context<Self>) {
-        let (store, doc) = (self.shared.store.clone(), self.state.id.clone());
         let (session, key) = (submission.session, (submission.client, submission.seq));
-        let rebased = rebase::over_log(store, doc, submission, upto);
-        ctx.spawn(fut::wrap_future(rebased).then(move |rebased, actor: &mut Self, _| {
+        if let Err(why) = self.begin_rebase(session, key.1) {
+            return self.answer_refused(session, key, &why);
+        }
+        let (rebaser, doc) = (self.shared.rebaser.clone(), self.state.id.clone());
+        let rebased = async move { rebaser.over_log(doc, submission, upto).await };
+        ctx.spawn(fut::wrap_future(rebased).then(move |rebased, actor: &mut Self, ctx| {
+            actor.end_rebase(session);
+            let rebased = match rebased {
+                Ok(submission) => Ok(submission),
+                Err(Stuck::Refused(why)) => Err(why),
+                Err(Stuck::Panicked) => {
+                    actor.crash(ctx, Some(key));
+                    return Box::pin(fut::ready(())) as ResponseActFuture<Self, ()>;
+                }
+            };
             // A client without a session may have been unloaded meanwhile.
             actor.with_client(key.0, move |actor, ctx, row| {
                 match rebased.and_then(|submission| row.map(|row| (submission, row))) {
@@ -183,5 +197,34 @@ impl DocumentActor {
                 }
             })
         }));
+    }
+
+    /// Takes note that an operation is being transformed off this actor, unless there are too many already. A session has
+    /// one in flight (protocol section 3).
+    fn begin_rebase(&mut self, session: Option<SessionId>, seq: u64) -> Result<(), Refusal> {
+        if self.rebasing >= self.shared.settings.speculative_ops {
+            return Err(Refusal::unavailable("too many operations wait to be transformed"));
+        }
+        if let Some(attached) = session.and_then(|session| self.sessions.get_mut(&session)) {
+            if attached.rebasing.is_some() {
+                return Err(Refusal::unavailable("an operation before this one is being transformed"));
+            }
+            attached.rebasing = Some(seq);
+        }
+        self.rebasing += 1;
+        Ok(())
+    }
+
+    fn end_rebase(&mut self, session: Option<SessionId>) {
+        self.rebasing -= 1;
+        if let Some(attached) = session.and_then(|session| self.sessions.get_mut(&session)) {
+            attached.rebasing = None;
+        }
+    }
+
+    /// Tells whether a session's operation is being transformed off this actor: sent again, it is in flight.
+    fn is_rebasing(&self, session: Option<SessionId>, seq: u64) -> bool {
+        let attached = session.and_then(|session| self.sessions.get(&session));
+        attached.is_some_and(|attached| attached.rebasing == Some(seq))
     }
 }

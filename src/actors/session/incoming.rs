@@ -196,7 +196,7 @@ impl SessionActor {
             base,
             delta,
             received,
-            base_checked: false,
+            rebased: None,
         };
         self.submitted = self.submitted.max(seq);
         match self.document.try_send(Submit(submission)) {
