@@ -1,5 +1,5 @@
 //! Brings what was made on an old version up to a newer one by the log, off the document's actor: operations are transformed
-//! over it.
+//! over it, and cursors moved through it.
 //!
 //! The log is read a page at a time, and each page is worked through by a blocking thread: the thread of the document goes
 //! on with its other documents. Only so many pages of all documents are worked on at once, in the order in which they came,
@@ -12,8 +12,9 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::actors::document::operation::Submission;
+use crate::actors::document::presence::PresenceState;
 use crate::actors::error::{ErrorCode, Refusal};
-use crate::ids::{DocumentId, Version};
+use crate::ids::{ClientId, DocumentId, Version};
 use crate::ot::Delta;
 use crate::storage::history::read_delta;
 use crate::storage::{LoggedOp, SharedStore, StoreError};
@@ -75,6 +76,23 @@ impl Rebaser {
         Ok(submission)
     }
 
+    /// Moves the cursor of a client through the operations that take the document from one version to another.
+    ///
+    /// # Errors
+    /// The log cannot be read, or moving makes us fail.
+    pub async fn cursor_over_log(
+        &self,
+        doc: DocumentId,
+        client: ClientId,
+        state: PresenceState,
+        range: Range<Version>,
+    ) -> Result<PresenceState, Stuck> {
+        let step = move |state: &mut PresenceState, op: &LoggedOp, delta: &Delta| {
+            state.move_through(delta, op.client == client);
+        };
+        self.walk(doc, range, state, |_| PAGE, step).await
+    }
+
     /// Carries something through the operations that take the document from one version to another. `limit` tells how many
     /// of them make a page.
     async fn walk<T: Send + 'static>(
@@ -115,7 +133,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::ids::{ClientId, HistoryId, UserId};
+    use crate::actors::document::presence;
+    use crate::ids::{HistoryId, UserId};
     use crate::ot::Attributes;
     use crate::storage::{AppendEntry, MemoryStore, NewDocument, OpLog, OwnershipStore};
 
@@ -198,6 +217,21 @@ mod tests {
             (base + 1..=VERSIONS).for_each(|version| expected = delta(version).transform(&expected, true));
             let rebased = rebaser.over_log(doc(), submission(base, formats(parts)), VERSIONS).await.unwrap();
             assert_eq!((rebased.base, rebased.delta), (VERSIONS, expected), "{parts} parts from {base}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cursor_is_moved_through_the_log_as_through_the_tail() {
+        let rebaser = Rebaser::new(log().await, 1);
+        let cursor = PresenceState::parse(r#"{"cursor":{"index":20,"length":5},"status":"idle"}"#).unwrap();
+        let deltas: Vec<_> = (1..=VERSIONS).map(|version| (delta(version), client(version))).collect();
+        // That of one of the authors, whose own edits move it further, and of somebody else.
+        for owner in [client(0), ClientId::generate()] {
+            let since = deltas.iter().map(|(delta, author)| (delta, *author));
+            let expected = presence::catch_up(cursor.clone(), owner, since);
+            let moved = rebaser.cursor_over_log(doc(), owner, cursor.clone(), 0..VERSIONS).await.unwrap();
+            assert_eq!(moved, expected);
+            assert_ne!(moved, cursor);
         }
     }
 

@@ -6,3 +6,4 @@ mod faulty;
 mod harness;
 mod journal;
 mod opening;
+mod presence;

@@ -80,9 +80,6 @@ impl DocumentActor {
             Start::Content { .. } => version,
             Start::Since(since) => since,
         });
-        if let Resume::Reattach { presence: Some((state, base)), .. } = join.resume {
-            self.place(join.session, join.client, &join.person, Some(state), base);
-        }
         let peers = self.board.peers(version);
         let role = self.role(&join.user);
         let attached = Attached {
@@ -93,9 +90,13 @@ impl DocumentActor {
             person: join.person,
             receipts: join.receipts,
             rebasing: None,
+            walk: None,
             gone: Vec::new(),
         };
         self.sessions.insert(join.session, attached);
+        if let Resume::Reattach { presence: Some((state, base)), .. } = join.resume {
+            self.place(join.session, Some(state), base, ctx);
+        }
         self.schedule_presence(ctx);
         Ok(Joined { history: self.state.history, version, role, last_seq, peers, start })
     }

@@ -105,7 +105,8 @@ pub struct RecallAndWait {
     pub why: Refusal,
 }
 
-/// A session says where it is. `base` above the head is ignored.
+/// A session says where it is. A cursor of a `base` above the head is ignored; one that is older than the tail is moved
+/// through the log, and left out if it is older than `limits.base_lag` or cannot be moved.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct MoveCursor {

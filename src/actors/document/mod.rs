@@ -7,6 +7,7 @@ pub mod broadcast;
 mod catch_up;
 pub mod clients;
 mod commits;
+mod cursors;
 mod joins;
 pub mod messages;
 pub mod operation;
@@ -27,9 +28,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 pub use self::commits::lost;
+use self::cursors::Walk;
 pub use self::messages::*;
 use self::operation::{Key, SequencedOp};
-use self::presence::{Board, PresenceState};
+use self::presence::Board;
 use self::state::DocumentState;
 use crate::actors::clock::Clock;
 use crate::actors::error::Refusal;
@@ -88,6 +90,8 @@ struct Attached {
     receipts: bool,
     /// The `seq` of its operation that is being transformed off the actor.
     rebasing: Option<u64>,
+    /// Its cursor is on its way through the log.
+    walk: Option<Box<Walk>>,
     /// Sessions that ended while this one was behind, which it has not been told.
     gone: Vec<Peer>,
 }
@@ -223,27 +227,6 @@ impl DocumentActor {
             let peers = actor.board.take_changes(actor.state.version());
             actor.tell_presence(peers);
         });
-    }
-
-    /// Puts a session's state, given in the coordinates of `base`, on the board. One beyond the head is ignored, and one
-    /// older than what is in memory: the next will be in time.
-    fn place(
-        &mut self,
-        session: SessionId,
-        client: ClientId,
-        person: &Arc<UserInfo>,
-        mut state: Option<PresenceState>,
-        base: Option<Version>,
-    ) {
-        if let Some(state) = &mut state {
-            let base = base.unwrap_or(self.state.version());
-            if base > self.state.version() {
-                return;
-            }
-            let Some(since) = self.state.tail().since(base) else { return };
-            presence::catch_up(state, client, since.map(|op| (&op.delta, op.client)));
-        }
-        self.board.set(session, client, person, state, self.state.content().length());
     }
 
     /// Tells everybody what has changed. For those who are behind, who is gone is kept: who is there they are told when
@@ -401,17 +384,6 @@ impl Handler<Leave> for DocumentActor {
 
     fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
         self.remove_session(leave.session);
-        self.schedule_presence(ctx);
-    }
-}
-
-impl Handler<MoveCursor> for DocumentActor {
-    type Result = ();
-
-    fn handle(&mut self, moved: MoveCursor, ctx: &mut Self::Context) {
-        let Some(attached) = self.sessions.get(&moved.session) else { return };
-        let (client, person) = (attached.client, attached.person.clone());
-        self.place(moved.session, client, &person, moved.state, moved.base);
         self.schedule_presence(ctx);
     }
 }

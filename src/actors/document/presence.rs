@@ -51,8 +51,19 @@ impl PresenceState {
         RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
     }
 
+    /// Tells whether it says where somebody is: only that belongs to a version.
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// What else it says.
+    #[must_use]
+    pub fn without_cursor(self) -> Self {
+        Self { cursor: None, ..self }
+    }
+
     /// Moves the cursor through `delta`; an insert exactly at it moves it only if it is the owner's own.
-    fn move_through(&mut self, delta: &Delta, own: bool) {
+    pub fn move_through(&mut self, delta: &Delta, own: bool) {
         if let Some(cursor) = &mut self.cursor {
             let moved = Selection { index: cursor.index, length: cursor.length }.transform(delta, own);
             *cursor = Cursor { index: moved.index, length: moved.length };
@@ -171,13 +182,14 @@ impl Board {
 
 /// Moves a state that was given in the coordinates of an older version through the operations since.
 pub fn catch_up<'a>(
-    state: &mut PresenceState,
+    mut state: PresenceState,
     client: ClientId,
     since: impl Iterator<Item = (&'a Delta, ClientId)>,
-) {
+) -> PresenceState {
     for (delta, author) in since {
         state.move_through(delta, author == client);
     }
+    state
 }
 
 #[cfg(test)]
