@@ -2,6 +2,7 @@
 //! and a thousand sessions at once.
 
 mod crashes;
+mod document;
 mod faulty;
 mod harness;
 mod journal;

@@ -95,7 +95,8 @@ impl Clients {
         }
     }
 
-    /// Forgets all that was under way but these: client, `seq`, and version to be, in order.
+    /// Forgets all that was under way but these: client, `seq`, and version to be, in order. Clients without a session
+    /// are left to storage, as in [`Self::unload_if_idle`].
     pub fn keep_speculative(&mut self, kept: impl Iterator<Item = (ClientId, u64, Version)>) {
         for client in self.known.values_mut() {
             client.speculative = None;
@@ -105,7 +106,10 @@ impl Clients {
                 client.speculative = Some((seq, version));
             }
         }
-        self.known.retain(|_, client| client.session.is_some() || client.speculative.is_some());
+        let asked = &self.asked;
+        self.known.retain(|id, client| {
+            client.session.is_some() || client.speculative.is_some() || asked.contains_key(id)
+        });
     }
 }
 

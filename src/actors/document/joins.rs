@@ -144,24 +144,26 @@ impl DocumentActor {
         json
     }
 
-    /// Loads what storage knows of a client before `then` is called with this actor.
+    /// Calls `then` with this actor once what storage knows of a client is at hand. For a client that is loaded there is
+    /// no row to bring, and `then` is called at once: a message behind this one may unload the client, and it would seem
+    /// to be a new one, whose every number is news.
     pub(super) fn with_client<T: 'static>(
         &mut self,
         client: ClientId,
+        ctx: &mut Context<Self>,
         then: impl FnOnce(&mut Self, &mut Context<Self>, Result<Option<ClientRow>, Refusal>) -> T + 'static,
     ) -> ResponseActFuture<Self, T> {
+        if self.state.clients.knows(client) {
+            let result = then(self, ctx, Ok(None));
+            self.state.clients.unload_if_idle(client);
+            return Box::pin(fut::ready(result));
+        }
         let (store, doc) = (self.shared.store.clone(), self.state.id.clone());
-        let known = self.state.clients.knows(client);
         self.state.clients.ask(client);
-        let ask = async move {
-            if known {
-                return Ok(None);
-            }
-            store.client(&doc, client).await.map_err(|error| Refusal::from(&error))
-        };
+        let ask = async move { store.client(&doc, client).await };
         Box::pin(fut::wrap_future(ask).map(move |row, actor: &mut Self, ctx| {
             actor.state.clients.answered(client);
-            let result = then(actor, ctx, row);
+            let result = then(actor, ctx, row.map_err(|error| Refusal::from(&error)));
             actor.state.clients.unload_if_idle(client);
             result
         }))

@@ -109,6 +109,25 @@ fn going_back_forgets_everything_that_was_not_durable_and_lets_it_come_again() {
 }
 
 #[test]
+fn a_client_that_storage_is_asked_about_is_not_forgotten_with_its_operations() {
+    let mut state = state();
+    let (asked, other) = (client(10), client(11));
+    for id in [asked, other] {
+        state.clients.load(id, &user(id), None);
+        let submission = Submission { session: None, ..submission(id.0.as_u128(), 6, 0, insert(0, "x")) };
+        assert!(matches!(state.submit(submission, NOW), Submitted::Accepted(_)));
+    }
+    state.clients.ask(asked);
+    state.take_append();
+    state.forget_pending();
+    assert!(state.clients.knows(asked), "the answer is on its way, and may be older");
+    assert!(!state.clients.knows(other));
+    state.clients.answered(asked);
+    state.clients.unload_if_idle(asked);
+    assert!(!state.clients.knows(asked));
+}
+
+#[test]
 fn an_operation_is_applied_once_however_often_it_is_sent() {
     let mut state = state();
     assert!(matches!(state.submit(submission(1, 5, 0, insert(0, "a")), NOW), Submitted::Accepted(1)));

@@ -39,19 +39,19 @@ impl Handler<SubmitUnreadable> for DocumentActor {
 impl Handler<SubmitAndWait> for DocumentActor {
     type Result = ResponseActFuture<Self, Result<Version, Refusal>>;
 
-    fn handle(&mut self, SubmitAndWait(submission): SubmitAndWait, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, SubmitAndWait(submission): SubmitAndWait, ctx: &mut Self::Context) -> Self::Result {
         let (key, user) = ((submission.client, submission.seq), submission.user.clone());
-        self.wait_for(key, user, move |actor, ctx| actor.take(submission, ctx))
+        self.wait_for(key, user, ctx, move |actor, ctx| actor.take(submission, ctx))
     }
 }
 
 impl Handler<RecallAndWait> for DocumentActor {
     type Result = ResponseActFuture<Self, Result<Version, Refusal>>;
 
-    fn handle(&mut self, recalled: RecallAndWait, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, recalled: RecallAndWait, ctx: &mut Self::Context) -> Self::Result {
         let RecallAndWait { client, seq, user, why } = recalled;
         let key = (client, seq);
-        self.wait_for(key, user, move |actor, ctx| actor.recall(None, key, &why, ctx))
+        self.wait_for(key, user, ctx, move |actor, ctx| actor.recall(None, key, &why, ctx))
     }
 }
 
@@ -62,9 +62,10 @@ impl DocumentActor {
         &mut self,
         key: Key,
         user: UserId,
+        ctx: &mut Context<Self>,
         begin: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
     ) -> ResponseActFuture<Self, Result<Version, Refusal>> {
-        let loaded = self.with_client(key.0, move |actor, ctx, row| {
+        let loaded = self.with_client(key.0, ctx, move |actor, ctx, row| {
             if !actor.state.clients.load(key.0, &user, row?).lets(&user) {
                 return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
             }
@@ -187,7 +188,7 @@ impl DocumentActor {
                 }
             };
             // A client without a session may have been unloaded meanwhile.
-            actor.with_client(key.0, move |actor, ctx, row| {
+            actor.with_client(key.0, ctx, move |actor, ctx, row| {
                 match rebased.and_then(|submission| row.map(|row| (submission, row))) {
                     Ok((submission, row)) => {
                         actor.state.clients.load(key.0, &submission.user, row);

@@ -1,0 +1,119 @@
+//! One document's actor by itself, on the test's own thread: what is sent without waiting in between lies in its mailbox
+//! together.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use actix::Arbiter;
+use actix::prelude::*;
+use quire::actors::clock::Clock;
+use quire::actors::document::operation::Submission;
+use quire::actors::document::{
+    AppendRefused, Birth, DocumentActor, Report, Reported, Shared, SubmitAndWait, rehydrate,
+};
+use quire::actors::error::Refusal;
+use quire::actors::journal::{Create, JournalActor};
+use quire::actors::rebase::Rebaser;
+use quire::actors::registry::RegistryActor;
+use quire::actors::snapshot::SnapshotActor;
+use quire::config::DocumentSettings;
+use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use quire::ot::{Attributes, Delta};
+use quire::storage::{NewDocument, OwnershipStore, SnapshotBodies};
+
+use super::faulty::FaultyStore;
+use super::harness::{PATIENCE, memory};
+
+const INCARNATION: u64 = 1;
+
+struct Fixture {
+    store: Arc<FaultyStore>,
+    document: Addr<DocumentActor>,
+    client: ClientId,
+    _bodies: tempfile::TempDir,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let store = FaultyStore::over(memory());
+        let folder = tempfile::tempdir().unwrap();
+        let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
+        let epochs = store.claim_all("node").await.unwrap();
+        let journal = JournalActor::new(store.clone(), "node".into(), epochs).await.unwrap().start();
+        let doc: DocumentId = "d".parse().unwrap();
+        let new = NewDocument {
+            history: HistoryId::generate(),
+            title: String::new(),
+            owner: UserId::guest_rest(),
+            created_at: 1,
+        };
+        journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap().unwrap();
+        let shared = Arc::new(Shared {
+            store: store.clone(),
+            journal,
+            snapshots: SnapshotActor::new(store.clone(), bodies.clone()).start(),
+            registry: RegistryActor::new(bodies.clone(), &[] as &[Arbiter]).start(),
+            rebaser: Rebaser::new(store.clone(), 1),
+            settings: DocumentSettings::default(),
+            clock: Clock::system(),
+            probe: None,
+        });
+        let state = rehydrate::read(store.clone(), bodies, doc, Vec::new()).await.unwrap();
+        let document = DocumentActor::begin(Birth { incarnation: INCARNATION, state }, shared);
+        Self { store, document, client: ClientId::generate(), _bodies: folder }
+    }
+
+    /// Sends an operation as REST would; the answer comes with the returned future.
+    fn submit(&self, seq: u64, base: Version) -> impl Future<Output = Result<Version, Refusal>> + use<> {
+        let submission = Submission {
+            session: None,
+            client: self.client,
+            seq,
+            user: UserId::guest(self.client),
+            base,
+            delta: Delta::new().insert("x", Attributes::default()),
+            received: Instant::now(),
+            rebased: None,
+        };
+        // Queued now and not when it is first polled.
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let request = self.document.send(SubmitAndWait(submission));
+        let mut request = Box::pin(request);
+        let early = futures_util::FutureExt::now_or_never(&mut request);
+        assert!(early.is_none());
+        actix_rt::spawn(async move {
+            let _ = answer.send(request.await);
+        });
+        async move {
+            let answered: Result<_, _> =
+                tokio::time::timeout(PATIENCE, answered).await.expect("an answer in time");
+            answered.unwrap().unwrap()
+        }
+    }
+
+    /// Waits until the journal has begun so many commits in all.
+    async fn until_appends(&self, count: usize) {
+        while self.store.appends.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_late_resend_is_told_apart_when_the_commit_after_it_is_refused_just_then() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.submit(3, 0).await, Ok(1));
+    assert_eq!(fixture.submit(5, 1).await, Ok(2));
+    let before = fixture.store.appends.load(Ordering::SeqCst);
+    let _held = fixture.store.hold_appends();
+    let under_way = fixture.submit(6, 2);
+    fixture.until_appends(before + 1).await;
+    // One behind the other: the refusal makes the document forget a client of whom nothing is under way any more.
+    let resent = fixture.submit(3, 0);
+    let refused = Some(AppendRefused::Unavailable("said by the test".into()));
+    let report = Report::Settled { durable: 0, refused };
+    fixture.document.do_send(Reported { incarnation: INCARNATION, report });
+    assert_eq!(resent.await, Ok(1), "it is the version that it made");
+    assert!(under_way.await.is_err());
+}
