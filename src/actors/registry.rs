@@ -13,8 +13,8 @@ use actix::prelude::*;
 use actix::{Arbiter, ArbiterHandle, fut};
 use tokio::sync::oneshot;
 
-use crate::actors::document::{Birth, DocumentActor, Drain, Shared, rehydrate};
-use crate::actors::error::Refusal;
+use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydrate};
+use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Barrier, Forget};
 use crate::ids::{ClientId, DocumentId};
 use crate::metrics::METRICS;
@@ -87,10 +87,19 @@ pub struct Fenced {
     pub incarnation: u64,
 }
 
-/// A document is gone for good: its actor stops without a snapshot. Sent by the service before a purge.
+/// A document is about to be purged: its actor stops without a snapshot, and nobody opens it until [`PurgeEnded`]
+/// follows. Sent by the service.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Evict {
+    pub doc: DocumentId,
+}
+
+/// The purge of a document has ended, one way or the other: what storage says of it holds again. Sent by the service,
+/// once for each [`Evict`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct PurgeEnded {
     pub doc: DocumentId,
 }
 
@@ -122,6 +131,8 @@ pub struct RegistryActor {
     bodies: Arc<SnapshotBodies>,
     threads: Vec<ArbiterHandle>,
     slots: HashMap<DocumentId, Slot>,
+    /// Documents that are being purged, and by how many: to be opened by nobody.
+    purging: HashMap<DocumentId, usize>,
     failures: HashMap<DocumentId, Failures>,
     last_incarnation: u64,
     /// Documents that are being read, at most [`LOADS`], and those that are next: each is in `slots`, too.
@@ -159,6 +170,7 @@ impl RegistryActor {
             bodies,
             threads: threads.iter().map(Arbiter::handle).collect(),
             slots: HashMap::new(),
+            purging: HashMap::new(),
             failures: HashMap::new(),
             last_incarnation: 0,
             loading: 0,
@@ -169,6 +181,10 @@ impl RegistryActor {
 
     fn open(&mut self, doc: DocumentId, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
+        if self.purging.contains_key(&doc) {
+            let _ = answer.send(Err(purged(&doc)));
+            return answered;
+        }
         match self.slots.get_mut(&doc) {
             Some(Slot::Live { address, .. }) if address.connected() => {
                 let _ = answer.send(Ok(address.clone()));
@@ -279,6 +295,24 @@ impl RegistryActor {
         }
     }
 
+    /// Removes a document's slot, whatever it is; returns the actor that has to stop.
+    fn evict(&mut self, doc: DocumentId) -> Option<Addr<DocumentActor>> {
+        match self.slots.remove(&doc)? {
+            Slot::Live { address, incarnation } => {
+                self.forget(doc, incarnation);
+                Some(address)
+            }
+            // What is read for them is stopped when it is there.
+            Slot::Opening { waiting, .. } => {
+                for waiter in waiting {
+                    let _ = waiter.send(Err(purged(&doc)));
+                }
+                None
+            }
+            Slot::Quarantined { .. } => None,
+        }
+    }
+
     /// Removes a document's slot if it still belongs to this incarnation.
     fn vacate(&mut self, doc: &DocumentId, incarnation: u64) -> bool {
         let current =
@@ -288,6 +322,10 @@ impl RegistryActor {
         }
         current
     }
+}
+
+fn purged(doc: &DocumentId) -> Refusal {
+    Refusal::new(ErrorCode::NotFound, format!("document {doc} is being purged"))
 }
 
 impl Actor for RegistryActor {
@@ -371,7 +409,7 @@ impl Handler<Opened> for RegistryActor {
         let Some(waiting) = waiting else {
             // It was purged while it was being read.
             if let Ok(address) = opened.result {
-                address.do_send(crate::actors::document::Stop);
+                address.do_send(Stop);
             }
             return self.forget(opened.doc, incarnation);
         };
@@ -435,15 +473,33 @@ impl Handler<Fenced> for RegistryActor {
 impl Handler<Evict> for RegistryActor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, evict: Evict, _: &mut Self::Context) -> Self::Result {
-        let Some(Slot::Live { address, incarnation }) = self.slots.remove(&evict.doc) else {
-            return Box::pin(std::future::ready(()));
-        };
-        self.forget(evict.doc, incarnation);
+    fn handle(&mut self, Evict { doc }: Evict, _: &mut Self::Context) -> Self::Result {
+        *self.purging.entry(doc.clone()).or_default() += 1;
+        let stopped = self.evict(doc).map(|address| address.send(Stop));
         Box::pin(async move {
-            // A closed mailbox means that it has stopped already.
-            let _ = address.send(crate::actors::document::Stop).await;
+            if let Some(stopped) = stopped {
+                // A closed mailbox means that it has stopped already.
+                let _ = stopped.await;
+            }
         })
+    }
+}
+
+impl Handler<PurgeEnded> for RegistryActor {
+    type Result = ();
+
+    fn handle(&mut self, PurgeEnded { doc }: PurgeEnded, _: &mut Self::Context) {
+        if let Entry::Occupied(mut purging) = self.purging.entry(doc.clone()) {
+            *purging.get_mut() -= 1;
+            if *purging.get() > 0 {
+                return;
+            }
+            purging.remove();
+        }
+        // Nobody can have opened it meanwhile. If somebody has all the same, it holds what the log may not hold any more.
+        if let Some(address) = self.evict(doc) {
+            address.do_send(Stop);
+        }
     }
 }
 

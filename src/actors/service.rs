@@ -11,7 +11,7 @@ use crate::actors::document::operation::{SequencedOp, Submission};
 use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Create, Flush, JournalActor};
-use crate::actors::registry::{Evict, Find, Open, Peek, RegistryActor};
+use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor};
 use crate::actors::session::frames::refuse_delta;
 use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
@@ -162,9 +162,17 @@ impl Documents {
         Ok(row)
     }
 
-    /// Removes a document for good.
+    /// Removes a document for good. Goes on to its end although the caller may give up meanwhile.
     pub async fn purge(&self, doc: &DocumentId) -> Result<(), Refusal> {
         self.store.document(doc).await?;
+        let (documents, doc) = (self.clone(), doc.clone());
+        let purge = actix_rt::spawn(async move { documents.purge_evicted(&doc).await });
+        purge.await.unwrap_or_else(|error| Err(Refusal::new(ErrorCode::Internal, error.to_string())))
+    }
+
+    async fn purge_evicted(&self, doc: &DocumentId) -> Result<(), Refusal> {
+        // Before it is evicted, so that the document can be opened again whatever ends this.
+        let _ended = EndPurge { registry: self.registry.clone(), doc: doc.clone() };
         self.registry.send(Evict { doc: doc.clone() }).await.map_err(stopped)?;
         self.journal.send(Flush).await.map_err(stopped)?;
         let history = self.store.purge_document(doc, self.clock.now()).await?;
@@ -252,6 +260,18 @@ impl Documents {
     /// Tells whether storage answers: for `/readyz`.
     pub async fn ready(&self) -> Result<(), Refusal> {
         Ok(self.store.document_ids(None, 1).await.map(|_| ())?)
+    }
+}
+
+/// Tells the registry that a purge has ended when it is dropped.
+struct EndPurge {
+    registry: Addr<RegistryActor>,
+    doc: DocumentId,
+}
+
+impl Drop for EndPurge {
+    fn drop(&mut self) {
+        self.registry.do_send(PurgeEnded { doc: self.doc.clone() });
     }
 }
 

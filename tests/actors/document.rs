@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::Arbiter;
 use actix::prelude::*;
@@ -91,13 +91,6 @@ impl Fixture {
             answered.unwrap().unwrap()
         }
     }
-
-    /// Waits until the journal has begun so many commits in all.
-    async fn until_appends(&self, count: usize) {
-        while self.store.appends.load(Ordering::SeqCst) < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
 }
 
 #[actix_rt::test]
@@ -108,7 +101,7 @@ async fn a_late_resend_is_told_apart_when_the_commit_after_it_is_refused_just_th
     let before = fixture.store.appends.load(Ordering::SeqCst);
     let _held = fixture.store.hold_appends();
     let under_way = fixture.submit(6, 2);
-    fixture.until_appends(before + 1).await;
+    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) > before).await;
     // One behind the other: the refusal makes the document forget a client of whom nothing is under way any more.
     let resent = fixture.submit(3, 0);
     let refused = Some(AppendRefused::Unavailable("said by the test".into()));

@@ -44,6 +44,9 @@ pub struct FaultyStore {
     pub loads: AtomicUsize,
     /// Raises wait for a permit while it is closed to them.
     raise_gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Purges wait for a permit while it is closed to them, and fail when it is closed for good.
+    purge_gate: Mutex<Option<Arc<Semaphore>>>,
+    pub purges: AtomicUsize,
     /// No epoch can be raised, and so the outcome of a commit not be found out.
     pub stuck: AtomicBool,
     /// The log and its clients cannot be read.
@@ -59,6 +62,8 @@ impl FaultyStore {
             faults: Mutex::default(),
             gate: Mutex::default(),
             raise_gate: Mutex::default(),
+            purge_gate: Mutex::default(),
+            purges: AtomicUsize::new(0),
             stuck: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             client_gate: Mutex::default(),
@@ -112,6 +117,13 @@ impl FaultyStore {
             }
         };
         tokio::time::timeout(PATIENCE, seen).await.expect("what is waited for comes in time");
+    }
+
+    /// Purges wait until the returned semaphore has permits, and fail once it is closed.
+    pub fn hold_purges(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.purge_gate.lock() = Some(gate.clone());
+        gate
     }
 
     /// Whoever raises an epoch waits until the returned semaphore has permits.
@@ -223,6 +235,11 @@ impl DocumentStore for FaultyStore {
     }
 
     async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError> {
+        self.purges.fetch_add(1, Ordering::SeqCst);
+        let gate = self.purge_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.map_err(|_| broken())?.forget();
+        }
         self.inner.purge_document(doc, at).await
     }
 

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::faulty::FaultyStore;
@@ -69,13 +69,34 @@ impl Server {
 
     /// Asks for a document with a text; returns the status of the answer.
     pub async fn try_document(&self, id: &str, text: &str) -> u16 {
-        let url = format!("http://{}/v1/docs", self.address);
         let body = json!({"id": id, "title": id, "content": [{"insert": text}]});
-        match tokio::task::spawn_blocking(move || ureq::post(&url).send_json(body)).await.unwrap() {
-            Ok(made) => made.status().as_u16(),
-            Err(ureq::Error::StatusCode(status)) => status,
-            Err(error) => panic!("no answer: {error}"),
-        }
+        self.request("POST", "/v1/docs", Some(body)).await.status
+    }
+
+    /// Sends a request, at once; what it is answered comes with the returned future.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> impl Future<Output = Answer> + use<> {
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build(),
+        );
+        let body = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("content-type", "application/json")
+            .body(body)
+            .unwrap();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut answer = agent.run(request).expect("an answer");
+            let retry_after = answer.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned());
+            let text = answer.body_mut().read_to_string().unwrap();
+            Answer { status: answer.status().as_u16(), retry_after, text }
+        });
+        async move { asked.await.unwrap() }
     }
 
     /// Submits an insert at the beginning of version 1 by REST, under this key; the status and the body of the answer.
@@ -106,13 +127,22 @@ impl Server {
 
     /// Joins without waiting for the answer.
     pub async fn say_hello(&self, id: &str) -> Client {
+        self.try_hello(id).await.expect("it is let in")
+    }
+
+    /// As [`Self::say_hello`], or returns the status with which the handshake was refused.
+    pub async fn try_hello(&self, id: &str) -> Result<Client, u16> {
         let url = format!("ws://{}/v1/collab/{id}", self.address);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "quire.v1".parse().unwrap());
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        let socket = match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => socket,
+            Err(Error::Http(refused)) => return Err(refused.status().as_u16()),
+            Err(error) => panic!("no handshake: {error}"),
+        };
         let mut client = Client { socket, version: 0, welcome: Value::Null };
         client.send(json!({"type": "hello", "client": uuid::Uuid::new_v4()})).await;
-        client
+        Ok(client)
     }
 
     /// Stops it gracefully.
@@ -124,6 +154,15 @@ impl Server {
     }
 }
 
+/// What REST has answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<String>,
+    pub text: String,
+}
+
+#[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub version: u64,

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use quire::actors::document::{AppendRefused, Report, Reported};
-use quire::actors::journal::{Append, Barrier, Create, JournalActor};
+use quire::actors::journal::{Append, Barrier, Create, Flush, JournalActor};
 use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
 use quire::storage::{DocumentStore, LoggedOp, NewDocument, OpLog, OwnershipStore};
 use tokio::sync::mpsc;
 
 use super::faulty::{Fault, FaultyStore};
-use super::harness::memory;
+use super::harness::{PATIENCE, memory};
 
 /// Takes the journal's answers for a document.
 struct Listener(mpsc::UnboundedSender<Report>);
@@ -184,6 +184,31 @@ async fn a_barrier_waits_for_the_commit_and_shuts_out_the_older_incarnation() {
     assert!(matches!(answer(&mut late).await, (0, Some(AppendRefused::Conflict(_)))));
     let mut newer = fixture.append(&doc, 2, vec![op(2)]);
     assert_eq!(answer(&mut newer).await, (1, None));
+}
+
+#[actix_rt::test]
+async fn a_flush_waits_for_what_was_there_and_for_nothing_that_came_after() {
+    let fixture = Fixture::new().await;
+    let [first, second, third] =
+        [fixture.document("a").await, fixture.document("b").await, fixture.document("c").await];
+    let before = fixture.store.appends.load(Ordering::SeqCst);
+    let gate = fixture.store.hold_appends();
+    let mut committing = fixture.append(&first, 1, vec![op(1)]);
+    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) > before).await;
+    let mut queued = fixture.append(&second, 1, vec![op(1)]);
+    let mut flush = Box::pin(fixture.journal.send(Flush));
+    assert!(futures_util::poll!(&mut flush).is_pending());
+    gate.add_permits(1);
+    assert_eq!(answer(&mut committing).await, (1, None));
+    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) >= before + 2).await;
+    // As it is under load: the queue is never empty again.
+    let mut after = fixture.append(&third, 1, vec![op(1)]);
+    assert!(futures_util::poll!(&mut flush).is_pending(), "one of those before it is not settled");
+    gate.add_permits(1);
+    assert_eq!(answer(&mut queued).await, (1, None));
+    tokio::time::timeout(PATIENCE, flush).await.expect("it does not wait for the third").unwrap();
+    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) >= before + 3).await;
+    assert!(after.try_recv().is_err());
 }
 
 #[actix_rt::test]

@@ -67,3 +67,35 @@ async fn who_cannot_join_by_a_fault_of_ours_is_told_so() {
     ann.write(1, "a").await;
     server.stop().await;
 }
+
+#[actix_rt::test]
+async fn nobody_opens_a_document_that_is_being_purged() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    let gate = server.store.hold_purges();
+    let purge = server.request("DELETE", "/v1/docs/d?purge=true", None);
+    server.store.until(|store| store.purges.load(Ordering::SeqCst) >= 1).await;
+    assert_eq!(ann.closed().await, Some(4404));
+    assert_eq!(server.try_hello("d").await.err(), Some(404));
+    assert_eq!(server.request("GET", "/v1/docs/d/content", None).await.status, 404);
+    gate.add_permits(1);
+    assert_eq!(purge.await.status, 204);
+    assert_eq!(server.try_hello("d").await.err(), Some(404));
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_document_whose_purge_fails_is_opened_again() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    let gate = server.store.hold_purges();
+    let purge = server.request("DELETE", "/v1/docs/d?purge=true", None);
+    server.store.until(|store| store.purges.load(Ordering::SeqCst) >= 1).await;
+    assert_eq!(server.try_hello("d").await.err(), Some(404));
+    gate.close();
+    assert_eq!(purge.await.status, 503);
+    server.join("d").await.write(1, "a").await;
+    assert_eq!(server.text("d").await, "ax");
+    server.stop().await;
+}

@@ -75,7 +75,8 @@ pub struct Forget {
     pub incarnation: u64,
 }
 
-/// Answered when nothing is queued or being committed. Sent by the application when it stops.
+/// Answered when everything that is queued or being committed by now is settled; what comes after it does not hold it
+/// up. Sent by the service before a purge, and by the application when it stops.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Flush;
@@ -115,6 +116,8 @@ pub struct JournalActor {
     /// The last position given in each shard's log.
     positions: Box<[u64; SHARDS]>,
     queue: VecDeque<Queued>,
+    /// How many appends have ever been queued.
+    queued: u64,
     /// The documents of the batch that is being committed.
     committing: Option<Vec<DocumentId>>,
     /// Counts the commits, so that one which is over is not taken for the current one.
@@ -128,7 +131,8 @@ pub struct JournalActor {
     incarnations: HashMap<DocumentId, u64>,
     /// Who waits for the current commit to settle.
     barriers: Vec<oneshot::Sender<()>>,
-    flushes: Vec<oneshot::Sender<()>>,
+    /// Who waits for so many of the appends that were queued to be settled, in order.
+    flushes: VecDeque<(u64, oneshot::Sender<()>)>,
 }
 
 impl JournalActor {
@@ -148,6 +152,7 @@ impl JournalActor {
             epochs,
             positions,
             queue: VecDeque::new(),
+            queued: 0,
             committing: None,
             commits: 0,
             in_doubt: false,
@@ -155,7 +160,7 @@ impl JournalActor {
             usual_batch: 0.0,
             incarnations: HashMap::new(),
             barriers: Vec::new(),
-            flushes: Vec::new(),
+            flushes: VecDeque::new(),
         })
     }
 
@@ -169,6 +174,7 @@ impl JournalActor {
             return;
         }
         self.queue.push_back(queued);
+        self.queued += 1;
         METRICS.journal_queue.set(self.queue.len() as i64);
         self.begin_soon(ctx);
     }
@@ -190,7 +196,7 @@ impl JournalActor {
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
         let Some(batch) = self.take_batch() else {
-            release(&mut self.flushes);
+            self.release_flushes();
             return;
         };
         self.committing = Some(batch.entries.iter().map(|entry| entry.doc.clone()).collect());
@@ -244,18 +250,21 @@ impl JournalActor {
         for (reply, durable, refused) in outcome.answers {
             reply.settle(durable, refused);
         }
-        release(&mut self.barriers);
-        if self.queue.is_empty() {
-            release(&mut self.flushes);
+        for waiter in self.barriers.drain(..) {
+            // It may have given up.
+            let _ = waiter.send(());
         }
+        self.release_flushes();
         self.begin_soon(ctx);
     }
-}
 
-/// Answers everybody who waits; some may have given up.
-fn release(waiting: &mut Vec<oneshot::Sender<()>>) {
-    for waiter in waiting.drain(..) {
-        let _ = waiter.send(());
+    /// Answers those flushes before which everything is settled. Called while nothing is being committed: whatever has
+    /// left the queue is settled then.
+    fn release_flushes(&mut self) {
+        let settled = self.queued - self.queue.len() as u64;
+        while let Some((_, waiter)) = self.flushes.pop_front_if(|(upto, _)| *upto <= settled) {
+            let _ = waiter.send(());
+        }
     }
 }
 
@@ -387,11 +396,11 @@ impl Handler<Flush> for JournalActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
-        if self.committing.is_none() && !self.gathering && self.queue.is_empty() {
+        if self.committing.is_none() && self.queue.is_empty() {
             return Box::pin(std::future::ready(()));
         }
         let (flushed, waiting) = oneshot::channel();
-        self.flushes.push(flushed);
+        self.flushes.push_back((self.queued, flushed));
         Box::pin(async move {
             let _ = waiting.await;
         })
