@@ -83,8 +83,9 @@ impl Application {
     pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, settings) = (parts.store.clone(), parts.settings);
-        let actors = start_actors(parts, options.document_threads.unwrap_or(cores).clamp(1, 64)).await?;
         let draining = Arc::new(AtomicBool::new(false));
+        let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
+        let actors = start_actors(parts, document_threads, draining.clone()).await?;
         let listener = std::net::TcpListener::bind(options.listen)
             .with_context(|| format!("cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
@@ -128,6 +129,7 @@ impl Application {
         let serving = actix_rt::spawn(self.server);
         stop.await;
         tracing::info!("stopping: sessions are told to reconnect");
+        // From here on REST writes are refused, and sessions are told to leave.
         self.draining.store(true, Ordering::Relaxed);
         // Storage that does not answer holds up the drain, and must not hold up the end.
         if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
@@ -155,7 +157,11 @@ impl Application {
 }
 
 /// Starts the journal, the snapshot writer, the registry and the document threads.
-async fn start_actors(parts: Parts, document_threads: usize) -> anyhow::Result<Actors> {
+async fn start_actors(
+    parts: Parts,
+    document_threads: usize,
+    draining: Arc<AtomicBool>,
+) -> anyhow::Result<Actors> {
     let Parts { store, bodies, settings, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
@@ -184,9 +190,9 @@ async fn start_actors(parts: Parts, document_threads: usize) -> anyhow::Result<A
         probe,
     });
     registry.send(Equip(shared)).await?;
-    let documents =
-        Documents::new(store, bodies, registry.clone(), journal.clone(), Clock::system(), settings.limits);
-    let threads: Vec<Arbiter> = threads.into_iter().chain(journal_thread).chain([service_thread]).collect();
+    let (clock, limits) = (Clock::system(), settings.limits);
+    let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining);
+    let threads = threads.into_iter().chain(journal_thread).chain([service_thread]).collect();
     Ok(Actors { registry, journal, documents, threads })
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydrate};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Barrier, Forget};
+use crate::actors::service::stopping;
 use crate::ids::{ClientId, DocumentId};
 use crate::metrics::METRICS;
 use crate::storage::{SnapshotBodies, StoreError};
@@ -103,7 +104,7 @@ pub struct PurgeEnded {
     pub doc: DocumentId,
 }
 
-/// The server stops: no document is opened any more, and the answer comes when all are durable and snapshotted.
+/// The server stops: nobody is given a document any more, and the answer comes when all are durable and snapshotted.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct DrainAll;
@@ -181,6 +182,11 @@ impl RegistryActor {
 
     fn open(&mut self, doc: DocumentId, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
+        if self.draining {
+            // Also one that is in memory: whoever wrote into it would hold up the end.
+            let _ = answer.send(Err(stopping()));
+            return answered;
+        }
         if self.purging.contains_key(&doc) {
             let _ = answer.send(Err(purged(&doc)));
             return answered;
@@ -200,10 +206,6 @@ impl RegistryActor {
                 return answered;
             }
             _ => {}
-        }
-        if self.draining {
-            let _ = answer.send(Err(Refusal::unavailable("the server is stopping")));
-            return answered;
         }
         let pause = self.pause_before(&doc);
         self.last_incarnation += 1;
@@ -353,9 +355,7 @@ impl Handler<Open> for RegistryActor {
 
     fn handle(&mut self, open: Open, ctx: &mut Self::Context) -> Self::Result {
         let answered = self.open(open.doc, ctx);
-        Box::pin(async move {
-            answered.await.unwrap_or_else(|_| Err(Refusal::unavailable("the server is stopping")))
-        })
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(stopping())) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What HTTP may ask of the actors: the one door between `http` and `actors`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -80,6 +81,8 @@ pub struct Documents {
     journal: Addr<JournalActor>,
     clock: Clock,
     limits: Limits,
+    /// Set when the server stops: nothing is changed through this door any more.
+    draining: Arc<AtomicBool>,
 }
 
 impl Documents {
@@ -91,8 +94,9 @@ impl Documents {
         journal: Addr<JournalActor>,
         clock: Clock,
         limits: Limits,
+        draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { store, bodies, registry, journal, clock, limits }
+        Self { store, bodies, registry, journal, clock, limits, draining }
     }
 
     /// What one operation and one document may hold.
@@ -100,8 +104,14 @@ impl Documents {
         &self.limits
     }
 
+    /// Refuses writes while the server stops: each that is taken holds up the end of it.
+    fn may_write(&self) -> Result<(), Refusal> {
+        if self.draining.load(Ordering::Relaxed) { Err(stopping()) } else { Ok(()) }
+    }
+
     /// Makes a document, durable with its content when this returns. `Conflict` if the id exists or is a tombstone.
     pub async fn create(&self, new: CreateDocument) -> Result<DocumentRow, Refusal> {
+        self.may_write()?;
         let doc = new.id.unwrap_or_else(DocumentId::generate);
         let now = self.clock.now();
         let first = new.content.map(|delta| self.first_operation(&delta, &new.owner, now)).transpose()?;
@@ -153,6 +163,7 @@ impl Documents {
 
     /// Changes a row. Putting a document into the trash closes its sessions with 4404.
     pub async fn patch(&self, doc: &DocumentId, patch: DocumentPatch) -> Result<DocumentRow, Refusal> {
+        self.may_write()?;
         let row = self.store.patch_document(doc, &patch).await?;
         if let Some(address) = self.registry.send(Find { doc: doc.clone() }).await.map_err(stopped)? {
             let changed = RowChanged { archived: row.archived, deleted: row.deleted_at.is_some() };
@@ -164,6 +175,7 @@ impl Documents {
 
     /// Removes a document for good. Goes on to its end although the caller may give up meanwhile.
     pub async fn purge(&self, doc: &DocumentId) -> Result<(), Refusal> {
+        self.may_write()?;
         self.store.document(doc).await?;
         let (documents, doc) = (self.clone(), doc.clone());
         let purge = actix_rt::spawn(async move { documents.purge_evicted(&doc).await });
@@ -214,6 +226,7 @@ impl Documents {
 
     /// Submits an operation and returns its version once it is durable.
     pub async fn submit(&self, operation: RestOperation) -> Result<Version, Refusal> {
+        self.may_write()?;
         let doc = operation.doc;
         let submission = Submission {
             session: None,
@@ -279,5 +292,10 @@ impl Drop for EndPurge {
 const PAGE_BYTES: usize = 4 << 20;
 
 fn stopped(_: MailboxError) -> Refusal {
+    stopping()
+}
+
+/// Everything is refused so while the server stops.
+pub fn stopping() -> Refusal {
     Refusal::unavailable("the server is stopping")
 }

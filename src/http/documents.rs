@@ -9,9 +9,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use crate::actors::error::Refusal;
 use crate::actors::people;
-use crate::actors::service::{CreateDocument, Live};
+use crate::actors::service::{CreateDocument, Live, stopping};
 use crate::actors::session::frames::refuse_delta;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
@@ -252,7 +251,7 @@ pub async fn read(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     if state.draining.load(Ordering::Relaxed) {
-        return Err(Refusal::unavailable("the server is stopping").into());
+        return Err(stopping().into());
     }
     let (row, live) = present(&state, &doc).await?;
     let role = people::role(&caller.author(), &row.owner, row.archived);

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::actors::error::Refusal;
+use crate::actors::service::stopping;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 
@@ -21,7 +22,7 @@ pub async fn live() -> HttpResponse {
 /// `GET /readyz`: the server takes new sessions, and storage answers.
 pub async fn ready(state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     if state.draining.load(Ordering::Relaxed) {
-        return Err(Refusal::unavailable("the server is stopping").into());
+        return Err(stopping().into());
     }
     match tokio::time::timeout(STORAGE_ANSWERS_WITHIN, state.documents.ready()).await {
         Ok(Ok(())) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),

@@ -15,6 +15,7 @@ use actix_web_actors::ws::{WebsocketContext, handshake};
 use socket2::SockRef;
 
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::service::stopping;
 use crate::actors::session::body::{SessionBody, Wires};
 use crate::actors::session::guard::FrameGuard;
 use crate::actors::session::link::Link;
@@ -56,7 +57,7 @@ pub async fn collab(
         .parse()
         .map_err(|error| Refusal::new(ErrorCode::NotFound, format!("no such document: {error}")))?;
     if state.draining.load(Ordering::Relaxed) {
-        return Err(Refusal::unavailable("the server is stopping").into());
+        return Err(stopping().into());
     }
     let mut response = handshake(&request).map_err(|error| {
         Refusal::new(ErrorCode::BadRequest, format!("not a WebSocket handshake: {error}"))

@@ -47,6 +47,9 @@ pub struct FaultyStore {
     /// Purges wait for a permit while it is closed to them, and fail when it is closed for good.
     purge_gate: Mutex<Option<Arc<Semaphore>>>,
     pub purges: AtomicUsize,
+    /// Rows of snapshots wait for a permit while it is closed to them, and fail when it is closed for good.
+    snapshot_gate: Mutex<Option<Arc<Semaphore>>>,
+    pub recordings: AtomicUsize,
     /// No epoch can be raised, and so the outcome of a commit not be found out.
     pub stuck: AtomicBool,
     /// The log and its clients cannot be read.
@@ -64,6 +67,8 @@ impl FaultyStore {
             raise_gate: Mutex::default(),
             purge_gate: Mutex::default(),
             purges: AtomicUsize::new(0),
+            snapshot_gate: Mutex::default(),
+            recordings: AtomicUsize::new(0),
             stuck: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             client_gate: Mutex::default(),
@@ -123,6 +128,13 @@ impl FaultyStore {
     pub fn hold_purges(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         *self.purge_gate.lock() = Some(gate.clone());
+        gate
+    }
+
+    /// Snapshots wait until the returned semaphore has permits, and fail once it is closed.
+    pub fn hold_snapshots(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.snapshot_gate.lock() = Some(gate.clone());
         gate
     }
 
@@ -255,6 +267,11 @@ impl DocumentStore for FaultyStore {
 #[async_trait]
 impl SnapshotIndex for FaultyStore {
     async fn record_snapshots(&self, snapshots: &[SnapshotMeta]) -> Result<Vec<SnapshotMeta>, StoreError> {
+        self.recordings.fetch_add(1, Ordering::SeqCst);
+        let gate = self.snapshot_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.map_err(|_| broken())?.forget();
+        }
         self.inner.record_snapshots(snapshots).await
     }
 

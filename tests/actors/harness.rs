@@ -145,9 +145,14 @@ impl Server {
         Ok(client)
     }
 
+    /// Tells it to stop, and does not wait for that.
+    pub fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
     /// Stops it gracefully.
     pub async fn stop(mut self) {
-        drop(self.stop.take());
+        self.begin_stop();
         if let Some(stopped) = self.stopped.take() {
             tokio::time::timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap().unwrap();
         }

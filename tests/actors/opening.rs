@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use quire::config::DocumentSettings;
+use quire::storage::DocumentStore;
+use serde_json::json;
 
 use super::harness::Server;
 
@@ -32,7 +34,7 @@ async fn an_idle_document_leaves_memory_after_a_snapshot_and_comes_back_whole() 
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(server.text("d").await, "ax");
     }
-    let row = quire::storage::DocumentStore::document(&*server.store, &"d".parse().unwrap()).await.unwrap();
+    let row = DocumentStore::document(&*server.store, &"d".parse().unwrap()).await.unwrap();
     assert_eq!((row.snapshot_version, row.version), (2, 2));
     server.stop().await;
 }
@@ -49,7 +51,7 @@ async fn a_graceful_stop_tells_the_sessions_and_writes_snapshots() {
     assert_eq!(reconnect["reason"], "draining");
     assert!(reconnect["after_ms"].as_u64().is_some());
     stopped.await.unwrap();
-    let row = quire::storage::DocumentStore::document(&*store, &"d".parse().unwrap()).await.unwrap();
+    let row = DocumentStore::document(&*store, &"d".parse().unwrap()).await.unwrap();
     assert_eq!(row.snapshot_version, 2);
 }
 
@@ -98,4 +100,39 @@ async fn a_document_whose_purge_fails_is_opened_again() {
     server.join("d").await.write(1, "a").await;
     assert_eq!(server.text("d").await, "ax");
     server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_server_that_stops_takes_no_writes() {
+    let mut server = Server::start().await;
+    server.document("d", "x").await;
+    // In memory and in no snapshot: there is something to drain.
+    assert_eq!(server.text("d").await, "x");
+    let gate = server.store.hold_snapshots();
+    server.begin_stop();
+    while server.request("GET", "/readyz", None).await.status != 503 {}
+    let op = json!({"base": 1, "edit": {"type": "insert", "pos": 0, "text": "late"}});
+    let writes = [
+        ("POST", "/v1/docs/d/ops", Some(op.clone())),
+        ("POST", "/v1/docs", Some(json!({"id": "new"}))),
+        ("PATCH", "/v1/docs/d", Some(json!({"title": "late"}))),
+        ("DELETE", "/v1/docs/d", None),
+        ("DELETE", "/v1/docs/d?purge=true", None),
+    ];
+    for (method, path, body) in writes {
+        let answer = server.request(method, path, body).await;
+        assert_eq!(
+            (answer.status, answer.retry_after.as_deref()),
+            (503, Some("1")),
+            "{method} {path}: {answer:?}"
+        );
+    }
+    // The last snapshot is under way: nothing may become of a write any more.
+    server.store.until(|store| store.recordings.load(Ordering::SeqCst) >= 1).await;
+    assert_eq!(server.request("POST", "/v1/docs/d/ops", Some(op)).await.status, 503);
+    gate.add_permits(10);
+    let store = server.store.clone();
+    server.stop().await;
+    let row = DocumentStore::document(&*store, &"d".parse().unwrap()).await.unwrap();
+    assert_eq!((row.version, row.snapshot_version, row.title.as_str()), (1, 1, "d"));
 }
