@@ -18,6 +18,7 @@ use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::service::Documents;
 use crate::actors::session::{Setting, Visitor};
 use crate::actors::snapshot::SnapshotActor;
+use crate::actors::watch::end_of;
 use crate::config::{DocumentSettings, ServeOptions};
 use crate::http;
 use crate::storage::{Opened, SharedStore, SnapshotBodies};
@@ -54,6 +55,7 @@ pub struct Parts {
 struct Actors {
     registry: Addr<RegistryActor>,
     journal: Addr<JournalActor>,
+    snapshots: Addr<SnapshotActor>,
     documents: Documents,
     threads: Vec<Arbiter>,
 }
@@ -124,16 +126,29 @@ impl Application {
 
     /// Serves until `stop` resolves, and then stops gracefully: sessions are told to reconnect, everything is committed,
     /// snapshots are written.
+    ///
+    /// # Errors
+    /// An actor has ended that nothing works without, or storage could not be closed.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let handle = self.server.handle();
         let serving = actix_rt::spawn(self.server);
-        stop.await;
-        tracing::info!("stopping: sessions are told to reconnect");
-        // From here on REST writes are refused, and sessions are told to leave.
-        self.draining.store(true, Ordering::Relaxed);
-        // Storage that does not answer holds up the drain, and must not hold up the end.
-        if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
-            tracing::warn!("documents were not snapshotted in time: the log has everything");
+        let orderly = async {
+            stop.await;
+            tracing::info!("stopping: sessions are told to reconnect");
+            // From here on REST writes are refused, and sessions are told to leave.
+            self.draining.store(true, Ordering::Relaxed);
+            // Storage that does not answer holds up the drain, and must not hold up the end.
+            if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
+                tracing::warn!("documents were not snapshotted in time: the log has everything");
+            }
+        };
+        let died = tokio::select! {
+            actor = self.actors.first_death() => Some(actor),
+            () = orderly => None,
+        };
+        if let Some(actor) = died {
+            tracing::error!(actor, "an actor has ended that nothing works without: the server stops");
+            self.draining.store(true, Ordering::Relaxed);
         }
         handle.stop(false).await;
         serving.await.context("the HTTP server failed")??;
@@ -146,12 +161,23 @@ impl Application {
         for thread in &self.actors.threads {
             thread.stop();
         }
-        match closed {
-            Ok(closed) => Ok(closed?),
-            Err(_) => {
-                tracing::warn!("storage was not closed in time: the log has everything");
-                Ok(())
-            }
+        if closed.is_err() {
+            tracing::warn!("storage was not closed in time: the log has everything");
+        }
+        match died {
+            Some(actor) => anyhow::bail!("{actor} has failed; the log has everything that was acknowledged"),
+            None => Ok(closed.unwrap_or(Ok(()))?),
+        }
+    }
+}
+
+impl Actors {
+    /// Resolves with the name of the first of those actors to end that nobody replaces.
+    async fn first_death(&self) -> &'static str {
+        tokio::select! {
+            () = end_of(&self.journal) => "the journal",
+            () = end_of(&self.registry) => "the registry",
+            () = end_of(&self.snapshots) => "the snapshot writer",
         }
     }
 }
@@ -183,7 +209,7 @@ async fn start_actors(
         rebaser: Rebaser::new(store.clone(), cores / 2),
         store: store.clone(),
         journal: journal.clone(),
-        snapshots,
+        snapshots: snapshots.clone(),
         registry: registry.clone(),
         settings,
         clock: Clock::system(),
@@ -193,7 +219,7 @@ async fn start_actors(
     let (clock, limits) = (Clock::system(), settings.limits);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining);
     let threads = threads.into_iter().chain(journal_thread).chain([service_thread]).collect();
-    Ok(Actors { registry, journal, documents, threads })
+    Ok(Actors { registry, journal, snapshots, documents, threads })
 }
 
 /// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.

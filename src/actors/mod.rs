@@ -1,12 +1,15 @@
 //! The actors: they own state and time. Dependencies point one way: `http -> actors -> {ot, storage}`.
 //!
-//! | actor | owns | is spoken to by | on its own thread |
+//! | actor | owns | is spoken to by | thread of its own |
 //! |---|---|---|---|
 //! | [`session::SessionActor`] | one WebSocket: who speaks, rate, what was sent | its client, its document | worker threads |
 //! | [`document::DocumentActor`] | one document: canonical operations, sessions, presence | sessions, journal, service | document threads |
 //! | [`journal::JournalActor`] | the positions in the log, the batch being committed | documents, service, registry | yes |
-//! | [`registry::RegistryActor`] | which documents are in memory, and which failed | service, sessions, documents | yes |
-//! | [`snapshot::SnapshotActor`] | the snapshots that wait to be written | documents | yes |
+//! | [`registry::RegistryActor`] | which documents are in memory, and which failed | service, sessions, documents | shared |
+//! | [`snapshot::SnapshotActor`] | the snapshots that wait to be written | documents | shared |
+//!
+//! Registry and snapshots share one thread. A document that fails is replaced by the registry; when one of the last three
+//! ends, so does the process ([`watch`]).
 //!
 //! [`service::Documents`] is the one door through which `http` comes in.
 
@@ -20,3 +23,4 @@ pub mod registry;
 pub mod service;
 pub mod session;
 pub mod snapshot;
+pub mod watch;

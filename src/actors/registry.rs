@@ -17,6 +17,7 @@ use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydra
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Barrier, Forget};
 use crate::actors::service::stopping;
+use crate::actors::watch::{Watch, while_alive};
 use crate::ids::{ClientId, DocumentId};
 use crate::metrics::METRICS;
 use crate::storage::{SnapshotBodies, StoreError};
@@ -516,5 +517,13 @@ impl Handler<DrainAll> for RegistryActor {
         Box::pin(fut::wrap_future(async move {
             all.await;
         }))
+    }
+}
+
+impl Handler<Watch> for RegistryActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Watch, _: &mut Self::Context) -> Self::Result {
+        while_alive()
     }
 }

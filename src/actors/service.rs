@@ -11,7 +11,7 @@ use crate::actors::clock::Clock;
 use crate::actors::document::operation::{SequencedOp, Submission};
 use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait};
 use crate::actors::error::{ErrorCode, Refusal};
-use crate::actors::journal::{Create, Flush, JournalActor};
+use crate::actors::journal::{CheckHealth, Create, Flush, JournalActor};
 use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor};
 use crate::actors::session::frames::refuse_delta;
 use crate::config::Limits;
@@ -270,10 +270,17 @@ impl Documents {
         Err(Refusal::unavailable("the document does not answer"))
     }
 
-    /// Tells whether storage answers: for `/readyz`.
+    /// Tells whether documents can be opened, read and written: for `/readyz`. The caller sets the bound, since what hangs
+    /// does not answer at all.
     pub async fn ready(&self) -> Result<(), Refusal> {
+        self.registry.send(Peek { docs: Vec::new() }).await.map_err(|_| dead("registry"))?;
+        self.journal.send(CheckHealth).await.map_err(|_| dead("journal"))??;
         Ok(self.store.document_ids(None, 1).await.map(|_| ())?)
     }
+}
+
+fn dead(actor: &str) -> Refusal {
+    Refusal::unavailable(format!("the {actor} has ended"))
 }
 
 /// Tells the registry that a purge has ended when it is dropped.

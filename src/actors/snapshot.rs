@@ -7,6 +7,7 @@ use actix::fut;
 use actix::prelude::*;
 
 use crate::actors::document::{DocumentActor, SnapshotDone};
+use crate::actors::watch::{Watch, while_alive};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::metrics::METRICS;
 use crate::ot::Document;
@@ -99,15 +100,25 @@ impl Handler<SnapshotDue> for SnapshotActor {
     }
 }
 
+impl Handler<Watch> for SnapshotActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Watch, _: &mut Self::Context) -> Self::Result {
+        while_alive()
+    }
+}
+
 /// Writes the bodies, then the rows in one transaction, removes the bodies of documents that went meanwhile, thins, and
 /// then answers: a server that stops waits for the answers, and storage is closed after them.
+///
+/// Each part is a task of its own: one that panics has failed, and the others go on.
 async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<SnapshotDue>) {
     let mut rows = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
     for due in batch {
         let reply = due.reply.clone();
         let (doc, version) = (due.doc.clone(), due.version);
-        match write_body(&bodies, due).await {
+        match apart(write_body(bodies.clone(), due)).await {
             Ok(meta) => {
                 replies.push((reply, meta.version, meta.bytes));
                 rows.push(meta);
@@ -119,26 +130,48 @@ async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<Snaps
             }
         }
     }
-    let recorded = record(&store, &bodies, &rows).await;
-    if recorded {
-        for row in &rows {
-            if let Err(error) = thin(&store, &bodies, row).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(document_id = %row.doc, error, "old snapshots could not be removed");
-            }
+    let recorded = record_all(&store, &bodies, &rows).await;
+    for (row, _) in rows.iter().zip(&recorded).filter(|(_, recorded)| **recorded) {
+        if let Err(error) = apart(thin(store.clone(), bodies.clone(), row.clone())).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(document_id = %row.doc, error, "old snapshots could not be removed");
         }
     }
-    for (reply, version, bytes) in replies {
+    for ((reply, version, bytes), recorded) in replies.into_iter().zip(recorded) {
         METRICS.snapshots.inc();
         METRICS.snapshot_bytes.inc_by(bytes);
         reply.do_send(SnapshotDone { version, bytes: recorded.then_some(bytes) });
     }
 }
 
+/// Runs a part of the work as a task of its own: a panic in it is a failure like any other.
+async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.unwrap_or_else(|panic| Err(StoreError::unavailable(panic)))
+}
+
+/// Records what was written, and tells of each whether storage has it.
+async fn record_all(store: &SharedStore, bodies: &Arc<SnapshotBodies>, rows: &[SnapshotMeta]) -> Vec<bool> {
+    match tokio::spawn(record(store.clone(), bodies.clone(), rows.to_vec())).await {
+        Ok(recorded) => return vec![recorded; rows.len()],
+        Err(error) => tracing::error!(%error, "recording snapshots failed: each is tried by itself"),
+    }
+    let mut recorded = Vec::with_capacity(rows.len());
+    for row in rows {
+        let alone = tokio::spawn(record(store.clone(), bodies.clone(), vec![row.clone()])).await;
+        if let Err(error) = &alone {
+            tracing::error!(document_id = %row.doc, version = row.version, %error, "a snapshot was not recorded");
+        }
+        recorded.push(alone.unwrap_or(false));
+    }
+    recorded
+}
+
 /// Records what was written; false if storage does not. A document may be purged between its body and its row: nobody
 /// would ever find that body again.
-async fn record(store: &SharedStore, bodies: &SnapshotBodies, rows: &[SnapshotMeta]) -> bool {
-    let skipped = match store.record_snapshots(rows).await {
+async fn record(store: SharedStore, bodies: Arc<SnapshotBodies>, rows: Vec<SnapshotMeta>) -> bool {
+    let skipped = match store.record_snapshots(&rows).await {
         Ok(skipped) => skipped,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "snapshots could not be recorded");
@@ -152,7 +185,7 @@ async fn record(store: &SharedStore, bodies: &SnapshotBodies, rows: &[SnapshotMe
     true
 }
 
-async fn write_body(bodies: &Arc<SnapshotBodies>, due: SnapshotDue) -> Result<SnapshotMeta, StoreError> {
+async fn write_body(bodies: Arc<SnapshotBodies>, due: SnapshotDue) -> Result<SnapshotMeta, StoreError> {
     let SnapshotDue { doc, history, version, at, content, .. } = due;
     let mut json = Vec::with_capacity(content.size() as usize + 64);
     content.write_json(&mut json);
@@ -161,7 +194,11 @@ async fn write_body(bodies: &Arc<SnapshotBodies>, due: SnapshotDue) -> Result<Sn
 }
 
 /// Removes snapshots that lie close together in the past, and the row of one that cannot be read.
-async fn thin(store: &SharedStore, bodies: &SnapshotBodies, newest: &SnapshotMeta) -> Result<(), StoreError> {
+async fn thin(
+    store: SharedStore,
+    bodies: Arc<SnapshotBodies>,
+    newest: SnapshotMeta,
+) -> Result<(), StoreError> {
     let kept = match store.snapshots(&newest.doc, newest.version, LOOK_BACK).await {
         Err(StoreError::Corrupt { version, .. }) => {
             // It would be in the way for ever: no reader can use it, and a newer one is there.
@@ -228,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_whose_document_was_purged_meanwhile_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let bodies = SnapshotBodies::local(folder.path()).unwrap();
+        let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
         let noise: Vec<u8> =
             (0..40_000_u64).map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) as u8).collect();
         let snapshot = NewSnapshot {
@@ -243,7 +280,7 @@ mod tests {
         assert!(written.inline.is_none() && bodies.read(&written).await.is_ok());
 
         let store: SharedStore = Arc::new(crate::storage::MemoryStore::new());
-        assert!(record(&store, &bodies, std::slice::from_ref(&written)).await);
+        assert!(record(store, bodies.clone(), vec![written.clone()]).await);
         assert!(bodies.read(&written).await.is_err());
     }
 

@@ -11,23 +11,23 @@ use crate::actors::service::stopping;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 
-/// How long storage may take to answer. Probes of orchestrators give up after a second or a few.
-const STORAGE_ANSWERS_WITHIN: Duration = Duration::from_millis(800);
+/// How long everything that is asked may take. Probes of orchestrators give up after a second or a few.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(800);
 
 /// `GET /healthz`: the process answers. Restarting it would not help against anything that this does not tell.
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: the server takes new sessions, and storage answers.
+/// `GET /readyz`: the server takes new sessions, edits are committed, and storage answers.
 pub async fn ready(state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     if state.draining.load(Ordering::Relaxed) {
         return Err(stopping().into());
     }
-    match tokio::time::timeout(STORAGE_ANSWERS_WITHIN, state.documents.ready()).await {
+    match tokio::time::timeout(ANSWERS_WITHIN, state.documents.ready()).await {
         Ok(Ok(())) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
         Ok(Err(refusal)) => Err(refusal.into()),
-        Err(_) => Err(Refusal::unavailable("storage does not answer").into()),
+        Err(_) => Err(Refusal::unavailable("journal or storage do not answer").into()),
     }
 }
 

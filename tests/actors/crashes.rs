@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use quire::actors::document::Probe;
 use quire::config::DocumentSettings;
 use quire::ot::{Insert, Op};
+use quire::storage::DocumentStore;
 use serde_json::json;
 
 use super::faulty::Fault;
@@ -115,9 +116,11 @@ async fn while_a_commit_is_in_doubt_edits_are_put_off_and_reading_goes_on() {
     assert_eq!(server.text("d").await, "x", "reading goes on");
     assert_eq!(server.join("d").await.version, 1);
     assert_eq!(server.try_document("new", "x").await, 503);
+    assert_eq!(server.request("GET", "/readyz", None).await.status, 503);
     server.store.stuck.store(false, Ordering::SeqCst);
     let ops = ann.expect("ops").await;
     assert_eq!(ops["ops"][0]["seq"], 1, "the one in doubt was there");
+    assert_eq!(server.request("GET", "/readyz", None).await.status, 200);
     bob.expect("ops").await;
     bob.write(1, "b").await;
     eve.write(1, "b").await;
@@ -202,4 +205,30 @@ async fn a_document_goes_on_while_an_old_operation_is_transformed() {
     bob.write(2, "c").await;
     assert_eq!(server.text("d").await, "caaaaaaaaaxb");
     server.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_journal_that_panics_ends_the_server_with_an_error() {
+    let mut server = Server::start().await;
+    server.document("d", "x").await;
+    let mut ann = server.join("d").await;
+    server.store.fail_next(Fault::Panic);
+    ann.insert(1, "a").await;
+    let error = server.ended().await.unwrap_err();
+    assert!(error.to_string().contains("journal"), "{error}");
+}
+
+#[actix_rt::test]
+async fn a_snapshot_that_makes_its_writer_panic_is_the_only_one_that_fails() {
+    let mut server = Server::start().await;
+    server.document("cursed", "x").await;
+    server.document("fine", "x").await;
+    // In memory, and in no snapshot.
+    assert_eq!((server.text("cursed").await, server.text("fine").await), ("x".into(), "x".into()));
+    *server.store.cursed_row.lock() = Some("cursed".parse().unwrap());
+    server.begin_stop();
+    server.ended().await.unwrap();
+    let snapshot =
+        async |id: &str| server.store.document(&id.parse().unwrap()).await.unwrap().snapshot_version;
+    assert_eq!((snapshot("cursed").await, snapshot("fine").await), (0, 1));
 }

@@ -20,6 +20,8 @@ use super::harness::PATIENCE;
 pub enum Fault {
     /// Nothing is written, and that is certain.
     Refused,
+    /// It panics.
+    Panic,
     /// Written, and reported as unknown.
     UnknownCommitted,
     /// Not written, and reported as unknown.
@@ -56,6 +58,8 @@ pub struct FaultyStore {
     pub damaged: AtomicBool,
     /// A document whose snapshots make the reader panic.
     pub cursed: Mutex<Option<DocumentId>>,
+    /// A document whose snapshots make the writer panic.
+    pub cursed_row: Mutex<Option<DocumentId>>,
 }
 
 impl FaultyStore {
@@ -79,6 +83,7 @@ impl FaultyStore {
             raises: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
             cursed: Mutex::default(),
+            cursed_row: Mutex::default(),
         })
     }
 
@@ -174,6 +179,7 @@ impl OpLog for FaultyStore {
         let fault = self.faults.lock().pop_front();
         match fault {
             None => self.inner.append(batch).await,
+            Some(Fault::Panic) => panic!("the commit fails, as the test asked"),
             Some(Fault::Refused) => Err(AppendError::Refused(broken())),
             Some(Fault::UnknownLost) => Err(AppendError::Unknown(broken())),
             Some(Fault::UnknownCommitted) => {
@@ -272,6 +278,8 @@ impl SnapshotIndex for FaultyStore {
         if let Some(gate) = gate {
             gate.acquire().await.map_err(|_| broken())?.forget();
         }
+        let cursed = self.cursed_row.lock().clone();
+        assert!(!snapshots.iter().any(|row| Some(&row.doc) == cursed.as_ref()), "as the test asked");
         self.inner.record_snapshots(snapshots).await
     }
 

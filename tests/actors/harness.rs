@@ -93,8 +93,8 @@ impl Server {
         let asked = tokio::task::spawn_blocking(move || {
             let mut answer = agent.run(request).expect("an answer");
             let retry_after = answer.headers().get("retry-after").map(|v| v.to_str().unwrap().to_owned());
-            let text = answer.body_mut().read_to_string().unwrap();
-            Answer { status: answer.status().as_u16(), retry_after, text }
+            let body = answer.body_mut().read_to_string().unwrap();
+            Answer { status: answer.status().as_u16(), retry_after, body }
         });
         async move { asked.await.unwrap() }
     }
@@ -153,9 +153,13 @@ impl Server {
     /// Stops it gracefully.
     pub async fn stop(mut self) {
         self.begin_stop();
-        if let Some(stopped) = self.stopped.take() {
-            tokio::time::timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap().unwrap();
-        }
+        self.ended().await.unwrap();
+    }
+
+    /// Waits until it has ended; what it says is what the process would exit with.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        let stopped = self.stopped.take().expect("it has not ended before");
+        tokio::time::timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap()
     }
 }
 
@@ -164,7 +168,7 @@ impl Server {
 pub struct Answer {
     pub status: u16,
     pub retry_after: Option<String>,
-    pub text: String,
+    pub body: String,
 }
 
 #[derive(Debug)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix::prelude::*;
 use quire::actors::document::{AppendRefused, Report, Reported};
-use quire::actors::journal::{Append, Barrier, Create, Flush, JournalActor};
+use quire::actors::journal::{Append, Barrier, CheckHealth, Create, Flush, JournalActor};
 use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
 use quire::storage::{DocumentStore, LoggedOp, NewDocument, OpLog, OwnershipStore};
 use tokio::sync::mpsc;
@@ -262,4 +263,22 @@ async fn storage_that_does_not_come_back_is_a_doubt_too() {
     assert_eq!(answers.recv().await, Some(Report::InDoubt));
     gate.add_permits(10);
     assert!(matches!(answer(&mut answers).await, (0, Some(AppendRefused::Unavailable(_)))));
+}
+
+#[actix_rt::test]
+async fn a_commit_that_hangs_is_no_good_health() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    assert!(fixture.journal.send(CheckHealth).await.unwrap().is_ok());
+    let before = fixture.store.appends.load(Ordering::SeqCst);
+    let gate = fixture.store.hold_appends();
+    let mut answers = fixture.append(&doc, 1, vec![op(1)]);
+    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) > before).await;
+    assert!(fixture.journal.send(CheckHealth).await.unwrap().is_ok(), "a commit may take its time");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert!(fixture.journal.send(CheckHealth).await.unwrap().is_err());
+    gate.add_permits(1);
+    assert_eq!(answer(&mut answers).await, (1, None));
+    assert!(fixture.journal.send(CheckHealth).await.unwrap().is_ok());
 }

@@ -13,11 +13,13 @@ use std::time::Duration;
 use actix::fut;
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use self::batch::{Batch, Outcome};
 use crate::actors::document::state::IN_DOUBT;
 use crate::actors::document::{AppendRefused, Report, Reported};
 use crate::actors::error::Refusal;
+use crate::actors::watch::{Watch, while_alive};
 use crate::ids::{DocumentId, Epoch, SHARDS};
 use crate::metrics::METRICS;
 use crate::storage::{LoggedOp, NewDocument, SharedStore, StoreError};
@@ -35,6 +37,9 @@ const BATCH_BYTES: usize = 8 << 20;
 /// same for one as for many, and most of what it costs is not the disk's time but the server's.
 const LARGE_BATCH: f64 = 4.0;
 const GATHER: Duration = Duration::from_millis(2);
+
+/// A commit that takes so long hangs, for those who ask whether the server is well.
+const HANGS_AFTER: Duration = Duration::from_secs(2);
 
 /// Operations of one document, to be made durable.
 ///
@@ -81,6 +86,11 @@ pub struct Forget {
 #[rtype(result = "()")]
 pub struct Flush;
 
+/// Somebody wants to know whether edits get through: refused while they do not. Sent by the service, for `/readyz`.
+#[derive(Message)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct CheckHealth;
+
 /// The outcome of a commit is not known, and storage does not tell. Sent by the journal's own commit.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -120,6 +130,8 @@ pub struct JournalActor {
     queued: u64,
     /// The documents of the batch that is being committed.
     committing: Option<Vec<DocumentId>>,
+    /// When the last commit began.
+    began: Instant,
     /// Counts the commits, so that one which is over is not taken for the current one.
     commits: u64,
     /// Nobody knows what became of the current commit: until that is known, nothing is taken.
@@ -154,6 +166,7 @@ impl JournalActor {
             queue: VecDeque::new(),
             queued: 0,
             committing: None,
+            began: Instant::now(),
             commits: 0,
             in_doubt: false,
             gathering: false,
@@ -200,6 +213,7 @@ impl JournalActor {
             return;
         };
         self.committing = Some(batch.entries.iter().map(|entry| entry.doc.clone()).collect());
+        self.began = Instant::now();
         self.commits += 1;
         let operations = batch.operations() as f64;
         self.usual_batch += (operations - self.usual_batch) / 8.0;
@@ -404,5 +418,27 @@ impl Handler<Flush> for JournalActor {
         Box::pin(async move {
             let _ = waiting.await;
         })
+    }
+}
+
+impl Handler<CheckHealth> for JournalActor {
+    type Result = Result<(), Refusal>;
+
+    fn handle(&mut self, _: CheckHealth, _: &mut Self::Context) -> Self::Result {
+        if self.in_doubt {
+            return Err(Refusal::unavailable(IN_DOUBT));
+        }
+        if self.committing.is_some() && self.began.elapsed() > HANGS_AFTER {
+            return Err(Refusal::unavailable("a commit does not come to its end"));
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Watch> for JournalActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Watch, _: &mut Self::Context) -> Self::Result {
+        while_alive()
     }
 }
