@@ -23,8 +23,12 @@ use crate::config::{DocumentSettings, ServeOptions};
 use crate::http;
 use crate::storage::{Opened, SharedStore, SnapshotBodies};
 
-/// How long documents may take to commit and snapshot at a stop, of the 10 s that an orchestrator gives at least …
+/// How long sessions, documents and journal may take together at a stop, of the 10 s that an orchestrator gives at
+/// least …
 const DRAIN_WITHIN: Duration = Duration::from_secs(6);
+
+/// … of which the documents, to commit and to be snapshotted …
+const SNAPSHOTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// … and storage to close. What neither has done in time, the next start has to do.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -139,7 +143,7 @@ impl Application {
             self.draining.store(true, Ordering::Relaxed);
             // Storage that does not answer holds up the drain, and must not hold up the end.
             if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
-                tracing::warn!("documents were not snapshotted in time: the log has everything");
+                tracing::warn!("not everything was committed in time: nothing of that was acknowledged");
             }
         };
         let died = tokio::select! {
@@ -226,7 +230,10 @@ async fn start_actors(
 async fn drain(actors: &Actors) {
     tokio::time::sleep(SESSIONS_LEAVE_WITHIN).await;
     // A closed mailbox means that there is nothing left to wait for.
-    let _ = actors.registry.send(DrainAll).await;
+    let missing = actors.registry.send(DrainAll { within: SNAPSHOTS_WITHIN }).await.unwrap_or(0);
+    if missing > 0 {
+        tracing::warn!(documents = missing, "not all documents were snapshotted: the log has everything");
+    }
     let _ = actors.journal.send(Flush).await;
 }
 

@@ -6,11 +6,13 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use actix::{Arbiter, ArbiterHandle, fut};
+use actix::{Arbiter, ArbiterHandle};
+use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
 
 use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydrate};
@@ -38,6 +40,9 @@ const MAX_SUSPECTS: usize = 16;
 /// Documents that are read at a time. Thousands at once (everybody comes back after a restart) would take the memory of
 /// thousands of reads and be no sooner done.
 const LOADS: usize = 64;
+
+/// Documents that are asked to drain at a time: more than snapshots can wait, so that their writer never runs out of them.
+const DRAINS: usize = 8_192;
 
 /// Requests that may wait for the registry.
 const MAILBOX: usize = 65_536;
@@ -105,10 +110,13 @@ pub struct PurgeEnded {
     pub doc: DocumentId,
 }
 
-/// The server stops: nobody is given a document any more, and the answer comes when all are durable and snapshotted.
+/// The server stops: nobody is given a document any more, and the answer comes when all are durable and in a snapshot, or
+/// when the time is over: how many of them are not.
 #[derive(Message)]
-#[rtype(result = "()")]
-pub struct DrainAll;
+#[rtype(result = "usize")]
+pub struct DrainAll {
+    pub within: Duration,
+}
 
 type Answer = Result<Addr<DocumentActor>, Refusal>;
 
@@ -505,18 +513,33 @@ impl Handler<PurgeEnded> for RegistryActor {
 }
 
 impl Handler<DrainAll> for RegistryActor {
-    type Result = ResponseActFuture<Self, ()>;
+    type Result = ResponseFuture<usize>;
 
-    fn handle(&mut self, _: DrainAll, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, drain: DrainAll, _: &mut Self::Context) -> Self::Result {
         self.draining = true;
-        let live = self.slots.values().filter_map(|slot| match slot {
-            Slot::Live { address, .. } => Some(address.send(Drain)),
-            _ => None,
+        let mut live = Vec::new();
+        self.slots.retain(|_, slot| {
+            match slot {
+                Slot::Live { address, .. } => live.push(address.clone()),
+                // What is being read is stopped when it is there; nothing has been done with it.
+                Slot::Opening { waiting, .. } => waiting.drain(..).for_each(|waiter| {
+                    let _ = waiter.send(Err(stopping()));
+                }),
+                Slot::Quarantined { .. } => {}
+            }
+            matches!(slot, Slot::Live { .. })
         });
-        let all = futures_util::future::join_all(live);
-        Box::pin(fut::wrap_future(async move {
-            all.await;
-        }))
+        let mut missing = live.len();
+        Box::pin(async move {
+            let asked = stream::iter(live).map(|document| document.send(Drain)).buffer_unordered(DRAINS);
+            let counted = asked.for_each(|complete| {
+                missing -= usize::from(complete.unwrap_or(false));
+                ready(())
+            });
+            // Whether the time was enough is told by what is missing.
+            let _ = tokio::time::timeout(drain.within, counted).await;
+            missing
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::fut;
 use actix::prelude::*;
 
-use crate::actors::document::{DocumentActor, SnapshotDone};
+use crate::actors::document::{DocumentActor, SnapshotDone, SnapshotOutcome};
 use crate::actors::watch::{Watch, while_alive};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::metrics::METRICS;
@@ -85,7 +85,7 @@ impl Handler<SnapshotDue> for SnapshotActor {
 
     fn handle(&mut self, due: SnapshotDue, ctx: &mut Self::Context) {
         if self.queue.len() >= QUEUE {
-            due.reply.do_send(SnapshotDone { version: due.version, bytes: None });
+            due.reply.do_send(SnapshotDone { version: due.version, outcome: SnapshotOutcome::Refused });
             return;
         }
         self.queue.push(due);
@@ -126,7 +126,7 @@ async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<Snaps
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(document_id = %doc, version, error, "a snapshot could not be written");
-                reply.do_send(SnapshotDone { version, bytes: None });
+                reply.do_send(SnapshotDone { version, outcome: SnapshotOutcome::Failed });
             }
         }
     }
@@ -140,7 +140,8 @@ async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<Snaps
     for ((reply, version, bytes), recorded) in replies.into_iter().zip(recorded) {
         METRICS.snapshots.inc();
         METRICS.snapshot_bytes.inc_by(bytes);
-        reply.do_send(SnapshotDone { version, bytes: recorded.then_some(bytes) });
+        let outcome = if recorded { SnapshotOutcome::Written { bytes } } else { SnapshotOutcome::Failed };
+        reply.do_send(SnapshotDone { version, outcome });
     }
 }
 

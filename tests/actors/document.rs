@@ -1,67 +1,42 @@
 //! One document's actor by itself, on the test's own thread: what is sent without waiting in between lies in its mailbox
 //! together.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use actix::Arbiter;
 use actix::prelude::*;
-use quire::actors::clock::Clock;
 use quire::actors::document::operation::Submission;
 use quire::actors::document::{
-    AppendRefused, Birth, DocumentActor, Report, Reported, Shared, SubmitAndWait, rehydrate,
+    AppendRefused, Birth, DocumentActor, Report, Reported, SubmitAndWait, rehydrate,
 };
 use quire::actors::error::Refusal;
-use quire::actors::journal::{Create, JournalActor};
-use quire::actors::rebase::Rebaser;
-use quire::actors::registry::RegistryActor;
-use quire::actors::snapshot::SnapshotActor;
 use quire::config::DocumentSettings;
-use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use quire::ids::{ClientId, DocumentId, UserId, Version};
 use quire::ot::{Attributes, Delta};
-use quire::storage::{NewDocument, OwnershipStore, SnapshotBodies};
 
-use super::faulty::FaultyStore;
-use super::harness::{PATIENCE, memory};
+use super::harness::{Actors, PATIENCE};
 
 const INCARNATION: u64 = 1;
 
 struct Fixture {
-    store: Arc<FaultyStore>,
+    actors: Actors,
     document: Addr<DocumentActor>,
     client: ClientId,
-    _bodies: tempfile::TempDir,
 }
 
 impl Fixture {
     async fn new() -> Self {
-        let store = FaultyStore::over(memory());
-        let folder = tempfile::tempdir().unwrap();
-        let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
-        let epochs = store.claim_all("node").await.unwrap();
-        let journal = JournalActor::new(store.clone(), "node".into(), epochs).await.unwrap().start();
+        Self::with(DocumentSettings::default()).await
+    }
+
+    async fn with(settings: DocumentSettings) -> Self {
+        let actors = Actors::start(settings).await;
         let doc: DocumentId = "d".parse().unwrap();
-        let new = NewDocument {
-            history: HistoryId::generate(),
-            title: String::new(),
-            owner: UserId::guest_rest(),
-            created_at: 1,
-        };
-        journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap().unwrap();
-        let shared = Arc::new(Shared {
-            store: store.clone(),
-            journal,
-            snapshots: SnapshotActor::new(store.clone(), bodies.clone()).start(),
-            registry: RegistryActor::new(bodies.clone(), &[] as &[Arbiter]).start(),
-            rebaser: Rebaser::new(store.clone(), 1),
-            settings: DocumentSettings::default(),
-            clock: Clock::system(),
-            probe: None,
-        });
-        let state = rehydrate::read(store.clone(), bodies, doc, Vec::new()).await.unwrap();
-        let document = DocumentActor::begin(Birth { incarnation: INCARNATION, state }, shared);
-        Self { store, document, client: ClientId::generate(), _bodies: folder }
+        actors.create(&doc, None).await;
+        let read = rehydrate::read(actors.store.clone(), actors.bodies.clone(), doc, Vec::new());
+        let birth = Birth { incarnation: INCARNATION, state: read.await.unwrap() };
+        let document = DocumentActor::begin(birth, actors.shared.clone());
+        Self { actors, document, client: ClientId::generate() }
     }
 
     /// Sends an operation as REST would; the answer comes with the returned future.
@@ -98,10 +73,10 @@ async fn a_late_resend_is_told_apart_when_the_commit_after_it_is_refused_just_th
     let fixture = Fixture::new().await;
     assert_eq!(fixture.submit(3, 0).await, Ok(1));
     assert_eq!(fixture.submit(5, 1).await, Ok(2));
-    let before = fixture.store.appends.load(Ordering::SeqCst);
-    let _held = fixture.store.hold_appends();
+    let before = fixture.actors.store.appends.load(Ordering::SeqCst);
+    let _held = fixture.actors.store.hold_appends();
     let under_way = fixture.submit(6, 2);
-    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) > before).await;
+    fixture.actors.store.until(|store| store.appends.load(Ordering::SeqCst) > before).await;
     // One behind the other: the refusal makes the document forget a client of whom nothing is under way any more.
     let resent = fixture.submit(3, 0);
     let refused = Some(AppendRefused::Unavailable("said by the test".into()));

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::prelude::*;
 use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
-use quire::actors::document::Probe;
+use quire::actors::clock::Clock;
+use quire::actors::document::{Probe, Shared};
+use quire::actors::journal::{Create, JournalActor};
+use quire::actors::rebase::Rebaser;
+use quire::actors::registry::{Equip, RegistryActor};
+use quire::actors::snapshot::SnapshotActor;
 use quire::app::{Application, Parts};
 use quire::config::{DocumentSettings, ServeOptions};
-use quire::storage::{SharedStore, SnapshotBodies};
+use quire::ids::{DocumentId, HistoryId, UserId};
+use quire::storage::{LoggedOp, NewDocument, OwnershipStore, SharedStore, SnapshotBodies};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -25,6 +32,47 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// An empty store.
 pub fn memory() -> SharedStore {
     Arc::new(quire::storage::MemoryStore::default())
+}
+
+/// The actors behind a document, without HTTP: on the test's own thread, but for the documents that the registry opens.
+pub struct Actors {
+    pub store: Arc<FaultyStore>,
+    pub bodies: Arc<SnapshotBodies>,
+    pub shared: Arc<Shared>,
+    _folder: tempfile::TempDir,
+}
+
+impl Actors {
+    pub async fn start(settings: DocumentSettings) -> Self {
+        let store = FaultyStore::over(memory());
+        let folder = tempfile::tempdir().unwrap();
+        let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
+        let epochs = store.claim_all("node").await.unwrap();
+        let journal = JournalActor::new(store.clone(), "node".into(), epochs).await.unwrap();
+        let shared = Arc::new(Shared {
+            store: store.clone(),
+            journal: journal.start(),
+            snapshots: SnapshotActor::new(store.clone(), bodies.clone()).start(),
+            registry: RegistryActor::new(bodies.clone(), &[Arbiter::new()]).start(),
+            rebaser: Rebaser::new(store.clone(), 1),
+            settings,
+            clock: Clock::system(),
+            probe: None,
+        });
+        shared.registry.send(Equip(shared.clone())).await.unwrap();
+        Self { store, bodies, shared, _folder: folder }
+    }
+
+    /// Makes a document, with its first operation if there is one.
+    pub async fn create(&self, doc: &DocumentId, first: Option<LoggedOp>) {
+        let new = NewDocument {
+            history: HistoryId::generate(),
+            title: String::new(),
+            owner: UserId::guest_rest(),
+            created_at: 1,
+        };
+        self.shared.journal.send(Create { doc: doc.clone(), new, first }).await.unwrap().unwrap();
+    }
 }
 
 #[derive(Parser)]

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod document;
+mod draining;
 mod faulty;
 mod harness;
 mod journal;

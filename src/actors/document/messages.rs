@@ -150,9 +150,9 @@ pub struct RowChanged {
     pub deleted: bool,
 }
 
-/// The server stops: commit, snapshot, and answer when both are done.
+/// The server stops: commit, snapshot, and answer when both are done; `false` when storage does not take the snapshot.
 #[derive(Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub struct Drain;
 
 /// The document is about to be purged: its sessions end with 4404, and the actor stops without a snapshot.
@@ -194,8 +194,20 @@ pub enum AppendRefused {
 #[rtype(result = "()")]
 pub struct SnapshotDone {
     pub version: Version,
-    /// Stored bytes, or `None` when it was not written.
-    pub bytes: Option<u64>,
+    pub outcome: SnapshotOutcome,
+}
+
+/// See [`SnapshotDone`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotOutcome {
+    Written {
+        /// As it is stored.
+        bytes: u64,
+    },
+    /// Storage did not take it.
+    Failed,
+    /// Too many wait already: it was not tried.
+    Refused,
 }
 
 /// What the registry starts an actor with.

@@ -58,6 +58,9 @@ const IDLE_CHECK: Duration = Duration::from_secs(5);
 /// Messages that may wait for one document; beyond it sessions answer `unavailable` themselves.
 const MAILBOX: usize = 4_096;
 
+/// How long a document that drains waits before it asks again for a snapshot that found the queue full.
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
+
 /// Departures that are kept for a session that is behind; after more it is cut, and is told everything when it is back.
 const MOST_GONE: usize = 256;
 
@@ -124,7 +127,7 @@ pub struct DocumentActor {
     snapshot: Snapshotting,
     last_used: Instant,
     /// Answered when everything is durable and in a snapshot.
-    draining: Vec<oneshot::Sender<()>>,
+    draining: Vec<oneshot::Sender<bool>>,
     /// When `updated_at` was last written.
     touched: Millis,
     /// The version of the last snapshot that was written.
@@ -304,13 +307,23 @@ impl DocumentActor {
         }
         if self.state.snapshot_version() < self.state.version() {
             self.begin_snapshot(ctx);
-            if self.snapshot != Snapshotting::Idle {
-                return;
+            if self.snapshot == Snapshotting::Idle {
+                self.drain_again(ctx);
             }
+            return;
         }
+        self.answer_drain(true);
+    }
+
+    /// Asks for the last snapshot once more after a pause: thousands of documents do so at once when the server stops.
+    fn drain_again(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(DRAIN_PAUSE, Self::finish_drain);
+    }
+
+    fn answer_drain(&mut self, complete: bool) {
         for waiter in self.draining.drain(..) {
             // Whoever asked may have given up by now.
-            let _ = waiter.send(());
+            let _ = waiter.send(complete);
         }
     }
 
@@ -442,35 +455,34 @@ impl Handler<SnapshotDone> for DocumentActor {
 
     fn handle(&mut self, done: SnapshotDone, ctx: &mut Self::Context) {
         if let Snapshotting::Writing { previous } = self.snapshot {
-            match done.bytes {
-                Some(bytes) => {
-                    self.state.snapshot_written(bytes);
-                    self.snapshotted = done.version;
-                    self.report_lag();
-                }
-                None => self.state.snapshot_failed(previous),
+            if let SnapshotOutcome::Written { bytes } = done.outcome {
+                self.state.snapshot_written(bytes);
+                self.snapshotted = done.version;
+                self.report_lag();
+            } else {
+                self.state.snapshot_failed(previous);
             }
         }
         self.snapshot = Snapshotting::Idle;
-        if done.bytes.is_some() {
-            self.finish_drain(ctx);
-        } else {
-            // Storage did not take it: whoever waits for the drain waits no longer, the log has everything.
-            self.draining.clear();
+        match done.outcome {
+            SnapshotOutcome::Written { .. } => self.finish_drain(ctx),
+            // Whoever waits for the drain waits no longer, the log has everything.
+            SnapshotOutcome::Failed => self.answer_drain(false),
+            SnapshotOutcome::Refused if self.draining.is_empty() => {}
+            SnapshotOutcome::Refused => self.drain_again(ctx),
         }
     }
 }
 
 impl Handler<Drain> for DocumentActor {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
         let (done, waited) = oneshot::channel();
         self.draining.push(done);
         self.finish_drain(ctx);
-        Box::pin(async move {
-            let _ = waited.await;
-        })
+        // An answer that was dropped: the actor has failed.
+        Box::pin(async move { waited.await.unwrap_or(false) })
     }
 }
 
