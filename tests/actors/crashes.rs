@@ -64,6 +64,22 @@ async fn an_operation_that_makes_it_panic_twice_is_refused() {
 }
 
 #[actix_rt::test]
+async fn storage_that_cannot_be_read_for_a_moment_makes_the_pause_longer_and_ends_no_session() {
+    let server = Server::with(DocumentSettings::default(), Some(explodes(1))).await;
+    server.document("hit", "x").await;
+    let (mut ann, mut bob) = (server.join("hit").await, server.join("hit").await);
+    server.store.unreadable.store(2, Ordering::SeqCst);
+    ann.insert(1, "boom").await;
+    let error = ann.expect("error").await;
+    assert_eq!((error["code"].as_str(), error["fatal"].as_bool()), (Some("internal"), Some(false)));
+    assert_eq!(server.store.unreadable.load(Ordering::SeqCst), 0);
+    ann.write(1, "boom").await;
+    bob.expect("ops").await;
+    assert_eq!(server.text("hit").await, "boomx");
+    server.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_refused_commit_goes_back_without_dropping_the_sessions() {
     let server = Server::start().await;
     server.document("d", "x").await;

@@ -56,6 +56,8 @@ pub struct FaultyStore {
     pub stuck: AtomicBool,
     /// The log and its clients cannot be read.
     pub damaged: AtomicBool,
+    /// So many of the next documents to be read cannot be.
+    pub unreadable: AtomicUsize,
     /// A document whose snapshots make the reader panic.
     pub cursed: Mutex<Option<DocumentId>>,
     /// A document whose snapshots make the writer panic.
@@ -82,6 +84,7 @@ impl FaultyStore {
             asks: AtomicUsize::new(0),
             raises: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
+            unreadable: AtomicUsize::new(0),
             cursed: Mutex::default(),
             cursed_row: Mutex::default(),
         })
@@ -290,6 +293,10 @@ impl SnapshotIndex for FaultyStore {
         limit: usize,
     ) -> Result<Vec<SnapshotMeta>, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.unreadable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(broken());
+        }
         assert!(self.cursed.lock().as_ref() != Some(doc), "reading this document fails, as the test asked");
         self.inner.snapshots(doc, upto, limit).await
     }

@@ -21,9 +21,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Every so many ticks a ping goes out: 5 s (protocol section 4).
 const PING_EVERY: u64 = 5;
 
-/// A peer silent for so many ms is dropped: 15 s (protocol section 4).
-const SILENCE: u64 = 15_000;
-
 /// A session without `hello` is dropped after so many ms.
 const HELLO_WITHIN: u64 = 10_000;
 
@@ -107,9 +104,9 @@ impl Watched {
         if std::mem::replace(&mut self.welcome_left, left) != left {
             self.link.hear();
         }
-        if self.link.silent_for() > SILENCE {
+        if self.link.is_silent() {
             self.drop_peer("silent");
-        } else if self.link.outbox.is_fresh() && now - self.since > HELLO_WITHIN {
+        } else if self.link.outbox.is_fresh() && !self.link.waits() && now - self.since > HELLO_WITHIN {
             METRICS.dropped.with_label_values(&["no_hello"]).inc();
             session.do_send(NoHello);
         } else if let Some(ping) = ping

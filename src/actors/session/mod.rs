@@ -169,7 +169,7 @@ pub struct SessionActor {
 type Ctx = WebsocketContext<SessionActor>;
 
 /// Times that a session looks for its lost document, the pause before the second being [`FIRST_PAUSE`], then doubled:
-/// 6 s in all.
+/// 6 s in all, and what the registry takes.
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -289,6 +289,7 @@ impl SessionActor {
         };
         let again = matches!(join.resume, Resume::Reattach { .. });
         let resume = (!again).then(|| join.resume.clone());
+        self.link.begin_wait();
         let asked = fut::wrap_future::<_, Self>(self.document.send(join));
         ctx.wait(asked.map(move |answer, actor, ctx| match answer {
             Ok(Ok(joined)) if again => actor.attached_again(&joined),
@@ -312,6 +313,7 @@ impl SessionActor {
 
     fn welcome(&mut self, joined: Joined, ctx: &mut Ctx) {
         let Some(identity) = &self.identity else { return };
+        self.link.end_wait();
         self.stage = Stage::Joined;
         self.role = joined.role;
         METRICS.sessions.inc();
@@ -352,6 +354,7 @@ impl SessionActor {
     }
 
     fn attached_again(&mut self, joined: &Joined) {
+        self.link.end_wait();
         self.stage = Stage::Joined;
         self.attempts = 0;
         self.take_role(joined.role);
@@ -372,9 +375,10 @@ impl SessionActor {
         }
     }
 
-    /// Looks for the document again after a pause, a few times: then the client is to come back later, since nothing is
-    /// heard of a session that waits.
+    /// Looks for the document again after a pause, a few times: then the client is to come back later.
     fn try_again(&mut self, ctx: &mut Ctx) {
+        // Between the attempts its peer is heard.
+        self.link.end_wait();
         self.attempts += 1;
         if self.attempts > ATTEMPTS {
             return self.end_with_reconnect(ReconnectReason::Lagging, close::TRY_LATER, people::pause_ms());
@@ -386,6 +390,7 @@ impl SessionActor {
     /// Asks the registry for the document and joins it: as `resume` says, or where the session was.
     fn find_document(&mut self, resume: Option<Resume>, ctx: &mut Ctx) {
         let open = Open { doc: self.doc.clone() };
+        self.link.begin_wait();
         let asked = fut::wrap_future::<_, Self>(self.setting.registry.send(open));
         ctx.wait(asked.map(move |answer, actor, ctx| {
             let why = match answer {
@@ -400,6 +405,10 @@ impl SessionActor {
                 Ok(Err(why)) => why,
                 Err(error) => Refusal::unavailable(error.to_string()),
             };
+            if why.code == ErrorCode::Unavailable && actor.stage == Stage::Detached {
+                // Storage that cannot be read just now is a pause, too, for one that was there already.
+                return actor.try_again(ctx);
+            }
             actor.refuse_hello(&why);
         }));
     }
