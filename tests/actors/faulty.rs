@@ -42,6 +42,8 @@ pub struct FaultyStore {
     pub appends: AtomicUsize,
     /// Questions about a client.
     pub asks: AtomicUsize,
+    /// How many entries each append had.
+    pub batches: Mutex<Vec<usize>>,
     pub raises: AtomicUsize,
     pub loads: AtomicUsize,
     /// Raises wait for a permit while it is closed to them.
@@ -82,6 +84,7 @@ impl FaultyStore {
             reads: AtomicUsize::new(0),
             appends: AtomicUsize::new(0),
             asks: AtomicUsize::new(0),
+            batches: Mutex::default(),
             raises: AtomicUsize::new(0),
             loads: AtomicUsize::new(0),
             unreadable: AtomicUsize::new(0),
@@ -175,6 +178,7 @@ impl FaultyStore {
 impl OpLog for FaultyStore {
     async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError> {
         self.appends.fetch_add(1, Ordering::SeqCst);
+        self.batches.lock().push(batch.len());
         let gate = self.gate.lock().clone();
         if let Some(gate) = gate {
             gate.acquire().await.expect("the gate is never closed").forget();

@@ -10,6 +10,7 @@ use quire::actors::journal::{Append, Barrier, CheckHealth, Create, Flush, Journa
 use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
 use quire::storage::{DocumentStore, LoggedOp, NewDocument, OpLog, OwnershipStore};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::faulty::{Fault, FaultyStore};
 use super::harness::{PATIENCE, memory};
@@ -281,4 +282,34 @@ async fn a_commit_that_hangs_is_no_good_health() {
     gate.add_permits(1);
     assert_eq!(answer(&mut answers).await, (1, None));
     assert!(fixture.journal.send(CheckHealth).await.unwrap().is_ok());
+}
+
+/// On a clock that stands still while anything can be done: it moves only when everybody waits for a time.
+#[actix_rt::test]
+async fn a_single_edit_is_committed_at_once_also_after_a_burst() {
+    let fixture = Fixture::new().await;
+    let mut docs = Vec::new();
+    for n in 0..40 {
+        docs.push(fixture.document(&format!("d{n}")).await);
+    }
+    tokio::time::pause();
+    let began = Instant::now();
+    let mut alone = fixture.append(&docs[0], 1, vec![op(1)]);
+    assert_eq!(answer(&mut alone).await, (1, None));
+    assert_eq!((began.elapsed(), fixture.store.batches.lock().last()), (Duration::ZERO, Some(&1)));
+    // Bursts, until batches are large as a rule and the journal waits for more of them.
+    for version in 2..10 {
+        let ops = |doc| if doc == &docs[0] { vec![op(version)] } else { vec![op(version - 1)] };
+        let mut burst: Vec<_> = docs.iter().map(|doc| fixture.append(doc, 1, ops(doc))).collect();
+        for answers in &mut burst {
+            assert_eq!(answer(answers).await, (1, None));
+        }
+    }
+    assert!(began.elapsed() > Duration::ZERO, "under load it gathers");
+    assert!(fixture.store.batches.lock().contains(&40));
+    tokio::time::advance(Duration::from_millis(20)).await;
+    let began = Instant::now();
+    let mut alone = fixture.append(&docs[0], 1, vec![op(10)]);
+    assert_eq!(answer(&mut alone).await, (1, None));
+    assert_eq!((began.elapsed(), fixture.store.batches.lock().last()), (Duration::ZERO, Some(&1)));
 }

@@ -38,6 +38,10 @@ const BATCH_BYTES: usize = 8 << 20;
 const LARGE_BATCH: f64 = 4.0;
 const GATHER: Duration = Duration::from_millis(2);
 
+/// When nothing has arrived for so long after a commit, what batches were like is forgotten: a single edit on a server
+/// that has become idle is committed at once.
+const LULL: Duration = Duration::from_millis(10);
+
 /// A commit that takes so long hangs, for those who ask whether the server is well.
 const HANGS_AFTER: Duration = Duration::from_secs(2);
 
@@ -130,8 +134,9 @@ pub struct JournalActor {
     queued: u64,
     /// The documents of the batch that is being committed.
     committing: Option<Vec<DocumentId>>,
-    /// When the last commit began.
+    /// When the last commit began, and when it was settled.
     began: Instant,
+    settled: Instant,
     /// Counts the commits, so that one which is over is not taken for the current one.
     commits: u64,
     /// Nobody knows what became of the current commit: until that is known, nothing is taken.
@@ -167,6 +172,7 @@ impl JournalActor {
             queued: 0,
             committing: None,
             began: Instant::now(),
+            settled: Instant::now(),
             commits: 0,
             in_doubt: false,
             gathering: false,
@@ -195,6 +201,9 @@ impl JournalActor {
     fn begin_soon(&mut self, ctx: &mut Context<Self>) {
         if self.committing.is_some() || self.gathering || self.queue.is_empty() {
             return;
+        }
+        if self.settled.elapsed() >= LULL {
+            self.usual_batch = 0.0;
         }
         if self.usual_batch >= LARGE_BATCH && self.queue.len() < BATCH_OPS {
             self.gathering = true;
@@ -258,6 +267,7 @@ impl JournalActor {
 
     fn settle(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         self.committing = None;
+        self.settled = Instant::now();
         self.in_doubt = false;
         self.epochs = outcome.epochs;
         self.positions = outcome.positions;
