@@ -7,6 +7,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,11 +32,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A document that has not failed for so long begins again with the shortest pause.
 const FORGIVE_AFTER: Duration = Duration::from_secs(60);
 
+/// Documents whose failures are remembered, those that failed last: an operation that makes its document fail may come
+/// again after hours, and should not need two more failures then.
+const MAX_FAILED: usize = 4_096;
+
 /// How long a quarantined document is left alone before somebody's opening tries it again.
 const QUARANTINE: Duration = Duration::from_secs(60);
 
-/// Operations remembered per document as having made it fail.
+/// Operations remembered per document as having made it fail …
 const MAX_SUSPECTS: usize = 16;
+
+/// … and how often one has to have done so to be refused.
+const POISON: u32 = 2;
 
 /// Documents that are read at a time. Thousands at once (everybody comes back after a restart) would take the memory of
 /// thousands of reads and be no sooner done.
@@ -127,9 +135,10 @@ enum Slot {
     Quarantined { since: Instant },
 }
 
-/// How a document has failed lately.
+/// How a document has failed.
 struct Failures {
     pause: Duration,
+    /// The pause is forgiven some time after this, the suspects are not.
     last: Instant,
     /// Operations that it was working on when it failed, and how often.
     suspects: Vec<((ClientId, u64), u32)>,
@@ -144,6 +153,8 @@ pub struct RegistryActor {
     /// Documents that are being purged, and by how many: to be opened by nobody.
     purging: HashMap<DocumentId, usize>,
     failures: HashMap<DocumentId, Failures>,
+    /// Starts an actor with what was read.
+    begin: fn(Birth, Arc<Shared>) -> Addr<DocumentActor>,
     last_incarnation: u64,
     /// Documents that are being read, at most [`LOADS`], and those that are next: each is in `slots`, too.
     loading: usize,
@@ -168,8 +179,33 @@ struct Opened {
 /// Why a document did not come into memory.
 enum OpenError {
     Store(StoreError),
-    /// Reading it made us fail.
+    /// Reading it, or making an actor of it, made us fail.
     Panicked,
+}
+
+impl Failures {
+    fn are_old(&self) -> bool {
+        self.last.elapsed() > FORGIVE_AFTER
+    }
+
+    fn forgive(&mut self) {
+        if self.are_old() {
+            self.pause = Duration::ZERO;
+        }
+    }
+
+    /// Takes note of an operation that was worked on. When there are too many, the first one that is no poison gives way.
+    fn suspect(&mut self, key: (ClientId, u64)) {
+        if let Some((_, count)) = self.suspects.iter_mut().find(|(suspect, _)| *suspect == key) {
+            *count += 1;
+            return;
+        }
+        if self.suspects.len() >= MAX_SUSPECTS {
+            let least = self.suspects.iter().position(|(_, count)| *count < POISON).unwrap_or(0);
+            self.suspects.remove(least);
+        }
+        self.suspects.push((key, 1));
+    }
 }
 
 impl RegistryActor {
@@ -182,6 +218,7 @@ impl RegistryActor {
             slots: HashMap::new(),
             purging: HashMap::new(),
             failures: HashMap::new(),
+            begin: DocumentActor::begin,
             last_incarnation: 0,
             loading: 0,
             next: VecDeque::new(),
@@ -230,11 +267,8 @@ impl RegistryActor {
 
     /// Returns how long to wait before a document that has failed lately is read again.
     fn pause_before(&mut self, doc: &DocumentId) -> Duration {
-        let Some(failures) = self.failures.get(doc) else { return Duration::ZERO };
-        if failures.last.elapsed() > FORGIVE_AFTER {
-            self.failures.remove(doc);
-            return Duration::ZERO;
-        }
+        let Some(failures) = self.failures.get_mut(doc) else { return Duration::ZERO };
+        failures.forgive();
         failures.pause.saturating_sub(failures.last.elapsed())
     }
 
@@ -257,7 +291,7 @@ impl RegistryActor {
     fn begin_load(&mut self, doc: DocumentId, incarnation: u64, ctx: &mut Context<Self>) {
         let Some(shared) = self.shared.clone() else { return };
         let (bodies, registry) = (self.bodies.clone(), ctx.address());
-        let poison = self.poison(&doc);
+        let (poison, begin) = (self.poison(&doc), self.begin);
         let thread = usize::from(doc.shard()) % self.threads.len();
         let spawned = self.threads[thread].spawn_fn(move || {
             actix_rt::spawn(async move {
@@ -266,7 +300,12 @@ impl RegistryActor {
                 let barrier = shared.journal.send(Barrier { doc: doc.clone(), incarnation }).await;
                 let read = tokio::spawn(rehydrate::read(shared.store.clone(), bodies, doc.clone(), poison));
                 let result = match (barrier, read.await) {
-                    (Ok(()), Ok(Ok(state))) => Ok(DocumentActor::begin(Birth { incarnation, state }, shared)),
+                    (Ok(()), Ok(Ok(state))) => {
+                        // Whoever waits for the document is answered, whatever is wrong with it.
+                        let birth = Birth { incarnation, state };
+                        catch_unwind(AssertUnwindSafe(|| begin(birth, shared)))
+                            .map_err(|_| OpenError::Panicked)
+                    }
                     (Ok(()), Ok(Err(error))) => Err(OpenError::Store(error)),
                     (Ok(()), Err(_)) => Err(OpenError::Panicked),
                     (Err(error), _) => Err(OpenError::Store(StoreError::unavailable(error))),
@@ -283,19 +322,31 @@ impl RegistryActor {
     /// Operations that made a document fail twice.
     fn poison(&self, doc: &DocumentId) -> Vec<(ClientId, u64)> {
         let suspects = self.failures.get(doc).map_or(&[][..], |failures| &failures.suspects);
-        suspects.iter().filter(|(_, count)| *count >= 2).map(|(key, _)| *key).collect()
+        suspects.iter().filter(|(_, count)| *count >= POISON).map(|(key, _)| *key).collect()
     }
 
     fn note_failure(&mut self, doc: &DocumentId, culprit: Option<(ClientId, u64)>) {
         let fresh = || Failures { pause: Duration::ZERO, last: Instant::now(), suspects: Vec::new() };
         let failures = self.failures.entry(doc.clone()).or_insert_with(fresh);
+        failures.forgive();
         failures.pause = (failures.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         failures.last = Instant::now();
-        let Some(key) = culprit else { return };
-        if let Some((_, count)) = failures.suspects.iter_mut().find(|(suspect, _)| *suspect == key) {
-            *count += 1;
-        } else if failures.suspects.len() < MAX_SUSPECTS {
-            failures.suspects.push((key, 1));
+        if let Some(key) = culprit {
+            failures.suspect(key);
+        }
+        if self.failures.len() > MAX_FAILED {
+            self.forget_failures();
+        }
+    }
+
+    /// Forgets the failures that teach nothing any more, and then those of the document that has not failed for the
+    /// longest time, until they are as many as may be.
+    fn forget_failures(&mut self) {
+        self.failures.retain(|_, failures| !failures.suspects.is_empty() || !failures.are_old());
+        while self.failures.len() > MAX_FAILED {
+            let oldest = self.failures.iter().min_by_key(|(_, failures)| failures.last);
+            let Some(oldest) = oldest.map(|(doc, _)| doc.clone()) else { return };
+            self.failures.remove(&oldest);
         }
     }
 
@@ -344,10 +395,7 @@ impl Actor for RegistryActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        // Failures are forgiven in time, so that the table cannot grow for ever.
-        ctx.run_interval(FORGIVE_AFTER, |registry, _| {
-            registry.failures.retain(|_, failures| failures.last.elapsed() <= FORGIVE_AFTER);
-        });
+        ctx.run_interval(FORGIVE_AFTER, |registry, _| registry.forget_failures());
     }
 }
 
@@ -453,9 +501,9 @@ impl Handler<Crashed> for RegistryActor {
     type Result = ();
 
     fn handle(&mut self, crashed: Crashed, _: &mut Self::Context) {
-        if self.vacate(&crashed.doc, crashed.incarnation) {
-            self.note_failure(&crashed.doc, crashed.culprit);
-        }
+        self.vacate(&crashed.doc, crashed.incarnation);
+        // Also when somebody has found the actor gone before it could be told, and it is being read again already.
+        self.note_failure(&crashed.doc, crashed.culprit);
     }
 }
 
@@ -505,6 +553,7 @@ impl Handler<PurgeEnded> for RegistryActor {
             }
             purging.remove();
         }
+        self.failures.remove(&doc);
         // Nobody can have opened it meanwhile. If somebody has all the same, it holds what the log may not hold any more.
         if let Some(address) = self.evict(doc) {
             address.do_send(Stop);
@@ -548,5 +597,120 @@ impl Handler<Watch> for RegistryActor {
 
     fn handle(&mut self, _: Watch, _: &mut Self::Context) -> Self::Result {
         while_alive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::clock::Clock;
+    use crate::actors::journal::{Create, JournalActor};
+    use crate::actors::rebase::Rebaser;
+    use crate::actors::snapshot::SnapshotActor;
+    use crate::config::DocumentSettings;
+    use crate::ids::{HistoryId, UserId};
+    use crate::storage::{MemoryStore, NewDocument, SharedStore};
+
+    fn registry(threads: &[Arbiter]) -> RegistryActor {
+        let folder = tempfile::tempdir().unwrap();
+        RegistryActor::new(Arc::new(SnapshotBodies::local(folder.path()).unwrap()), threads)
+    }
+
+    fn doc(n: usize) -> DocumentId {
+        format!("d{n}").parse().unwrap()
+    }
+
+    /// Lets time pass for a document that has failed.
+    fn age(registry: &mut RegistryActor, doc: &DocumentId, by: Duration) {
+        let failures = registry.failures.get_mut(doc).unwrap();
+        failures.last = failures.last.checked_sub(by).unwrap();
+    }
+
+    #[test]
+    fn the_pause_grows_with_every_failure_and_is_forgiven_in_time() {
+        let (mut registry, doc) = (registry(&[]), doc(0));
+        assert_eq!(registry.pause_before(&doc), Duration::ZERO);
+        let mut expected = FIRST_PAUSE;
+        for _ in 0..12 {
+            registry.note_failure(&doc, None);
+            assert_eq!(registry.failures[&doc].pause, expected);
+            assert!(registry.pause_before(&doc) <= expected);
+            expected = (expected * 2).min(LONGEST_PAUSE);
+        }
+        assert_eq!(expected, LONGEST_PAUSE);
+        assert!(registry.pause_before(&doc) > FIRST_PAUSE);
+        // What has passed of it already need not be waited for.
+        age(&mut registry, &doc, LONGEST_PAUSE);
+        assert_eq!(registry.pause_before(&doc), Duration::ZERO);
+        age(&mut registry, &doc, FORGIVE_AFTER);
+        registry.note_failure(&doc, None);
+        assert_eq!(registry.failures[&doc].pause, FIRST_PAUSE);
+    }
+
+    #[test]
+    fn a_suspect_is_remembered_longer_than_the_pause() {
+        let (mut registry, doc) = (registry(&[]), doc(0));
+        let key = (ClientId::generate(), 7);
+        registry.note_failure(&doc, Some(key));
+        age(&mut registry, &doc, FORGIVE_AFTER * 2);
+        registry.forget_failures();
+        assert!(registry.poison(&doc).is_empty());
+        registry.note_failure(&doc, Some(key));
+        age(&mut registry, &doc, FORGIVE_AFTER * 2);
+        registry.forget_failures();
+        assert_eq!(registry.poison(&doc), [key]);
+        // Others come and go; what is known to be poison stays.
+        for seq in 0..100 {
+            registry.note_failure(&doc, Some((ClientId::generate(), seq)));
+        }
+        assert_eq!(registry.poison(&doc), [key]);
+        assert_eq!(registry.failures[&doc].suspects.len(), MAX_SUSPECTS);
+    }
+
+    #[test]
+    fn failures_are_remembered_of_so_many_documents_at_most() {
+        let mut registry = registry(&[]);
+        for n in 0..=MAX_FAILED {
+            registry.note_failure(&doc(n), Some((ClientId::generate(), 1)));
+        }
+        assert_eq!(registry.failures.len(), MAX_FAILED);
+        assert!(!registry.failures.contains_key(&doc(0)), "the one that failed first");
+        // One that nobody is suspected of teaches nothing once its pause is over.
+        registry.note_failure(&doc(0), None);
+        age(&mut registry, &doc(0), FORGIVE_AFTER * 2);
+        registry.forget_failures();
+        assert!(!registry.failures.contains_key(&doc(0)));
+    }
+
+    #[actix_rt::test]
+    async fn who_waits_for_a_document_that_cannot_begin_is_answered() {
+        let store: SharedStore = Arc::new(MemoryStore::new());
+        let epochs = store.claim_all("node").await.unwrap();
+        let journal = JournalActor::new(store.clone(), "node".into(), epochs).await.unwrap().start();
+        let new = NewDocument {
+            history: HistoryId::generate(),
+            title: String::new(),
+            owner: UserId::guest_rest(),
+            created_at: 1,
+        };
+        journal.send(Create { doc: doc(0), new, first: None }).await.unwrap().unwrap();
+        let mut registry = registry(&[Arbiter::new()]);
+        registry.begin = |_, _| panic!("as the test asked");
+        let bodies = registry.bodies.clone();
+        let registry = registry.start();
+        let shared = Shared {
+            store: store.clone(),
+            journal,
+            rebaser: Rebaser::new(store.clone(), 1),
+            snapshots: SnapshotActor::new(store, bodies).start(),
+            registry: registry.clone(),
+            settings: DocumentSettings::default(),
+            clock: Clock::system(),
+            probe: None,
+        };
+        registry.send(Equip(Arc::new(shared))).await.unwrap();
+        let opened = tokio::time::timeout(Duration::from_secs(20), registry.send(Open { doc: doc(0) })).await;
+        let refusal = opened.expect("an answer").unwrap().err().unwrap();
+        assert!(refusal.message.contains("quarantined"), "{refusal}");
     }
 }
