@@ -17,6 +17,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Documents in memory.
     pub documents: IntGauge,
+    /// Documents that are not opened, because reading them made the server fail.
+    pub quarantined: IntGauge,
     /// Operations made durable.
     pub operations: IntCounter,
     /// Operations refused, by code.
@@ -87,6 +89,8 @@ impl Metrics {
             sessions: make.gauge("quire_sessions", "WebSocket sessions that said hello"),
             connections: make.gauge("quire_websocket_connections", "WebSocket connections"),
             documents: make.gauge("quire_documents", "Documents in memory"),
+            quarantined: make
+                .gauge("quire_documents_quarantined", "Documents that are not opened: reading them failed"),
             operations: make.counter("quire_operations_total", "Operations made durable"),
             refused,
             propagation: make.histogram(

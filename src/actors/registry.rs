@@ -132,7 +132,23 @@ type Answer = Result<Addr<DocumentActor>, Refusal>;
 enum Slot {
     Opening { incarnation: u64, waiting: Vec<oneshot::Sender<Answer>> },
     Live { incarnation: u64, address: Addr<DocumentActor> },
-    Quarantined { since: Instant },
+    Quarantined { since: Instant, _counted: Counted },
+}
+
+/// One document in the metric of those that are quarantined, for as long as it is.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        METRICS.quarantined.inc();
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        METRICS.quarantined.dec();
+    }
 }
 
 /// How a document has failed.
@@ -246,7 +262,7 @@ impl RegistryActor {
                 waiting.push(answer);
                 return answered;
             }
-            Some(Slot::Quarantined { since }) if since.elapsed() < QUARANTINE => {
+            Some(Slot::Quarantined { since, .. }) if since.elapsed() < QUARANTINE => {
                 let _ =
                     answer.send(Err(Refusal::unavailable("the document is quarantined: reading it failed")));
                 return answered;
@@ -487,7 +503,8 @@ impl Handler<Opened> for RegistryActor {
             }
             Err(OpenError::Panicked) => {
                 tracing::error!(document_id = %opened.doc, "reading a document failed: it is quarantined");
-                self.slots.insert(opened.doc, Slot::Quarantined { since: Instant::now() });
+                let slot = Slot::Quarantined { since: Instant::now(), _counted: Counted::new() };
+                self.slots.insert(opened.doc, slot);
                 Err(Refusal::unavailable("the document is quarantined: reading it failed"))
             }
         };

@@ -169,6 +169,8 @@ async fn a_document_that_cannot_be_read_without_panicking_is_quarantined() {
         assert!(matches!(answer, Err(ureq::Error::StatusCode(503))), "{answer:?}");
     }
     assert_eq!(server.store.loads.load(Ordering::SeqCst), 1, "it is not tried in a loop");
+    let metrics = server.request("GET", "/metrics", None).await.body;
+    assert!(metrics.lines().any(|line| line == "quire_documents_quarantined 1"), "{metrics}");
     server.join("fine").await.write(1, "y").await;
     server.stop().await;
 }
