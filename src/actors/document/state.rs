@@ -119,6 +119,8 @@ pub struct DocumentState {
     snapshot_bytes: u64,
     /// Bytes committed since that snapshot.
     unsnapshotted_bytes: u64,
+    /// Bytes that are in the snapshot which is being written.
+    snapshotting_bytes: u64,
     poison: Vec<(ClientId, u64)>,
 }
 
@@ -149,6 +151,7 @@ impl DocumentState {
             snapshot_version: from.snapshot_version,
             snapshot_bytes: from.snapshot_bytes,
             unsnapshotted_bytes,
+            snapshotting_bytes: 0,
             poison: from.poison,
         }
     }
@@ -407,7 +410,7 @@ impl DocumentState {
     /// Takes note of a snapshot, so that the next one is counted from it. Called when it is asked for.
     pub fn snapshot_begun(&mut self) {
         self.snapshot_version = self.version;
-        self.unsnapshotted_bytes = 0;
+        self.snapshotting_bytes = std::mem::take(&mut self.unsnapshotted_bytes);
     }
 
     /// Takes note of how large the newest snapshot came out.
@@ -418,6 +421,7 @@ impl DocumentState {
     /// Takes note that the snapshot was not written: it will be due again at once.
     pub fn snapshot_failed(&mut self, previous: Version) {
         self.snapshot_version = self.snapshot_version.min(previous);
+        self.unsnapshotted_bytes += std::mem::take(&mut self.snapshotting_bytes);
     }
 
     /// Gives memory back while nobody writes: late bases are then served from the log.

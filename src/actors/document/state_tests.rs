@@ -280,6 +280,7 @@ fn a_snapshot_is_due_after_enough_operations_and_enough_bytes() {
     assert!(!state.snapshot_is_due());
     state.snapshot_failed(0);
     assert!(state.snapshot_version() == 0);
+    assert!(state.snapshot_is_due(), "what was typed is still in none");
     // A large document's snapshot waits until a fair part of its size has been typed.
     state.snapshot_begun();
     state.snapshot_written(1 << 20);
