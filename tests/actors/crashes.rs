@@ -145,6 +145,28 @@ async fn while_a_commit_is_in_doubt_edits_are_put_off_and_reading_goes_on() {
 }
 
 #[actix_rt::test]
+async fn an_operation_in_doubt_that_comes_again_by_rest_is_not_kept_waiting() {
+    let server = Server::start().await;
+    server.document("d", "x").await;
+    server.store.stuck.store(true, Ordering::SeqCst);
+    server.store.fail_next(Fault::UnknownCommitted);
+    let key = format!("{}:1", uuid::Uuid::new_v4());
+    for _ in 0..2 {
+        let (status, problem) = server.submit("d", &key, "a").await.unwrap();
+        assert_eq!((status, problem["code"].as_str()), (503, Some("unavailable")), "{problem}");
+    }
+    server.store.stuck.store(false, Ordering::SeqCst);
+    loop {
+        match server.submit("d", &key, "a").await.unwrap() {
+            (503, _) => {}
+            settled => break assert_eq!(settled, (200, json!({ "version": 2 }))),
+        }
+    }
+    assert_eq!(server.text("d").await, "ax");
+    server.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
     let server = Server::start().await;
     server.document("d", "x").await;

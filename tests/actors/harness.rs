@@ -153,7 +153,10 @@ impl Server {
         let body = json!({"base": 1, "delta": [{"insert": text}]});
         let key = key.to_owned();
         tokio::task::spawn_blocking(move || {
-            let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+            let config = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(PATIENCE))
+                .build();
             let agent = ureq::Agent::from(config);
             let mut answer = agent.post(&url).header("idempotency-key", key).send_json(body).unwrap();
             (answer.status().as_u16(), answer.body_mut().read_json().unwrap())

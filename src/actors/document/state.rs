@@ -181,6 +181,11 @@ impl DocumentState {
         self.snapshot_version
     }
 
+    /// Tells whether nobody knows what became of what the journal has.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Tells whether nothing is under way.
     pub fn is_settled(&self) -> bool {
         self.pending.is_empty()

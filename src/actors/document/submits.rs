@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::DocumentActor;
 use super::messages::{RecallAndWait, Submit, SubmitAndWait, SubmitUnreadable};
 use super::operation::{Key, Submission};
-use super::state::{DocumentState, Submitted};
+use super::state::{DocumentState, IN_DOUBT, Submitted};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::rebase::Stuck;
 use crate::ids::{SessionId, UserId, Version};
@@ -91,8 +91,7 @@ impl DocumentActor {
         match self.state.recall(key.0, key.1) {
             Some(Submitted::Committed(version)) => self.acknowledge(session, key, version),
             Some(Submitted::AskLog) => self.ask_log(session, key, ctx),
-            // Sent again while it is under way: its outcome is told then.
-            Some(Submitted::InFlight) => {}
+            Some(Submitted::InFlight) => self.leave_in_flight(session, key),
             None if self.is_rebasing(session, key.1) => {}
             _ => self.answer_refused(session, key, why),
         }
@@ -122,12 +121,20 @@ impl DocumentActor {
                 self.confirm_receipt(session, seq);
                 self.append(ctx);
             }
-            Submitted::InFlight => {}
+            Submitted::InFlight => self.leave_in_flight(session, (client, seq)),
             Submitted::Committed(version) => self.acknowledge(session, (client, seq), version),
             Submitted::AskLog => self.ask_log(session, (client, seq), ctx),
             Submitted::NeedsHistory(..) if self.is_rebasing(session, seq) => {}
             Submitted::NeedsHistory(submission, upto) => self.rebase_over_log(*submission, upto, ctx),
             Submitted::Refused(why) => self.answer_refused(session, (client, seq), &why),
+        }
+    }
+
+    /// An operation that is sent again while it is under way: its outcome is told then. A REST caller is not kept waiting
+    /// while nobody knows when that will be.
+    fn leave_in_flight(&mut self, session: Option<SessionId>, key: Key) {
+        if session.is_none() && self.state.is_in_doubt() {
+            self.answer_refused(None, key, &Refusal::unavailable(IN_DOUBT));
         }
     }
 
