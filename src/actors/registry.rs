@@ -621,12 +621,18 @@ impl Handler<Watch> for RegistryActor {
 mod tests {
     use super::*;
     use crate::actors::clock::Clock;
+    use crate::actors::document::SubmitAndWait;
+    use crate::actors::document::operation::Submission;
     use crate::actors::journal::{Create, JournalActor};
     use crate::actors::rebase::Rebaser;
     use crate::actors::snapshot::SnapshotActor;
     use crate::config::DocumentSettings;
     use crate::ids::{HistoryId, UserId};
+    use crate::ot::{Attributes, Delta};
     use crate::storage::{MemoryStore, NewDocument, SharedStore};
+
+    /// Nothing here takes long; what does is stuck.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     fn registry(threads: &[Arbiter]) -> RegistryActor {
         let folder = tempfile::tempdir().unwrap();
@@ -699,8 +705,21 @@ mod tests {
         assert!(!registry.failures.contains_key(&doc(0)));
     }
 
-    #[actix_rt::test]
-    async fn who_waits_for_a_document_that_cannot_begin_is_answered() {
+    /// Asks for the pause before a document is read again, if it has failed.
+    #[derive(Message)]
+    #[rtype(result = "Option<Duration>")]
+    struct PauseOf(DocumentId);
+
+    impl Handler<PauseOf> for RegistryActor {
+        type Result = Option<Duration>;
+
+        fn handle(&mut self, PauseOf(doc): PauseOf, _: &mut Self::Context) -> Self::Result {
+            self.failures.get(&doc).map(|failures| failures.pause)
+        }
+    }
+
+    /// Starts a registry, and makes an empty document behind it.
+    async fn start(registry: RegistryActor, clock: Clock) -> (Addr<RegistryActor>, DocumentId) {
         let store: SharedStore = Arc::new(MemoryStore::new());
         let epochs = store.claim_all("node").await.unwrap();
         let journal = JournalActor::new(store.clone(), "node".into(), epochs).await.unwrap().start();
@@ -711,8 +730,6 @@ mod tests {
             created_at: 1,
         };
         journal.send(Create { doc: doc(0), new, first: None }).await.unwrap().unwrap();
-        let mut registry = registry(&[Arbiter::new()]);
-        registry.begin = |_, _| panic!("as the test asked");
         let bodies = registry.bodies.clone();
         let registry = registry.start();
         let shared = Shared {
@@ -722,12 +739,47 @@ mod tests {
             snapshots: SnapshotActor::new(store, bodies).start(),
             registry: registry.clone(),
             settings: DocumentSettings::default(),
-            clock: Clock::system(),
+            clock,
             probe: None,
         };
         registry.send(Equip(Arc::new(shared))).await.unwrap();
-        let opened = tokio::time::timeout(Duration::from_secs(20), registry.send(Open { doc: doc(0) })).await;
+        (registry, doc(0))
+    }
+
+    #[actix_rt::test]
+    async fn who_waits_for_a_document_that_cannot_begin_is_answered() {
+        let mut registry = registry(&[Arbiter::new()]);
+        registry.begin = |_, _| panic!("as the test asked");
+        let (registry, doc) = start(registry, Clock::system()).await;
+        let opened = tokio::time::timeout(PATIENCE, registry.send(Open { doc })).await;
         let refusal = opened.expect("an answer").unwrap().err().unwrap();
         assert!(refusal.message.contains("quarantined"), "{refusal}");
+    }
+
+    #[actix_rt::test]
+    async fn a_document_that_fails_while_nobody_is_in_it_is_read_again_after_a_pause_too() {
+        let clock = Clock::from_fn(|| panic!("as the test asked"));
+        let (registry, doc) = start(registry(&[Arbiter::new()]), clock).await;
+        let document = registry.send(Open { doc: doc.clone() }).await.unwrap().unwrap();
+        let client = ClientId::generate();
+        let submission = Submission {
+            session: None,
+            client,
+            seq: 1,
+            user: UserId::guest(client),
+            base: 0,
+            delta: Delta::new().insert("x", Attributes::default()),
+            received: Instant::now(),
+            rebased: None,
+        };
+        assert!(document.send(SubmitAndWait(submission)).await.is_err(), "it fails");
+        let told = async {
+            loop {
+                if let Some(pause) = registry.send(PauseOf(doc.clone())).await.unwrap() {
+                    return pause;
+                }
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, told).await.expect("the registry is told"), FIRST_PAUSE);
     }
 }

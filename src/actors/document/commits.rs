@@ -170,6 +170,7 @@ impl DocumentActor {
 
     /// Another node owns the shard: the sessions are sent there, and this actor ends.
     fn leave_shard(&mut self, ctx: &mut Context<Self>) {
+        self.ending = true;
         self.state.forget_pending();
         self.shared.registry.do_send(Fenced { doc: self.state.id.clone(), incarnation: self.incarnation });
         for attached in self.sessions.values() {

@@ -134,6 +134,8 @@ pub struct DocumentActor {
     snapshotted: Version,
     /// What this document has added to the metric of operations in no snapshot.
     reported_lag: i64,
+    /// Its end has been asked for, or whoever has to know of it does.
+    ending: bool,
 }
 
 /// Where the document is with its snapshots.
@@ -156,6 +158,7 @@ impl DocumentActor {
                 touched: birth.state.at,
                 snapshotted: birth.state.snapshot_version,
                 reported_lag: 0,
+                ending: false,
                 state: DocumentState::new(birth.state, shared.settings),
                 shared,
                 sessions: HashMap::new(),
@@ -202,6 +205,7 @@ impl DocumentActor {
 
     /// Tells the registry that this actor has failed, and every session, each of which will ask for the document again.
     fn let_go(&mut self, culprit: Option<(ClientId, u64)>) {
+        self.ending = true;
         METRICS.crashes.inc();
         tracing::error!(document_id = %self.state.id, ?culprit, "a document actor failed and is replaced");
         self.shared.registry.do_send(Crashed {
@@ -276,6 +280,7 @@ impl DocumentActor {
         ctx.wait(asked.map(|answer, actor, ctx| {
             // `false`: the registry does not know this actor any more, and nobody will find it either.
             if answer.is_ok() && actor.sessions.is_empty() {
+                actor.ending = true;
                 ctx.stop();
             }
         }));
@@ -385,8 +390,9 @@ impl Drop for DocumentActor {
         METRICS.documents.dec();
         METRICS.snapshot_lag.sub(self.reported_lag);
         tracing::debug!(document_id = %self.state.id, incarnation = self.incarnation, "document left memory");
-        // A panic outside of the state machine has ended the actor without a word.
-        if !self.sessions.is_empty() {
+        // A panic outside of the state machine has ended the actor without a word. The registry has to know of it also when
+        // there are no sessions: the next one to ask would be given a new actor at once, again and again.
+        if !self.ending {
             self.let_go(None);
         }
     }
@@ -445,6 +451,7 @@ impl Handler<Stop> for DocumentActor {
     type Result = ();
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.ending = true;
         self.end_sessions();
         ctx.stop();
     }
@@ -478,6 +485,8 @@ impl Handler<Drain> for DocumentActor {
     type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        // Nobody needs to hear of what comes after this: the server stops.
+        self.ending = true;
         let (done, waited) = oneshot::channel();
         self.draining.push(done);
         self.finish_drain(ctx);
