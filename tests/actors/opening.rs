@@ -11,10 +11,12 @@ use serde_json::json;
 use super::harness::Server;
 
 #[actix_rt::test]
-async fn hundreds_that_join_a_cold_document_cause_one_load() {
+async fn a_thousand_that_join_a_cold_document_cause_one_load() {
+    // Two descriptors each on the server's side, one on the other.
+    rlimit::increase_nofile_limit(8_192).unwrap();
     let server = Server::start().await;
     server.document("d", "hello").await;
-    let clients = join_all((0..300).map(|_| server.join("d"))).await;
+    let clients = join_all((0..1_000).map(|_| server.join("d"))).await;
     assert!(clients.iter().all(|client| client.welcome["content"][0]["insert"] == "hello"));
     assert_eq!(server.store.loads.load(Ordering::SeqCst), 1);
     server.stop().await;

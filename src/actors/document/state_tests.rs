@@ -260,6 +260,26 @@ fn an_operation_is_given_away_only_as_often_as_there_is_less_to_do() {
 }
 
 #[test]
+fn the_tail_is_bounded_by_bytes_too() {
+    let member = |state: &DocumentState| state.tail().since(0).unwrap().next().unwrap().member().len();
+    let mut one = state();
+    commit(&mut one, submission(1, 1, 0, insert(0, &"x".repeat(1_000))));
+    // Room for three of them and a bit; a single one that is larger than all of it is not kept either.
+    let settings = DocumentSettings { tail_bytes: member(&one) * 3 + 50, ..DocumentSettings::default() };
+    let mut state = state_with(settings);
+    for seq in 1..=10 {
+        commit(&mut state, submission(1, seq, seq - 1, insert(0, &"x".repeat(1_000))));
+        assert_eq!(state.tail().base(), seq.saturating_sub(3));
+    }
+    assert!(matches!(state.submit(submission(2, 1, 6, insert(0, "y")), NOW), Submitted::NeedsHistory(..)));
+    assert!(matches!(state.submit(submission(2, 1, 7, insert(0, "y")), NOW), Submitted::Accepted(11)));
+    state.take_append();
+    state.committed(1);
+    commit(&mut state, submission(1, 11, 11, insert(0, &"x".repeat(5_000))));
+    assert_eq!((state.tail().base(), state.tail().head()), (12, 12));
+}
+
+#[test]
 fn time_never_falls_within_a_document() {
     let mut state = state();
     commit(&mut state, submission(1, 1, 0, insert(0, "a")));
