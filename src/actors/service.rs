@@ -164,6 +164,11 @@ impl Documents {
     /// Changes a row. Putting a document into the trash closes its sessions with 4404.
     pub async fn patch(&self, doc: &DocumentId, patch: DocumentPatch) -> Result<DocumentRow, Refusal> {
         self.may_write()?;
+        let (documents, doc) = (self.clone(), doc.clone());
+        to_its_end(async move { documents.patch_row(&doc, patch).await }).await
+    }
+
+    async fn patch_row(&self, doc: &DocumentId, patch: DocumentPatch) -> Result<DocumentRow, Refusal> {
         let row = self.store.patch_document(doc, &patch).await?;
         if let Some(address) = self.registry.send(Find { doc: doc.clone() }).await.map_err(stopped)? {
             let changed = RowChanged { archived: row.archived, deleted: row.deleted_at.is_some() };
@@ -178,8 +183,7 @@ impl Documents {
         self.may_write()?;
         self.store.document(doc).await?;
         let (documents, doc) = (self.clone(), doc.clone());
-        let purge = actix_rt::spawn(async move { documents.purge_evicted(&doc).await });
-        purge.await.unwrap_or_else(|error| Err(Refusal::new(ErrorCode::Internal, error.to_string())))
+        to_its_end(async move { documents.purge_evicted(&doc).await }).await
     }
 
     async fn purge_evicted(&self, doc: &DocumentId) -> Result<(), Refusal> {
@@ -297,6 +301,20 @@ impl Drop for EndPurge {
 
 /// Bytes of deltas in one page of operations.
 const PAGE_BYTES: usize = 4 << 20;
+
+/// Does something in several steps whatever becomes of the caller: a request is dropped when its client hangs up, and a
+/// row would be changed without its document being told.
+async fn to_its_end<T: Send + 'static>(
+    steps: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(steps).await {
+        Ok(done) => done,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Refusal::unavailable("the server is stopping")),
+        },
+    }
+}
 
 fn stopped(_: MailboxError) -> Refusal {
     stopping()

@@ -45,6 +45,7 @@ pub struct FaultyStore {
     /// How many entries each append had.
     pub batches: Mutex<Vec<usize>>,
     pub raises: AtomicUsize,
+    pub patches: AtomicUsize,
     pub loads: AtomicUsize,
     /// Raises wait for a permit while it is closed to them.
     raise_gate: Mutex<Option<Arc<Semaphore>>>,
@@ -54,6 +55,8 @@ pub struct FaultyStore {
     /// Rows of snapshots wait for a permit while it is closed to them, and fail when it is closed for good.
     snapshot_gate: Mutex<Option<Arc<Semaphore>>>,
     pub recordings: AtomicUsize,
+    /// Patches wait for a permit, when they are done, while it is closed to them.
+    patch_gate: Mutex<Option<Arc<Semaphore>>>,
     /// No epoch can be raised, and so the outcome of a commit not be found out.
     pub stuck: AtomicBool,
     /// The log and its clients cannot be read.
@@ -77,6 +80,8 @@ impl FaultyStore {
             purges: AtomicUsize::new(0),
             snapshot_gate: Mutex::default(),
             recordings: AtomicUsize::new(0),
+            patch_gate: Mutex::default(),
+            patches: AtomicUsize::new(0),
             stuck: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             client_gate: Mutex::default(),
@@ -153,6 +158,13 @@ impl FaultyStore {
     pub fn hold_raises(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         *self.raise_gate.lock() = Some(gate.clone());
+        gate
+    }
+
+    /// Whoever changes a row waits, with the change made, until the returned semaphore has permits.
+    pub fn hold_patches(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.patch_gate.lock() = Some(gate.clone());
         gate
     }
 }
@@ -256,7 +268,13 @@ impl DocumentStore for FaultyStore {
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        self.inner.patch_document(doc, patch).await
+        let row = self.inner.patch_document(doc, patch).await?;
+        self.patches.fetch_add(1, Ordering::SeqCst);
+        let gate = self.patch_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
+        Ok(row)
     }
 
     async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError> {

@@ -9,3 +9,4 @@ mod harness;
 mod journal;
 mod opening;
 mod presence;
+mod requests;

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::bulk::{self, MOST_ROWS, OpRow};
 use super::error::{commit_error, store_error};
 use super::recent::{Recent, Unknown};
-use super::writer::Writer;
+use super::writer::{Writer, WriterGuard};
 use super::{Inner, rows};
 use crate::ids::{ClientId, DocumentId, Epoch, Shard};
 use crate::storage::batch::{self, Known, Ledger};
@@ -21,19 +21,22 @@ const CREATE_DOCUMENTS: &str = include_str!("sql/create_documents.sql");
 const TOUCH_DOCUMENTS: &str = include_str!("sql/touch_documents.sql");
 
 impl Inner {
-    pub(super) async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError> {
-        let mut writer = self.writer().await.map_err(AppendError::Refused)?;
+    pub(super) async fn append(
+        &self,
+        mut writer: WriterGuard,
+        batch: Vec<AppendEntry>,
+    ) -> Result<(), AppendError> {
         self.make_room(&mut writer).await.map_err(AppendError::Refused)?;
-        let looked_up = self.look_up(&mut writer, batch).await.map_err(refused)?;
+        let looked_up = self.look_up(&mut writer, &batch).await.map_err(refused)?;
         let first_row = {
             let recent = self.recent.lock();
-            batch::check(batch, &View { recent: &recent, looked_up: &looked_up })?;
+            batch::check(&batch, &View { recent: &recent, looked_up: &looked_up })?;
             recent.next_row()
         };
-        match write(&mut writer, batch, first_row).await {
+        match write(&mut writer, &batch, first_row).await {
             Ok(()) => {}
             Err(AppendError::Unknown(why)) => {
-                return Err(self.look_for(&mut writer, batch, first_row, why).await);
+                return Err(self.look_for(&mut writer, &batch, first_row, why).await);
             }
             Err(error) => return Err(error),
         }

@@ -1,5 +1,7 @@
 //! The documents themselves.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
@@ -7,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::bulk::integer;
 use super::error::{read_error, store_error};
 use super::log::not_found;
+use super::writer::WriterGuard;
 use super::{Inner, SqliteStore, rows};
 use crate::ids::{DocumentId, HistoryId, Millis};
 use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, ListQuery, StoreError, search};
@@ -53,6 +56,23 @@ impl Inner {
         Ok(())
     }
 
+    async fn purge(
+        self: Arc<Self>,
+        mut writer: WriterGuard,
+        doc: DocumentId,
+        at: Millis,
+    ) -> Result<HistoryId, StoreError> {
+        let last_pos = self.recent.lock().shard(doc.shard()).last_pos;
+        let conn = writer.begin().await?;
+        let buried = bury(conn, &doc, at, last_pos).await.map_err(|error| read_error(&doc, 0, error));
+        let buried = buried.and_then(|history| history.ok_or_else(|| not_found(&doc)));
+        let history = writer.end(buried).await?;
+        self.recent.lock().forget(&doc);
+        drop(writer);
+        self.purge_rest(&doc).await?;
+        Ok(history)
+    }
+
     /// Removes the rows that are left of a document whose own is a tombstone already, a part at a time.
     async fn purge_rest(&self, doc: &DocumentId) -> Result<(), StoreError> {
         loop {
@@ -88,13 +108,14 @@ impl SqliteStore {
 
     /// Clears the marks of all purges. To be called at the start, when nothing is left of them.
     pub(in crate::storage) async fn end_purges(&self) -> Result<(), StoreError> {
-        let mut writer = self.inner.writer().await?;
-        let conn = writer.begin().await?;
-        let cleared = sqlx::query("UPDATE documents SET purge_pending = FALSE WHERE purge_pending")
-            .execute(conn)
-            .await
-            .map_err(store_error);
-        writer.end(cleared).await.map(|_| ())
+        let clear = async |_, mut writer: WriterGuard| {
+            let cleared = sqlx::query("UPDATE documents SET purge_pending = FALSE WHERE purge_pending")
+                .execute(writer.begin().await?)
+                .await
+                .map_err(store_error);
+            writer.end(cleared).await.map(|_| ())
+        };
+        self.inner.detached(clear).await
     }
 }
 
@@ -131,27 +152,20 @@ impl DocumentStore for SqliteStore {
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        let mut writer = self.inner.writer().await?;
-        let conn = writer.begin().await?;
-        let patched = patch_row(conn, doc, patch).await;
-        let mut documents = [writer.end(patched).await?];
-        drop(writer);
+        let (doc, patch) = (doc.clone(), patch.clone());
+        let patch = async move |_, mut writer: WriterGuard| {
+            let patched = patch_row(writer.begin().await?, &doc, &patch).await;
+            writer.end(patched).await
+        };
+        let mut documents = [self.inner.detached(patch).await?];
         self.inner.set_heads(&mut documents).await?;
         let [document] = documents;
         Ok(document)
     }
 
     async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError> {
-        let mut writer = self.inner.writer().await?;
-        let last_pos = self.inner.recent.lock().shard(doc.shard()).last_pos;
-        let conn = writer.begin().await?;
-        let buried = bury(conn, doc, at, last_pos).await.map_err(|error| read_error(doc, 0, error));
-        let buried = buried.and_then(|history| history.ok_or_else(|| not_found(doc)));
-        let history = writer.end(buried).await?;
-        self.inner.recent.lock().forget(doc);
-        drop(writer);
-        self.inner.purge_rest(doc).await?;
-        Ok(history)
+        let doc = doc.clone();
+        self.inner.detached(move |inner, writer| inner.purge(writer, doc, at)).await
     }
 
     async fn document_ids(

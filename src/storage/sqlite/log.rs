@@ -1,5 +1,7 @@
 //! Reading the log: memory has its end, the database all before that.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 
@@ -65,7 +67,9 @@ impl Inner {
 #[async_trait]
 impl OpLog for SqliteStore {
     async fn append(&self, batch: &[AppendEntry]) -> Result<(), AppendError> {
-        self.inner.append(batch).await
+        let batch = batch.to_vec();
+        let append = async move |inner: Arc<Inner>, writer| Ok(inner.append(writer, batch).await);
+        self.inner.detached(append).await.unwrap_or_else(|error| Err(AppendError::Refused(error)))
     }
 
     async fn read_ops(

@@ -1,6 +1,6 @@
 //! The embedded default: SQLite through sqlx, in write-ahead mode.
 //!
-//! All writes go through one connection. Operations are appended to `recent_ops` and held in memory too ([`Recent`]);
+//! All writes go through one connection, each in a task of its own ([`Inner::detached`]). Operations are appended to `recent_ops` and held in memory too ([`Recent`]);
 //! a task moves them to `ops` and `clients` in bulk (`settle`), which an operation by itself would pay for with a page in
 //! each of four trees. Reads look into memory first, then into the database over a few connections of their own.
 //! `docs/storage.md` has the reasons and the figures.
@@ -94,7 +94,7 @@ pub struct SqliteStore {
 struct Inner {
     database: Database,
     settle: SettleLimits,
-    writer: tokio::sync::Mutex<Writer>,
+    writer: Arc<tokio::sync::Mutex<Writer>>,
     readers: SqlitePool,
     recent: Mutex<Recent>,
     signals: Arc<Signals>,
@@ -127,7 +127,7 @@ impl SqliteStore {
         let signals = Arc::new(Signals::default());
         let inner = Arc::new(Inner {
             settle: options.settle,
-            writer: tokio::sync::Mutex::new(Writer::new(conn)),
+            writer: Arc::new(tokio::sync::Mutex::new(Writer::new(conn))),
             readers,
             recent: Mutex::new(Recent::new(shards, 1)),
             signals: Arc::clone(&signals),
@@ -188,11 +188,45 @@ impl Inner {
     ///
     /// # Errors
     /// `Unavailable` when the database cannot be reached or read.
-    async fn writer(&self) -> Result<WriterGuard<'_>, StoreError> {
-        let mut writer = self.writer.lock().await;
-        if !writer.is_trusted() {
-            self.recover(&mut writer).await.map_err(store_error)?;
-        }
+    async fn writer(&self) -> Result<WriterGuard, StoreError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        self.bring_to_known_state(&mut writer).await?;
         Ok(writer)
+    }
+
+    async fn bring_to_known_state(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if writer.is_trusted() { Ok(()) } else { self.recover(writer).await.map_err(store_error) }
+    }
+
+    /// Runs `write` to its end in a task of its own, whatever becomes of the caller: the future of a request is dropped
+    /// when its client hangs up, and a write that was cut off in the middle would leave it to the next one to read the
+    /// whole state anew. Every write on behalf of a caller goes through here.
+    ///
+    /// The writer is waited for before the task begins: who gives up in the queue leaves nothing behind.
+    ///
+    /// # Errors
+    /// Those of `write`, and `Unavailable`, with nothing written, when the database cannot be reached or read.
+    async fn detached<T, W>(
+        self: &Arc<Self>,
+        write: impl FnOnce(Arc<Self>, WriterGuard) -> W + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        let inner = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            inner.bring_to_known_state(&mut writer).await?;
+            write(inner, writer).await
+        });
+        match task.await {
+            Ok(written) => written,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime has ended, and so does whoever waits on it.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 }

@@ -158,16 +158,17 @@ impl Recent {
     }
 
     /// Takes in a batch that is durable, with rows from `next_row` on.
-    pub(super) fn appended(&mut self, batch: &[AppendEntry]) {
+    pub(super) fn appended(&mut self, batch: Vec<AppendEntry>) {
         for entry in batch {
-            let tail = self.docs.entry(entry.doc.clone()).or_default();
+            let shard = usize::from(entry.doc.shard());
+            let tail = self.docs.entry(entry.doc).or_default();
             tail.used = self.cycle;
-            for (op, pos) in entry.ops.iter().zip(entry.first_pos..) {
-                tail.push(PlacedOp { pos, op: op.clone() }, self.cycle);
+            for (op, pos) in entry.ops.into_iter().zip(entry.first_pos..) {
                 self.next_row += 1;
                 self.unsettled += 1;
                 self.unsettled_bytes += op.delta.len();
-                self.shards[usize::from(entry.doc.shard())].last_pos = pos;
+                self.shards[shard].last_pos = pos;
+                tail.push(PlacedOp { pos, op }, self.cycle);
             }
         }
     }

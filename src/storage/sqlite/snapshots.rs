@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::bulk::integer;
 use super::error::{read_error, store_error};
+use super::writer::WriterGuard;
 use super::{SqliteStore, rows};
 use crate::ids::{DocumentId, Version};
 use crate::storage::{SnapshotIndex, SnapshotMeta, StoreError, search};
@@ -23,10 +24,12 @@ const SET_NEWEST: &str = "UPDATE documents
 #[async_trait]
 impl SnapshotIndex for SqliteStore {
     async fn record_snapshots(&self, snapshots: &[SnapshotMeta]) -> Result<Vec<SnapshotMeta>, StoreError> {
-        let mut writer = self.inner.writer().await?;
-        let conn = writer.begin().await?;
-        let skipped = record_all(conn, snapshots).await.map_err(store_error);
-        writer.end(skipped).await
+        let snapshots = snapshots.to_vec();
+        let record = async move |_, mut writer: WriterGuard| {
+            let skipped = record_all(writer.begin().await?, &snapshots).await.map_err(store_error);
+            writer.end(skipped).await
+        };
+        self.inner.detached(record).await
     }
 
     async fn snapshots(
@@ -55,10 +58,12 @@ impl SnapshotIndex for SqliteStore {
     }
 
     async fn forget_snapshots(&self, doc: &DocumentId, versions: &[Version]) -> Result<(), StoreError> {
-        let mut writer = self.inner.writer().await?;
-        let conn = writer.begin().await?;
-        let forgotten = forget(conn, doc, versions).await.map_err(store_error);
-        writer.end(forgotten).await
+        let (doc, versions) = (doc.clone(), versions.to_vec());
+        let forget = async move |_, mut writer: WriterGuard| {
+            let forgotten = forget(writer.begin().await?, &doc, &versions).await.map_err(store_error);
+            writer.end(forgotten).await
+        };
+        self.inner.detached(forget).await
     }
 }
 

@@ -10,8 +10,8 @@ use sqlx::AssertSqlSafe;
 use super::{SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
 use crate::storage::{
-    AppendEntry, AppendError, DataDir, DocumentStore, LoggedOp, NewDocument, NewSnapshot, OpLog, OpenError,
-    Opened, SnapshotBodies, SnapshotIndex, StoreError, history,
+    AppendEntry, AppendError, DataDir, DocumentPatch, DocumentStore, LoggedOp, NewDocument, NewSnapshot,
+    OpLog, OpenError, Opened, OwnershipStore, SnapshotBodies, SnapshotIndex, StoreError, history,
 };
 
 /// A store in a folder of its own, which can be left and opened again.
@@ -146,22 +146,64 @@ async fn what_a_crash_has_left_in_both_tables_is_there_once() {
     assert_eq!(store.head().await, 7);
 }
 
-/// Its caller is gone, and what it has sent to the connection is carried out all the same, or not.
+/// Polls a write so many times at most, and leaves it as a caller does who hangs up.
+async fn begin_and_leave<T>(write: impl Future<Output = T>, polls: usize) {
+    let mut write = std::pin::pin!(write);
+    for _ in 0..polls {
+        if write.as_mut().now_or_never().is_some() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whoever recovers settles all of `recent_ops`: as long as they are all there, nobody had to.
+#[tokio::test]
+async fn callers_who_hang_up_leave_nothing_to_recover_from() {
+    let store = TestStore::new().await;
+    store.append(&[entry(1..=5)]).await.unwrap();
+    let meta = SnapshotBodies::in_memory().write(snapshot(5, b"[]".to_vec())).await.unwrap();
+    let metas = [meta];
+    for polls in 1..=12 {
+        let title = Some(format!("after {polls} polls"));
+        let patch = DocumentPatch { title: title.clone(), ..DocumentPatch::default() };
+        begin_and_leave(store.patch_document(&doc(), &patch), polls).await;
+        begin_and_leave(store.record_snapshots(&metas), polls).await;
+        begin_and_leave(store.forget_snapshots(&doc(), &[5]), polls).await;
+        begin_and_leave(store.claim_all("node"), polls).await;
+        begin_and_leave(store.raise("node", &[(doc().shard(), 1)]), polls).await;
+        begin_and_leave(store.purge_document(&"another".parse().unwrap(), 1), polls).await;
+        let head = store.head().await;
+        let epoch = store.claim_all("node").await.unwrap()[usize::from(doc().shard())];
+        let next = AppendEntry { epoch, ..entry(head + 1..=head + 1) };
+        begin_and_leave(store.append(std::slice::from_ref(&next)), polls).await;
+        store.last_positions().await.unwrap();
+        assert_eq!(store.count("recent_ops").await as u64, store.head().await, "recovered after {polls} polls");
+    }
+    // Begun, it is carried to its end.
+    store.settle_now().await.unwrap();
+    begin_and_leave(store.purge_document(&doc(), 1), 2).await;
+    let mut writer = store.inner.writer().await.unwrap();
+    while sqlx::query("SELECT 1 FROM ops UNION SELECT 1 FROM clients")
+        .fetch_optional(writer.reading().unwrap())
+        .await
+        .unwrap()
+        .is_some()
+    {
+        drop(writer);
+        writer = store.inner.writer().await.unwrap();
+    }
+    drop(writer);
+    assert!(matches!(store.document(&doc()).await, Err(StoreError::NotFound { .. })));
+}
+
+/// What it has sent to the connection is carried out all the same, or nothing of it was sent.
 #[tokio::test]
 async fn an_append_whose_future_is_dropped_is_there_wholly_or_not_at_all() {
     let mut store = TestStore::new().await;
     let mut head = 0;
     for polls in 1..=12 {
-        let batch = [entry(head + 1..=head + 2)];
-        let mut append = store.append(&batch);
-        for _ in 0..polls {
-            if let Some(appended) = (&mut append).now_or_never() {
-                appended.unwrap();
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(append);
+        begin_and_leave(store.append(&[entry(head + 1..=head + 2)]), polls).await;
 
         let position = store.last_positions().await.unwrap()[usize::from(doc().shard())];
         assert!(position == head || position == head + 2, "{position} after {head}");

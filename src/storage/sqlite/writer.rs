@@ -6,13 +6,15 @@ use super::connect;
 use super::error::store_error;
 use crate::storage::StoreError;
 
-pub(super) type WriterGuard<'a> = tokio::sync::MutexGuard<'a, Writer>;
+pub(super) type WriterGuard = tokio::sync::OwnedMutexGuard<Writer>;
 
 /// The writing connection.
 ///
-/// A future can be dropped at any await, and a COMMIT that was sent is then carried out all the same. So the writer is
-/// not trusted from the first statement until the outcome of the last is known and memory agrees with it; whoever finds
-/// it so replaces the connection and reads the state anew ([`Inner::recover`](super::Inner::recover)).
+/// A commit may fail in ways that do not tell its outcome, and a task may end in the middle, with its runtime or in a
+/// panic. So the writer is not trusted from the first statement until the outcome of the last is known and memory agrees
+/// with it; whoever finds it so replaces the connection and reads the state anew
+/// ([`Inner::recover`](super::Inner::recover)). A caller who goes away is no such case: writes run in tasks of their own
+/// ([`Inner::detached`](super::Inner::detached)).
 #[derive(Debug)]
 pub(super) struct Writer {
     /// `None` once closed.
