@@ -36,6 +36,32 @@ impl Inner {
         }
     }
 
+    /// Fills a page with `after < version <= upto`. Returns with it the head from before the page was read, if memory had
+    /// it.
+    async fn read_page(
+        &self,
+        doc: &DocumentId,
+        after: Version,
+        upto: Version,
+        mut page: Page,
+    ) -> Result<(Page, Option<Version>), StoreError> {
+        let (head, tail) = {
+            let recent = self.recent.lock();
+            (recent.head(doc), recent.tail(doc, after, upto, page.room()))
+        };
+        let (settled_upto, tail) = match tail {
+            Some((first, tail)) => (upto.min(first - 1), tail),
+            None => (upto, Vec::new()),
+        };
+        if after < settled_upto {
+            self.read_settled(doc, after, settled_upto, &mut page).await?;
+        }
+        for op in tail {
+            page.push(op);
+        }
+        Ok((page, head))
+    }
+
     /// Adds to `page` what the database has in `after < version <= upto`.
     async fn read_settled(
         &self,
@@ -80,25 +106,23 @@ impl OpLog for SqliteStore {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<LoggedOp>, StoreError> {
-        let mut page = Page::new(limit, max_bytes);
-        let tail = self.inner.recent.lock().tail(doc, after, upto, limit);
-        let (settled_upto, tail) = match tail {
-            Some((first, tail)) => (upto.min(first - 1), tail),
-            None => (upto, Vec::new()),
-        };
-        if after < settled_upto {
-            self.inner.read_settled(doc, after, settled_upto, &mut page).await?;
-        }
-        for op in tail {
-            page.push(op);
-        }
-        if page.is_empty() && limit > 0 {
-            let head = self.inner.head(doc).await?;
-            if after < upto.min(head) {
-                return Err(page::missing(doc, after, head));
+        let mut known = None;
+        loop {
+            let (page, held) = self.inner.read_page(doc, after, upto, Page::new(limit, max_bytes)).await?;
+            if !page.is_empty() || limit == 0 {
+                return page.finish(doc, after);
+            }
+            // Only a head that was known before the page was read tells that something is missing: others go on writing.
+            match known.or(held) {
+                Some(head) if after < upto.min(head) => {
+                    // A document that was purged meanwhile is not damaged, but gone.
+                    self.inner.head(doc).await?;
+                    return Err(page::missing(doc, after, head));
+                }
+                Some(_) => return Ok(Vec::new()),
+                None => known = Some(self.inner.head(doc).await?),
             }
         }
-        page.finish(doc, after)
     }
 
     async fn find_op(

@@ -178,7 +178,11 @@ async fn callers_who_hang_up_leave_nothing_to_recover_from() {
         let next = AppendEntry { epoch, ..entry(head + 1..=head + 1) };
         begin_and_leave(store.append(std::slice::from_ref(&next)), polls).await;
         store.last_positions().await.unwrap();
-        assert_eq!(store.count("recent_ops").await as u64, store.head().await, "recovered after {polls} polls");
+        assert_eq!(
+            store.count("recent_ops").await as u64,
+            store.head().await,
+            "recovered after {polls} polls"
+        );
     }
     // Begun, it is carried to its end.
     store.settle_now().await.unwrap();
@@ -237,6 +241,32 @@ async fn an_append_of_unknown_outcome_is_found_in_the_database() {
     assert!(matches!(again, Err(AppendError::Entries(_))), "{again:?}");
     store.append(&[entry(4..=4)]).await.unwrap();
     assert_eq!(store.head().await, 4);
+}
+
+/// Whoever asks for what lies beyond the head, as a client does that is ahead of a restored server, finds nothing: also
+/// when the head comes by just then.
+#[tokio::test]
+async fn what_is_appended_during_a_read_is_not_missing_from_it() {
+    let mut store = TestStore::new().await;
+    store.append(&[entry(1..=5)]).await.unwrap();
+    for (head, is_held) in [(5, true), (6, false)] {
+        if !is_held {
+            store.reopen().await;
+        }
+        store.settle_now().await.unwrap();
+        let document = doc();
+        // The database has been asked, and has not answered yet.
+        let read = loop {
+            let mut read = store.read_ops(&document, head, Version::MAX, 10, usize::MAX);
+            if (&mut read).now_or_never().is_none() {
+                break read;
+            }
+        };
+        store.append(&[entry(head + 1..=head + 1)]).await.unwrap();
+        let read = read.await.unwrap();
+        let versions: Vec<_> = read.iter().map(|op| op.version).collect();
+        assert!(versions.is_empty() || versions == [head + 1], "{versions:?}");
+    }
 }
 
 #[tokio::test]
