@@ -24,3 +24,5 @@ pub mod service;
 pub mod session;
 pub mod snapshot;
 pub mod watch;
+
+mod turnstile;

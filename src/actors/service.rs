@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures_util::future::join_all;
@@ -14,6 +14,7 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{CheckHealth, Create, Flush, JournalActor};
 use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor};
 use crate::actors::session::frames::refuse_delta;
+use crate::actors::turnstile::Turnstile;
 use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
 use crate::metrics::METRICS;
@@ -83,7 +84,16 @@ pub struct Documents {
     limits: Limits,
     /// Set when the server stops: nothing is changed through this door any more.
     draining: Arc<AtomicBool>,
+    /// For those who read the past.
+    past: Arc<Turnstile>,
 }
+
+/// Versions of the past that are read at once: each holds a page of the log (4 MiB) and what it is read into.
+const PAST_AT_ONCE: usize = 2;
+
+/// How many others may wait for their turn, and how long.
+const PAST_QUEUE: usize = 64;
+const PAST_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Documents {
     /// Joins what the application has started.
@@ -96,7 +106,8 @@ impl Documents {
         limits: Limits,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { store, bodies, registry, journal, clock, limits, draining }
+        let past = Arc::new(Turnstile::new(PAST_AT_ONCE, PAST_QUEUE, PAST_PATIENCE));
+        Self { store, bodies, registry, journal, clock, limits, draining, past }
     }
 
     /// What one operation and one document may hold.
@@ -204,7 +215,8 @@ impl Documents {
         self.registry.send(Open { doc: doc.clone() }).await.map_err(stopped)?
     }
 
-    /// Reads the content at the durable head, or at a version.
+    /// Reads the content at the durable head, or at a version. Of those who read the past only a few do so at once: the
+    /// others wait, and are `unavailable` if that is of no use.
     pub async fn read(&self, doc: &DocumentId, version: Option<Version>) -> Result<Reading, Refusal> {
         let head = self.ask(doc, || Read).await?;
         let Some(version) = version.filter(|version| *version != head.version) else { return Ok(head) };
@@ -213,7 +225,8 @@ impl Documents {
                 format!("version {version} of document {doc} not found: the head is {}", head.version);
             return Err(Refusal::new(ErrorCode::NotFound, message));
         }
-        let loaded = history::load(&*self.store, &self.bodies, doc, Some(version)).await?;
+        let _turn = self.past.enter().await?;
+        let loaded = history::at(&*self.store, &self.bodies, doc, version).await?;
         Ok(Reading { history: head.history, version, at: loaded.at, content: loaded.content })
     }
 

@@ -12,40 +12,65 @@ const PAGE: usize = 2_000;
 /// Bytes of deltas read at a time.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// A document at a version.
+/// A document at a version: its content, and none of the operations that have led there.
 pub struct Loaded {
     pub row: DocumentRow,
     pub version: Version,
     /// When the version was made; 0 at version 0.
     pub at: Millis,
     pub content: Document,
-    /// The operations since the snapshot, with their deltas.
-    pub tail: Vec<(LoggedOp, Delta)>,
     /// The snapshot that was used, 0 for none.
     pub snapshot_version: Version,
     pub snapshot_bytes: u64,
 }
 
-/// Reads a document at its head, or at a version.
+/// Reads a document at its head. Each operation since the snapshot is handed to `each`, in order, once it is applied: how
+/// many are kept is the caller's affair, since there may be any number of them, and of any size.
 ///
 /// # Errors
-/// `NotFound` for a document or a version that does not exist; `Corrupt`, naming document and version, when the log has a
-/// gap, has lost its end, or cannot be applied. A snapshot that cannot be read is passed over for the one before it, with
-/// a warning.
-pub async fn load(
+/// `NotFound` for a document that does not exist; `Corrupt`, naming document and version, when the log has a gap, has lost
+/// its end, or cannot be applied. A snapshot that cannot be read is passed over for the one before it, with a warning.
+pub async fn head(
     store: &dyn Store,
     bodies: &SnapshotBodies,
     doc: &DocumentId,
-    upto: Option<Version>,
+    each: impl FnMut(LoggedOp, Delta),
 ) -> Result<Loaded, StoreError> {
-    let row = sound_row(store, doc, upto.is_none()).await?;
-    let target = upto.unwrap_or(row.version);
-    if target > row.version {
-        return Err(StoreError::NotFound { what: format!("version {target} of document {doc}") });
+    let row = sound_row(store, doc, true).await?;
+    let head = row.version;
+    let loaded = start(store, bodies, row, head).await?;
+    replay(store, loaded, head, Version::MAX, each).await
+}
+
+/// Reads a document at a version. Holds the content and a page of operations, however many of them there are.
+///
+/// # Errors
+/// As [`head`], and `NotFound` for a version that does not exist.
+pub async fn at(
+    store: &dyn Store,
+    bodies: &SnapshotBodies,
+    doc: &DocumentId,
+    version: Version,
+) -> Result<Loaded, StoreError> {
+    let row = sound_row(store, doc, false).await?;
+    if version > row.version {
+        return Err(StoreError::NotFound { what: format!("version {version} of document {doc}") });
     }
-    let mut loaded = start(store, bodies, row, target).await?;
-    while loaded.version < target || upto.is_none() {
-        let end = if upto.is_some() { target } else { Version::MAX };
+    let loaded = start(store, bodies, row, version).await?;
+    replay(store, loaded, version, version, |_, _| {}).await
+}
+
+/// Applies what the log has up to `end`, which is `target` at least.
+async fn replay(
+    store: &dyn Store,
+    mut loaded: Loaded,
+    target: Version,
+    end: Version,
+    mut each: impl FnMut(LoggedOp, Delta),
+) -> Result<Loaded, StoreError> {
+    let doc = loaded.row.id.clone();
+    let doc = &doc;
+    while loaded.version < end {
         let page = store.read_ops(doc, loaded.version, end, PAGE, PAGE_BYTES).await?;
         if page.is_empty() {
             break;
@@ -55,7 +80,7 @@ pub async fn load(
             loaded.content.apply(&delta).map_err(|error| corrupt(doc, op.version, &error))?;
             loaded.version = op.version;
             loaded.at = op.at;
-            loaded.tail.push((op, delta));
+            each(op, delta);
         }
         // Long tails give way to the other documents of this thread.
         tokio::task::yield_now().await;
@@ -107,7 +132,6 @@ async fn start(
                     version: meta.version,
                     at: meta.at,
                     content,
-                    tail: Vec::new(),
                     snapshot_version: meta.version,
                     snapshot_bytes: meta.bytes,
                 });
@@ -123,7 +147,7 @@ async fn start(
         }
     }
     let content = Document::new();
-    Ok(Loaded { row, version: 0, at: 0, content, tail: Vec::new(), snapshot_version: 0, snapshot_bytes: 0 })
+    Ok(Loaded { row, version: 0, at: 0, content, snapshot_version: 0, snapshot_bytes: 0 })
 }
 
 /// Reads the newest snapshot at or below `upto`, row and content.

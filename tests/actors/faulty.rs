@@ -55,6 +55,8 @@ pub struct FaultyStore {
     /// Rows of snapshots wait for a permit while it is closed to them, and fail when it is closed for good.
     snapshot_gate: Mutex<Option<Arc<Semaphore>>>,
     pub recordings: AtomicUsize,
+    /// Whoever reads a document waits for a permit while it is closed to them.
+    load_gate: Mutex<Option<Arc<Semaphore>>>,
     /// Patches wait for a permit, when they are done, while it is closed to them.
     patch_gate: Mutex<Option<Arc<Semaphore>>>,
     /// No epoch can be raised, and so the outcome of a commit not be found out.
@@ -80,6 +82,7 @@ impl FaultyStore {
             purges: AtomicUsize::new(0),
             snapshot_gate: Mutex::default(),
             recordings: AtomicUsize::new(0),
+            load_gate: Mutex::default(),
             patch_gate: Mutex::default(),
             patches: AtomicUsize::new(0),
             stuck: AtomicBool::new(false),
@@ -158,6 +161,13 @@ impl FaultyStore {
     pub fn hold_raises(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         *self.raise_gate.lock() = Some(gate.clone());
+        gate
+    }
+
+    /// Whoever reads a document waits until the returned semaphore has permits.
+    pub fn hold_loads(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.load_gate.lock() = Some(gate.clone());
         gate
     }
 
@@ -320,6 +330,10 @@ impl SnapshotIndex for FaultyStore {
             return Err(broken());
         }
         assert!(self.cursed.lock().as_ref() != Some(doc), "reading this document fails, as the test asked");
+        let gate = self.load_gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
         self.inner.snapshots(doc, upto, limit).await
     }
 

@@ -1,4 +1,4 @@
-//! Peers that do not read cost a bounded amount of memory, and do not stay.
+//! Peers that do not read, and those that read the past, cost a bounded amount of memory; the former do not stay.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -87,6 +87,45 @@ fn peers_that_never_read_do_not_make_the_server_grow() {
         eprintln!("{:3} s: {:4} MiB", began.elapsed().as_secs(), memory / MIB);
         assert!(memory < first + UNEVEN, "{first} bytes after a round, {memory} after {rounds} more");
     }
+}
+
+/// Bytes of an edit that fills nearly a frame, and how many there are of them.
+const LARGE: usize = 900_000;
+const LARGE_EDITS: usize = 20;
+
+/// Those who read the past at once, and what all of them may cost: without a bound each would hold every edit twice.
+const READERS: usize = 8;
+const PAST: u64 = 64 * MIB;
+
+#[test]
+fn reading_the_past_costs_no_more_than_a_few_pages_of_it() {
+    let server = TestServer::start();
+    let doc = Rest::of(&server).create(&json!([{ "insert": "\n" }]));
+    let mut writer = TestClient::join(&server, &doc);
+    let text = "x".repeat(LARGE);
+    (0..LARGE_EDITS).for_each(|_| type_and_delete(&mut writer, &text));
+    let version = writer.replica.version - 2;
+    let before = server.anonymous_bytes();
+    let reading = std::sync::atomic::AtomicUsize::new(READERS);
+    let most = thread::scope(|scope| {
+        for _ in 0..READERS {
+            scope.spawn(|| {
+                let answer = Rest::of(&server).get(&format!("/v1/docs/{doc}/content?version={version}"));
+                // Who has waited too long is put off.
+                assert!([200, 503].contains(&answer.status), "{}", answer.status);
+                reading.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        let mut most = 0;
+        while reading.load(Ordering::Relaxed) > 0 {
+            most = most.max(server.anonymous_bytes());
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        most
+    });
+    let cost = most.saturating_sub(before);
+    eprintln!("{READERS} readers of {LARGE_EDITS} large edits: {} MiB", cost / MIB);
+    assert!(cost < PAST, "{READERS} readers cost {cost} bytes");
 }
 
 /// The contract: silence is noticed after 15 s, and told within 10 s.

@@ -273,6 +273,7 @@ fn rehydrate(history: HistoryId, log: &[LoggedOp]) -> DocumentState {
         tail,
         snapshot_version: 0,
         snapshot_bytes: 0,
+        unsnapshotted_bytes: 0,
         archived: false,
         deleted: false,
         poison: Vec::new(),

@@ -39,11 +39,13 @@ pub struct Rehydrated {
     /// `at` of the operation that made the version, 0 at version 0.
     pub at: Millis,
     pub content: Document,
-    /// The operations after the snapshot, in order.
+    /// The last operations, in order.
     pub tail: Vec<SequencedOp>,
     pub snapshot_version: Version,
     /// Stored bytes of that snapshot, 0 without one.
     pub snapshot_bytes: u64,
+    /// Bytes of the operations since that snapshot, of which `tail` may have the last ones only.
+    pub unsnapshotted_bytes: u64,
     pub archived: bool,
     /// In the trash: nobody may join.
     pub deleted: bool,
@@ -128,7 +130,6 @@ impl DocumentState {
     /// Begins with what storage knows.
     pub fn new(from: Rehydrated, settings: DocumentSettings) -> Self {
         let mut tail = Tail::starting_at(from.version - from.tail.len() as Version);
-        let unsnapshotted_bytes = from.tail.iter().map(|op| op.member().len() as u64).sum();
         from.tail.into_iter().for_each(|op| tail.push(Arc::new(op)));
         tail.trim(settings.tail_ops, settings.tail_bytes);
         Self {
@@ -150,7 +151,7 @@ impl DocumentState {
             hashed: from.version,
             snapshot_version: from.snapshot_version,
             snapshot_bytes: from.snapshot_bytes,
-            unsnapshotted_bytes,
+            unsnapshotted_bytes: from.unsnapshotted_bytes,
             snapshotting_bytes: 0,
             poison: from.poison,
         }

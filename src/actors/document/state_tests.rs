@@ -26,6 +26,7 @@ fn state_with(settings: DocumentSettings) -> DocumentState {
         tail: Vec::new(),
         snapshot_version: 0,
         snapshot_bytes: 0,
+        unsnapshotted_bytes: 0,
         archived: false,
         deleted: false,
         poison: vec![(client(9), 1)],

@@ -326,16 +326,16 @@ async fn a_log_that_has_lost_its_end_is_no_shorter_document() {
             store.record_snapshots(&[meta]).await.unwrap();
             store.execute("DELETE FROM clients").await;
         }
-        assert_eq!(history::load(&*store, &bodies, &doc(), None).await.unwrap().version, 5);
+        assert_eq!(history::head(&*store, &bodies, &doc(), |_, _| {}).await.unwrap().version, 5);
 
         store.execute(format!("DELETE FROM ops WHERE version > {kept}")).await;
         store.reopen().await;
-        let loaded = history::load(&*store, &bodies, &doc(), None).await;
+        let loaded = history::head(&*store, &bodies, &doc(), |_, _| {}).await;
         let why = loaded.err().map(|error| error.to_string()).unwrap_or_default();
         let place = format!("document doc cannot be read at version {}", kept + 1);
         assert!(why.starts_with(&place), "{kept} {witness}: {why}");
         if witness == "snapshots" {
-            let read = history::load(&*store, &bodies, &doc(), Some(0)).await;
+            let read = history::at(&*store, &bodies, &doc(), 0).await;
             assert!(matches!(read.err(), Some(StoreError::Corrupt { version, .. }) if version == kept + 1));
         }
     }
@@ -357,7 +357,7 @@ async fn a_snapshots_row_that_cannot_be_read_is_passed_over() {
         ("UPDATE snapshots SET bytes = -1 WHERE version = 2", 0),
     ] {
         assert_eq!(store.execute(damage).await, 1);
-        let loaded = history::load(&*store, &bodies, &doc(), None).await.unwrap();
+        let loaded = history::head(&*store, &bodies, &doc(), |_, _| {}).await.unwrap();
         assert_eq!((loaded.version, loaded.snapshot_version), (5, used), "{damage}");
         assert_eq!(loaded.content.length(), 5, "{damage}");
     }
