@@ -2,10 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::Write as _;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -18,12 +22,17 @@ const LETTERS: [char; 8] = ['a', 'b', ' ', '\n', 'é', '漢', '😀', '\u{301}']
 
 /// A history of `edits` random edits, in the format of the traces: positions count code points.
 fn generated(seed: u64, edits: usize) -> Value {
+    generated_of(seed, edits, 1..=3)
+}
+
+/// The same with so many patches in each edit.
+fn generated_of(seed: u64, edits: usize, patches: RangeInclusive<usize>) -> Value {
     let mut random = fastrand::Rng::with_seed(seed);
     let start = "It begins with 😀.\n";
     let mut text: Vec<char> = start.chars().collect();
     let transactions: Vec<Value> = (0..edits)
         .map(|n| {
-            let patches: Vec<Value> = (0..random.usize(1..=3))
+            let patches: Vec<Value> = (0..random.usize(patches.clone()))
                 .map(|_| {
                     let position = random.usize(..=text.len());
                     let deleted = random.usize(..=3).min(text.len() - position);
@@ -44,6 +53,16 @@ fn saved(trace: &Value) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("trace.json");
     fs::write(&path, trace.to_string()).expect("the folder is ours");
+    (folder, path)
+}
+
+/// The same, gzipped as the recorded ones are.
+fn saved_gzipped(trace: &Value) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("trace.json.gz");
+    let mut file = GzEncoder::new(File::create(&path).expect("the folder is ours"), Compression::fast());
+    serde_json::to_writer(&mut file, trace).expect("it can be written");
+    file.finish().expect("it can be written");
     (folder, path)
 }
 
@@ -132,11 +151,26 @@ fn end_of(path: &Path) -> String {
     }
 }
 
+/// Those that are there in any case, in the form of the recorded ones.
+#[test]
+fn generated_traces_end_with_their_own_end_text() {
+    let server = TestServer::start();
+    for seed in 11..14 {
+        let trace = generated_of(seed, 150, 2..=2);
+        assert!(!trace["endContent"].as_str().expect("a text").is_ascii());
+        let (_folder, path) = saved_gzipped(&trace);
+        replay_to(&server, &path, &end_of(&path), &[]);
+    }
+}
+
 #[test]
 fn every_recorded_trace_ends_with_its_own_end_text() {
     let Some(corpora) = corpora() else {
-        eprintln!("no recorded traces here: QUIRE_CORPORA names their folder");
-        return;
+        // What is printed by `eprintln!` is not shown of a test that passes.
+        let mut output = std::io::stderr();
+        let said =
+            writeln!(output, "no recorded traces here, none was replayed: QUIRE_CORPORA names their folder");
+        return said.expect("there is a standard error");
     };
     let server = TestServer::start();
     let traces = fs::read_dir(corpora.join("traces")).expect("the corpora have traces");
