@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::storage::{Durability, SqliteOptions};
+use crate::storage::{Durability, SettleLimits, SqliteOptions};
 
 /// What `quire serve` is told.
 #[derive(Args, Clone, Debug)]
@@ -62,6 +62,15 @@ pub struct ServeOptions {
         hide = true
     )]
     pub sqlite_synchronous: Synchronous,
+
+    /// How long operations wait in `recent_ops` at most, in milliseconds. Tests set it low, so that crashes fall into
+    /// settling.
+    #[arg(long, env = "QUIRE_SETTLE_AFTER_MS", value_name = "MS", hide = true)]
+    pub settle_after_ms: Option<u64>,
+
+    /// How many operations wait there, for the same.
+    #[arg(long, env = "QUIRE_SETTLE_OPS", value_name = "N", hide = true)]
+    pub settle_ops: Option<usize>,
 }
 
 /// Reads `HOST:PORT`; of a name's addresses the first one is taken.
@@ -82,7 +91,13 @@ impl ServeOptions {
             Synchronous::Full => Durability::Full,
             Synchronous::Off => Durability::Off,
         };
-        SqliteOptions { durability, ..SqliteOptions::default() }
+        let usual = SettleLimits::default();
+        let settle = SettleLimits {
+            ops: self.settle_ops.map_or(usual.ops, |ops| ops.max(1)),
+            after: self.settle_after_ms.map_or(usual.after, Duration::from_millis),
+            ..usual
+        };
+        SqliteOptions { durability, settle, ..SqliteOptions::default() }
     }
 }
 

@@ -23,6 +23,7 @@ mod crash;
 mod damage;
 mod full_disk;
 mod ledger;
+mod left;
 mod load;
 mod memory;
 mod powercut;
