@@ -117,12 +117,22 @@ impl Rest {
 
     /// The whole log of a document, page by page.
     pub fn ops(&self, doc: &str) -> Vec<Value> {
+        let log = self.try_ops(doc);
+        log.unwrap_or_else(|answer| panic!("{doc}: the log is answered with {}", answer.status))
+    }
+
+    /// The same, or the answer that is none.
+    pub fn try_ops(&self, doc: &str) -> Result<Vec<Value>, Answer> {
         let mut all = Vec::new();
         loop {
-            let mut page = self.get(&format!("/v1/docs/{doc}/ops?from={}", all.len())).expect(200).json();
+            let answer = self.get(&format!("/v1/docs/{doc}/ops?from={}", all.len()));
+            if answer.status != 200 {
+                return Err(answer);
+            }
+            let mut page = answer.json();
             let ops = page["ops"].as_array_mut().expect("a list");
             if ops.is_empty() {
-                return all;
+                return Ok(all);
             }
             all.append(ops);
         }

@@ -34,6 +34,20 @@ pub fn check(server: &TestServer, writers: Vec<Writer>) {
     }
 }
 
+/// What of the acknowledged operations is not in the log, in words; nothing is asked of the server but to answer.
+pub fn losses(server: &TestServer, writers: &[Writer]) -> Vec<String> {
+    let rest = Rest::of(server);
+    let losses = writers.iter().filter_map(|Writer { doc, replica }| match rest.try_ops(doc) {
+        Ok(log) => {
+            let missing = missing(&log, replica);
+            let lost = format!("{doc}: {} has lost (seq, version) {missing:?}", replica.client);
+            (!missing.is_empty()).then_some(lost)
+        }
+        Err(answer) => Some(format!("{doc}: the log is answered with {}", answer.status)),
+    });
+    losses.collect()
+}
+
 /// Contiguous versions, and no operation twice.
 fn check_log(doc: &str, log: &[Value]) {
     let mut seen = HashSet::new();
@@ -53,7 +67,7 @@ fn replay(log: &[Value]) -> Document {
 }
 
 /// Operations that a client has an acknowledgement for and that the log does not have where it was told: (`seq`, version).
-pub fn missing(log: &[Value], replica: &Replica) -> Vec<(u64, u64)> {
+fn missing(log: &[Value], replica: &Replica) -> Vec<(u64, u64)> {
     let is_there = |seq: u64, version: u64| {
         let op = log.get(version as usize - 1);
         op.is_some_and(|op| op["client"] == replica.client.to_string() && op["seq"] == seq)

@@ -29,6 +29,8 @@ struct Shared {
     address: Mutex<String>,
     moved: Condvar,
     stops: AtomicBool,
+    /// The server is gone, and the writers are wanted as it has left them.
+    halts: AtomicBool,
     acknowledged: AtomicUsize,
     /// Refusals that ask for the same operation again.
     put_off: AtomicUsize,
@@ -43,16 +45,24 @@ pub struct Writer {
 impl Load {
     /// Starts `count` writers, spread over the documents.
     pub fn start(server: &TestServer, docs: &[String], count: usize) -> Self {
+        let docs = docs.iter().cycle().take(count);
+        let writers = docs.map(|doc| Writer { doc: doc.clone(), replica: Replica::new() });
+        Self::go_on(server, writers.collect())
+    }
+
+    /// Lets writers go on where they were.
+    pub fn go_on(server: &TestServer, writers: Vec<Writer>) -> Self {
         let shared = Arc::new(Shared {
             address: Mutex::new(server.address().to_owned()),
             moved: Condvar::new(),
             stops: AtomicBool::new(false),
+            halts: AtomicBool::new(false),
             acknowledged: AtomicUsize::new(0),
             put_off: AtomicUsize::new(0),
         });
-        let writers = docs.iter().cycle().take(count).zip(1..).map(|(doc, seed)| {
-            let (shared, doc) = (shared.clone(), doc.clone());
-            thread::spawn(move || Writer { replica: write(&shared, &doc, seed), doc })
+        let writers = writers.into_iter().zip(1..).map(|(Writer { doc, replica }, seed)| {
+            let shared = shared.clone();
+            thread::spawn(move || Writer { replica: write(&shared, &doc, replica, seed), doc })
         });
         Self { writers: writers.collect(), shared }
     }
@@ -86,16 +96,26 @@ impl Load {
     /// Lets every writer settle what it has in flight, and stop.
     pub fn finish(self) -> Vec<Writer> {
         self.shared.stops.store(true, Ordering::Relaxed);
+        self.join()
+    }
+
+    /// Takes the writers from a server that is gone, with what they have in flight.
+    pub fn halt(self) -> Vec<Writer> {
+        self.shared.halts.store(true, Ordering::Relaxed);
+        self.shared.moved.notify_all();
+        self.join()
+    }
+
+    fn join(self) -> Vec<Writer> {
         self.writers.into_iter().map(|writer| writer.join().expect("the writer got through")).collect()
     }
 }
 
 /// Writes until it is to stop and nothing is in flight.
-fn write(shared: &Shared, doc: &str, seed: u64) -> Replica {
-    let mut replica = Replica::new();
+fn write(shared: &Shared, doc: &str, mut replica: Replica, seed: u64) -> Replica {
     let mut dice = Dice(seed);
     let mut failures_since = None;
-    loop {
+    while !shared.halts.load(Ordering::Relaxed) {
         let address = shared.address.lock().expect("no writer panics with it").clone();
         match TestClient::try_resume(&address, doc, replica) {
             Ok(mut client) => {
@@ -116,6 +136,7 @@ fn write(shared: &Shared, doc: &str, seed: u64) -> Replica {
             }
         }
     }
+    replica
 }
 
 /// Writes until the connection has ended, or until it is to stop: then true.

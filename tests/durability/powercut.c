@@ -216,10 +216,18 @@ static void undo_name(const struct name *name) {
   if (name->kept && REAL(link)(name->kept, back) != 0 && errno != EEXIST) fail("cannot undo a removal");
 }
 
+/* A thread that touches a mapped file (SQLite's index of its log) which has just become shorter waits for the end here. */
+static void wait_for_the_end(int signal) {
+  (void)signal;
+  for (;;) pause();
+}
+
 static void *wait_for_the_cut(void *signals) {
+  struct sigaction wait = {.sa_handler = wait_for_the_end};
   int signal;
   sigwait(signals, &signal);
   pthread_mutex_lock(&lock);
+  sigaction(SIGBUS, &wait, NULL);
   srandom(seed);
   for (struct file *file = files; file; file = file->next) undo_changes(file);
   for (struct name *name = names; name; name = name->older) undo_name(name);
