@@ -1,5 +1,6 @@
 /** The list: find, start, rename, throw away and take back. */
 import { Server } from "./server";
+import { Gate } from "./gate";
 import { expect, test } from "./people";
 
 test("an empty list invites, and its button starts a document", async ({ arrive }) => {
@@ -17,6 +18,22 @@ test("an empty list invites, and its button starts a document", async ({ arrive 
   await expect(row).toContainText("The first words");
   await expect(row).toContainText("just now");
   await server.remove();
+});
+
+test("the way back to the list waits for what is being saved", async ({ server, arrive }) => {
+  const id = await server.create("On its way");
+  const ana = await arrive("Ana");
+  const gate = await Gate.before(ana.page);
+  await ana.open(server.url, id);
+  gate.close();
+  await ana.goToStart();
+  await ana.type("S");
+  await expect(ana.state).toHaveAttribute("data-saved", "false");
+  await ana.page.getByRole("link", { name: "All documents" }).click();
+  await expect(ana.page).toHaveURL(`${server.url}/d/${id}`);
+  gate.open();
+  await expect(ana.page).toHaveURL(`${server.url}/`);
+  await expect(ana.page.getByRole("listitem").filter({ hasText: "On its way" }).locator(".row-preview")).toHaveText("S");
 });
 
 test("the search narrows the list while one types", async ({ server, arrive }) => {

@@ -82,8 +82,18 @@ export class Person {
     await expect(this.state.locator(".state-text")).toHaveText(text);
   }
 
+  /** Waits until the server has everything. What the line says is no sign of that: its words come a little late. */
   async hasSaved(): Promise<void> {
-    await this.seesState(/^(All changes saved|Merged .*)$/);
+    await expect(this.state).toHaveAttribute("data-saved", "true");
+  }
+
+  /** Connects again without waiting for the next attempt, unless that comes first and takes the button away. */
+  async retryNow(): Promise<void> {
+    const button = this.page.getByRole("button", { name: "Retry now" });
+    await expect(async () => {
+      if (await button.isVisible()) await button.click({ timeout: 500 }).catch(() => undefined);
+      await expect(this.state.locator(".state-text")).not.toHaveText(/^(Reconnecting|Offline)/, { timeout: 500 });
+    }).toPass({ timeout: 20_000 });
   }
 }
 

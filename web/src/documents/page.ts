@@ -11,7 +11,7 @@ import {
 } from "../api";
 import { el, fill, takesText } from "../dom";
 import { Bar } from "./bar";
-import { editorPath, titleOf } from "./entry";
+import { documentIdOf, editorPath, titleOf } from "./entry";
 import { Row, TITLE_LENGTH } from "./row";
 import { openTrash } from "./trash";
 import { takeNotice } from "../notice";
@@ -26,6 +26,8 @@ import { textButton } from "../ui/button";
 const SEARCH_PAUSE = 120;
 /** People come and go: the list is asked for again this often, in ms, while it is looked at. */
 const REFRESH = 15_000;
+/** Lists are a little behind what was just written: after coming from an editor they are asked for once more, in ms. */
+const SECOND_LOOK = 2_000;
 /** The longest page that the server gives. */
 const PAGE_LIMIT = 200;
 /** Nothing is said of loading before this, in ms: most answers are there sooner. */
@@ -76,6 +78,7 @@ export class DocumentsPage {
     // Coming back with the browser's Back button shows a page that was kept as it was left.
     window.addEventListener("pageshow", (event) => event.persisted && this.refresh());
     this.showNotice();
+    if (cameFromEditor()) setTimeout(() => this.refresh(), SECOND_LOOK);
     void this.load({});
   }
 
@@ -314,4 +317,9 @@ export class DocumentsPage {
       },
     ];
   }
+}
+
+function cameFromEditor(): boolean {
+  const { referrer } = document;
+  return referrer.startsWith(`${location.origin}/`) && documentIdOf(new URL(referrer).pathname) !== undefined;
 }

@@ -9,6 +9,7 @@ import type { MenuEntry } from "../ui/menu";
 import { openPalette } from "../ui/palette";
 import { openShortcuts } from "../ui/shortcuts";
 import { showToast } from "../ui/toast";
+import { saveFirst } from "./leave";
 import type { Outline } from "./outline";
 import type { Title } from "./title";
 import type { Toolbar } from "./toolbar";
@@ -43,8 +44,8 @@ export class Actions {
 
   private documentCommands(): Command[] {
     return [
-      { label: "All documents", icon: "back", run: () => location.assign("/") },
-      { label: "New document", icon: "new", run: () => void createAndOpen() },
+      { label: "All documents", icon: "back", run: () => void this.goHome() },
+      { label: "New document", icon: "new", run: () => void this.createAndOpen() },
       { label: "Change the title", icon: "rename", keys: "F2", run: () => this.title.focus() },
       { label: "Outline", icon: "outline", keys: "Mod+Alt+O", run: () => this.outline.toggle() },
       { label: "Undo", icon: "undo", keys: "Mod+Z", elsewhere: true, run: () => this.toolbar.undoOnce() },
@@ -84,24 +85,30 @@ export class Actions {
     openShortcuts(this.groups());
   }
 
+  private async goHome(): Promise<void> {
+    await saveFirst(this.session);
+    location.assign("/");
+  }
+
+  private async createAndOpen(): Promise<void> {
+    try {
+      const [created] = await Promise.all([createDocument(), saveFirst(this.session)]);
+      location.assign(editorPath(created.id));
+    } catch (error) {
+      showToast({ text: explain(error, "No document was created."), fault: true });
+    }
+  }
+
   /** Goes to the list, which offers to take it back. What is still on its way is saved first. */
   private async trash(): Promise<void> {
     try {
-      if (this.session.connection.state === "connected") await this.session.whenSaved();
+      await saveFirst(this.session);
       await trashDocument(this.session.id);
       leaveNotice({ trashed: { id: this.session.id, title: this.title.text } });
       location.assign("/");
     } catch (error) {
       showToast({ text: explain(error, "The document stays where it was."), fault: true });
     }
-  }
-}
-
-async function createAndOpen(): Promise<void> {
-  try {
-    location.assign(editorPath((await createDocument()).id));
-  } catch (error) {
-    showToast({ text: explain(error, "No document was created."), fault: true });
   }
 }
 

@@ -80,7 +80,14 @@ class EditorPage {
     const actions = new Actions(session, this.title, this.toolbar, this.outline);
     fill(
       root,
-      drawHeader({ title: this.title, stateLine: this.stateLine, people: this.people, outline: this.outline, actions }),
+      drawHeader({
+        session,
+        title: this.title,
+        stateLine: this.stateLine,
+        people: this.people,
+        outline: this.outline,
+        actions,
+      }),
       this.toolbar.element,
       el(
         "main",
@@ -171,7 +178,7 @@ class EditorPage {
       merged: merged.count,
       now: Date.now(),
     });
-    this.stateLine.show(line, { version: session.version, at: session.savedAt });
+    this.stateLine.show(line, { saved: session.saved, version: session.version, at: session.savedAt });
     this.statusBar.show(session);
   }
 

@@ -96,8 +96,10 @@ export class StateLine {
     this.button.addEventListener("click", () => this.action && act(this.action));
   }
 
-  show(line: Line, saved: { version: number; at: number | undefined }): void {
+  show(line: Line, saved: { saved: boolean; version: number; at: number | undefined }): void {
     this.action = line.action?.does;
+    // The words come late, so as not to flicker; who has to know for certain reads this.
+    this.element.dataset.saved = String(saved.saved);
     this.element.dataset.tone = line.tone;
     setText(this.text, line.text);
     setText(this.spoken, line.spoken ?? line.text);
