@@ -16,7 +16,7 @@ test("both sides go on writing while one is cut off, and are merged", async ({ s
   await ben.type("written with one");
   await ben.hasSaved();
   wire.mend();
-  await ana.page.getByRole("button", { name: "Retry now" }).click();
+  await ana.retryNow();
   await ana.seesState(/^Merged \d+ offline changes?$/);
   expect(await allAgree(server, id, [ana, ben])).toBe("Written without a connection, middlewritten with one\n");
   await ana.page.getByRole("button", { name: "Show" }).click();
@@ -95,7 +95,7 @@ test("what the server does not take is shown, to be copied", async ({ server, ar
   await ana.type("too late ");
   await server.archive(id);
   wire.mend();
-  await ana.page.getByRole("button", { name: "Retry now" }).click();
+  await ana.retryNow();
   const lost = ana.page.getByRole("alert", { name: "Changes that were not kept" });
   await expect(lost).toContainText("too late");
   await expect(ana.state).not.toContainText("Merged");

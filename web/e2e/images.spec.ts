@@ -55,6 +55,7 @@ test("an image of the largest size that fits goes in as it is", async ({ server,
   await pasteFile(ana, { name: "pixel.png", type: "image/png", base64: PIXEL, size: LARGEST_IMAGE });
   await expect(ana.sheet.locator("img")).toHaveCount(1);
   await ana.hasSaved();
+  await expect.poll(async () => imageIn(await server.content(id))).not.toBe("");
   const image = imageIn(await server.content(id));
   expect(image).toMatch(/^data:image\/png;base64,/);
   expect(Buffer.from(image.split(",")[1] ?? "", "base64")).toHaveLength(LARGEST_IMAGE);

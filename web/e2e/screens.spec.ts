@@ -140,7 +140,7 @@ for (const size of SIZES) {
     await ana.seesState(/^Reconnecting in/);
     await server.archive(id);
     wire.mend();
-    await ana.page.getByRole("button", { name: "Retry now" }).click();
+    await ana.retryNow();
     await expect(ana.page.getByRole("alert", { name: "Changes that were not kept" })).toBeVisible();
     await look(ana.page, "lost");
     await server.trash(id);
