@@ -83,6 +83,10 @@ test("a document is renamed where it is written", async ({ server, arrive }) => 
   await expect(ana.sheet).toBeFocused();
   await expect.poll(() => server.title(id)).toBe("A name");
   await expect(ana.page).toHaveTitle("A name · quire");
+  // The key that ended it did nothing to the text.
+  await ana.type("x");
+  await ana.hasSaved();
+  expect(await server.content(id)).toEqual([{ insert: "x\n" }]);
 });
 
 test("typing into the title of a new document replaces the one it was given", async ({ server, arrive }) => {

@@ -40,9 +40,11 @@ export class Title {
       this.element.focus();
     });
     this.element.addEventListener("keydown", (event) => {
-      if (event.isComposing) return;
+      if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+      // The focus moves before the key has acted: the sheet would get it, and begin with an empty line.
+      event.preventDefault();
       if (event.key === "Escape") this.takeBack();
-      if (event.key === "Enter" || event.key === "Escape") leave();
+      leave();
     });
     setInterval(() => void this.refresh(), REFRESH);
     document.addEventListener("visibilitychange", () => void this.refresh());
