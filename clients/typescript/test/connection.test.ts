@@ -286,6 +286,22 @@ describe("silence", () => {
     expect(ann.session.connection).toMatchObject({ state: "reconnecting", reason: "silent" });
   });
 
+  it("is not the end while timers are late: whoever is asked is given time to answer", async () => {
+    const story = new Story("one\n");
+    const ann = await story.join();
+    // A page that nobody looks at, in which timers fire once a minute.
+    for (let minute = 0; minute < 5; minute += 1) {
+      story.clock.leap(60_000);
+      await story.settle();
+    }
+    expect(ann.session.connection.state).toBe("connected");
+    expect(story.server.network.wires).toHaveLength(1);
+    story.server.network.wire.stall();
+    story.clock.leap(60_000);
+    story.clock.leap(60_000);
+    expect(ann.session.connection).toMatchObject({ state: "reconnecting", reason: "silent" });
+  });
+
   it("counts from the beginning of the handshake", async () => {
     const story = new Story("one\n");
     const ann = story.open();

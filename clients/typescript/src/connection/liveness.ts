@@ -6,6 +6,9 @@ const PING_AFTER_MS = 10_000;
 /** …and takes the connection for dead after this long. */
 const DEAD_AFTER_MS = 15_000;
 
+/** An answer gets at least this long: timers of a page that nobody looks at fire once a minute, long after all was due. */
+const ANSWER_MS = DEAD_AFTER_MS - PING_AFTER_MS;
+
 /** How long an answer may take when the device says that its network is gone. Some say so wrongly. */
 const DOUBT_MS = 3_000;
 
@@ -57,13 +60,14 @@ export class Liveness {
 
   private look(): void {
     const now = this.clock.now();
+    if (!this.asked && now - this.heardAt >= PING_AFTER_MS) {
+      this.asked = true;
+      this.deadline = Math.max(this.deadline, now + ANSWER_MS);
+      this.ask();
+    }
     if (now >= this.deadline) {
       this.dead();
       return;
-    }
-    if (!this.asked && now - this.heardAt >= PING_AFTER_MS) {
-      this.asked = true;
-      this.ask();
     }
     this.cancel = this.schedule();
   }
