@@ -80,6 +80,21 @@ describe("back-off", () => {
     expect(wait(story, ann)).toBe(0.75);
   });
 
+  it("begins anew after a connection that lasted and that the server asked to leave", async () => {
+    const story = new Story("one\n");
+    story.server.status = 0;
+    const ann = await story.join();
+    for (let attempt = 0; attempt < 3; attempt += 1) await nextAttempt(story);
+    story.server.status = 101;
+    await nextAttempt(story);
+    await story.pass(10_000);
+    story.server.tell({ type: "reconnect", reason: "draining", after_ms: 200 });
+    await story.settle();
+    story.server.status = 0;
+    await nextAttempt(story);
+    expect(wait(story, ann)).toBe(0.75);
+  });
+
   it("is what the server asks for, if it asks", async () => {
     const story = new Story("one\n");
     const ann = await story.join();

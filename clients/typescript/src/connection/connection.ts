@@ -202,8 +202,12 @@ export class Connection {
   }
 
   private askedToReconnect({ reason, after_ms }: Reconnect): void {
-    if (reason === "replaced") this.replaced();
-    else this.wait(after_ms, reason);
+    if (reason === "replaced") {
+      this.replaced();
+      return;
+    }
+    this.countLife();
+    this.wait(after_ms, reason);
   }
 
   private replaced(): void {
@@ -256,8 +260,10 @@ export class Connection {
     }
     this.options.token.reject();
     this.refusedTokens += 1;
-    if (this.refusedTokens === 1) this.wait(0, "unauthorized");
-    else this.retryLater("unauthorized");
+    if (this.refusedTokens === 1) {
+      this.countLife();
+      this.wait(0, "unauthorized");
+    } else this.retryLater("unauthorized");
   }
 
   private giveUp(reason: ConnectionReason): void {
@@ -266,8 +272,13 @@ export class Connection {
   }
 
   private retryLater(reason: ConnectionReason): void {
-    if (this.phase.kind === "live") this.backoff.ended(this.phase.since);
+    this.countLife();
     this.wait(this.backoff.next(), reason);
+  }
+
+  /** A connection that is about to end may have lived long enough for the back-off to begin anew. */
+  private countLife(): void {
+    if (this.phase.kind === "live") this.backoff.ended(this.phase.since);
   }
 
   private wait(ms: number, reason: ConnectionReason): void {
