@@ -153,6 +153,15 @@ describe("a handshake that fails", () => {
     expect(ann.session.connection.reason).toBe("unavailable");
   });
 
+  it("is not tried again at once, even if Retry-After says so", async () => {
+    const story = new Story("one\n");
+    story.server.status = 503;
+    story.server.retryAfter = "0";
+    await story.join();
+    await story.pass(5_000);
+    expect(story.server.network.wires.length).toBeLessThanOrEqual(6);
+  });
+
   it("gets a new token at 401, telling which one was refused, and slows down if that is refused too", async () => {
     const story = new Story("one\n");
     story.server.status = 401;
@@ -355,6 +364,20 @@ describe("a token that expires", () => {
     const renewals = story.server.received.filter(({ type }) => type === "auth");
     expect(renewals).toEqual([{ type: "auth", token: "second" }]);
     expect(ann.session.connection.state).toBe("connected");
+  });
+});
+
+describe("a device whose clock is ahead", () => {
+  it("does not ask for token after token", async () => {
+    const story = new Story("one\n");
+    let asked = 0;
+    await story.join({ token: () => `${(asked += 1)}` });
+    for (let renewal = 0; renewal < 100; renewal += 1) {
+      story.server.tell({ type: "role", role: "editor", expires_at: story.clock.now() - 3_600_000 });
+      await story.pass(100);
+    }
+    await story.pass(10_000);
+    expect(asked).toBeLessThanOrEqual(4);
   });
 });
 

@@ -35,6 +35,9 @@ type Phase =
 /** Replaced within this time of giving up a socket, it was this replica's own late `hello` (docs/protocol.md section 4). */
 const OWN_GHOST_MS = 2 * 60_000;
 
+/** However little the server asks for, failed handshakes are not closer together than this. */
+const LEAST_WAIT_MS = 1_000;
+
 /** A socket ended without a close frame; the server may still think that it lives. */
 const ABNORMAL_CLOSURE = 1006;
 
@@ -245,7 +248,7 @@ export class Connection {
         return;
       case "wait":
         if (verdict.ms === undefined) this.retryLater(verdict.reason);
-        else this.wait(verdict.ms, verdict.reason);
+        else this.wait(Math.max(verdict.ms, LEAST_WAIT_MS), verdict.reason);
         return;
       case "unknown":
         this.retryLater("lost");

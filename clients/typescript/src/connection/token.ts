@@ -5,6 +5,9 @@ type TokenProvider = (rejected?: string) => string | Promise<string>;
 /** A fresh token is sent this long before the old one expires, or at half of what is left if that is less. */
 const RENEW_BEFORE_MS = 60_000;
 
+/** A device whose clock is ahead takes every token for expired: it does not ask for the next one sooner than this. */
+const LEAST_RENEWAL_MS = 5_000;
+
 /** The token of a session: asked for before each connection, and renewed in time while one lasts. */
 export class Token {
   private current: string | undefined;
@@ -43,7 +46,8 @@ export class Token {
     this.stopRenewing();
     if (expiresAt === undefined || !this.provider) return;
     const left = Math.max(expiresAt - this.clock.now(), 0);
-    this.cancel = this.clock.after(left - Math.min(RENEW_BEFORE_MS, left / 2), () => {
+    const due = left - Math.min(RENEW_BEFORE_MS, left / 2);
+    this.cancel = this.clock.after(Math.max(due, LEAST_RENEWAL_MS), () => {
       this.renew(send);
     });
   }
