@@ -4,8 +4,8 @@ import { sameParts } from "./delta/equal.js";
 import { Document } from "./delta/document.js";
 import { inverse } from "./delta/invert.js";
 import { normalise } from "./delta/normal.js";
-import { jsonFits } from "./delta/size.js";
-import { fits, type PieceLimits, pieceLimits, split } from "./delta/split.js";
+import { jsonBytes, jsonFits } from "./delta/size.js";
+import { fits, type PieceLimits, pieceLimits, split, splitDeletesFirst } from "./delta/split.js";
 import type { CommittedOp, DeltaOp, Limits, OpMessage } from "./protocol.gen.js";
 
 /**
@@ -191,12 +191,21 @@ export class Client {
     const delta = normalise(parts);
     if (delta.ops.length === 0) return undefined;
     checkPlace(delta, this.visible);
-    const pieces = split(delta, this.pieces);
+    const pieces = this.cut(delta);
     const undo = inverse(delta, this.visible);
     const edit = (this.lastEdit += 1);
     pieces.forEach((piece) => this.append({ delta: piece, first: edit, last: edit }));
     this.visible = this.visible.apply(delta);
     return { delta, inverse: undo, edit };
+  }
+
+  /** An edit that is sent in pieces must not make the document too large on the way to what it will be. */
+  private cut(delta: Delta): Delta[] {
+    const pieces = split(delta, this.pieces);
+    if (pieces.length === 1) return pieces;
+    // As JSON both are larger than what the server counts.
+    const atMost = jsonBytes(this.visible.delta.ops) + jsonBytes(delta.ops);
+    return atMost > this.limits.document_bytes ? splitDeletesFirst(delta, this.pieces) : pieces;
   }
 
   /** The next operation to send, if none is in flight; it is in flight then. */

@@ -311,7 +311,8 @@ export class Replica {
   private checkRoom(parts: DeltaOp[]): void {
     const most = this.greeting?.limits.document_bytes ?? Infinity;
     if (insertedText(parts).length < LARGE_INSERT) return;
-    if (textBytes(this.model.document.delta.ops as DeltaOp[]) + textBytes(parts) > most) {
+    // What it deletes makes room.
+    if (textBytes(this.model.document.delta.compose(new Delta(parts)).ops as DeltaOp[]) > most) {
       throw new QuireError("too_large", `the document would be larger than ${most} bytes`);
     }
   }

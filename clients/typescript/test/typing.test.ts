@@ -85,6 +85,30 @@ describe("typing", () => {
     expect(ann.session.saved).toBe(true);
   });
 
+  it("replaces a large text by another without ever being too large for the server", async () => {
+    const story = new Story(`${"a".repeat(60_000)}b${"a".repeat(20_000)}\n`);
+    story.server.limits = { ...LIMITS, frame_bytes: 40_000, document_bytes: 100_000 };
+    story.server.refuse = ({ delta = [] }) =>
+      story.server.content.compose(new Delta(delta)).length() > 100_000 ? "too_large" : undefined;
+    const ann = await story.join();
+    ann.session.edit([
+      { insert: "x".repeat(70_000) },
+      { delete: 60_000 },
+      { retain: 1, attributes: { bold: true } },
+      { delete: 20_000 },
+    ]);
+    const expected = [
+      { insert: "x".repeat(70_000) },
+      { insert: "b", attributes: { bold: true } },
+      { insert: "\n" },
+    ];
+    expect(ann.session.content.ops).toEqual(expected);
+    await story.settle();
+    expect(ann.lost).toEqual([]);
+    expect(story.server.content.ops).toEqual(expected);
+    expect(operations(story).length).toBeGreaterThan(3);
+  });
+
   it("refuses what cannot be sent, and applies nothing of it", async () => {
     const story = new Story("ab\n");
     story.server.limits = { ...LIMITS, frame_bytes: 2_000, document_bytes: 100_000 };

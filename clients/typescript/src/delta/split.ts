@@ -1,4 +1,4 @@
-import type Delta from "quill-delta";
+import Delta from "quill-delta";
 import { QuireError } from "../errors.js";
 import type { DeltaOp, Limits } from "../protocol.gen.js";
 import { ATTRIBUTES_PER_PART } from "./check.js";
@@ -41,6 +41,21 @@ export function split(operation: Delta, limits: PieceLimits): Delta[] {
     piece.add(part);
   }
   return [...pieces, piece.finish()].filter(({ ops }) => ops.length > 0);
+}
+
+/**
+ * As `split`, with everything that is deleted in the first pieces: between them the document is never larger than it was
+ * before or will be in the end. In the other order a large text that replaces another would for a while stand beside it.
+ */
+export function splitDeletesFirst(operation: Delta, limits: PieceLimits): Delta[] {
+  const deletes = new Delta();
+  const inserts = new Delta();
+  for (const part of operation.ops as DeltaOp[]) {
+    if (part.insert !== undefined) inserts.push(part);
+    else deletes.push(part);
+    if (part.retain !== undefined) inserts.retain(part.retain);
+  }
+  return [deletes.chop(), inserts.chop()].filter(({ ops }) => ops.length > 0).flatMap((half) => split(half, limits));
 }
 
 /** One piece in the making. It begins with a retain over what the pieces before it have made. */
