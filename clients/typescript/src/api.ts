@@ -123,8 +123,10 @@ export interface DocumentSession {
   readonly connection: ConnectionStatus;
   /** Unix ms at which the server committed the last operation that this session has seen. */
   readonly savedAt: number | undefined;
-  /** Nothing in flight, nothing buffered. */
+  /** Nothing in flight, nothing buffered, nothing announced. */
   readonly saved: boolean;
+  /** Unix ms, this device's clock: when the oldest of what is not saved was made. */
+  readonly unsavedSince: number | undefined;
   /** Edits of the user that are not known to be durable. */
   readonly pendingCount: number;
 
@@ -155,6 +157,12 @@ export interface DocumentSession {
    * nest. Local edits go on.
    */
   holdRemote(): () => void;
+
+  /**
+   * Says that the user has made something that is not an edit yet, as the text that an input method composes: `saved` is
+   * false until the returned function is called. Calls nest.
+   */
+  announceEdit(): () => void;
 
   on<E extends keyof SessionEvents>(event: E, listener: (value: SessionEvents[E]) => void): () => void;
 

@@ -156,6 +156,11 @@ export class Client {
     return first && last ? last.last - first.first + 1 : 0;
   }
 
+  /** Number of the oldest edit that is not known to be durable. */
+  get oldestEdit(): number | undefined {
+    return this.pending[0]?.first;
+  }
+
   /** Number of the operation that the server has and has not answered. */
   get inFlight(): number | undefined {
     return this.pending[0]?.sent?.seq;

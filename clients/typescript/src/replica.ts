@@ -32,6 +32,9 @@ import { randomUuid } from "./uuid.js";
 /** A larger insert is measured against `limits.document_bytes` before it is applied; smaller ones the server measures. */
 const LARGE_INSERT = 64 * 1024;
 
+/** Edits that are made within this time count as made together, so that hours without a connection are few entries. */
+const TOGETHER_MS = 250;
+
 /** The connection, as a replica uses it. */
 export interface Link {
   /** Whether `hello` was answered on the current socket. */
@@ -73,6 +76,8 @@ export class Replica {
   private readonly peers = new Peers();
   private greeting: Welcome | undefined;
   private anew: StartingAnew | undefined;
+  /** When edits were made, by the number of the first of each stretch. */
+  private made: { readonly edit: number; readonly at: number }[] = [];
   /** Whether there has been content. */
   begun = false;
   role: Role | undefined;
@@ -87,6 +92,13 @@ export class Replica {
   /** The last `welcome`. */
   get welcome(): Welcome | undefined {
     return this.greeting;
+  }
+
+  /** Unix ms, this device's clock: when the oldest edit was made that is not known to be durable. */
+  get pendingSince(): number | undefined {
+    const { oldestEdit } = this.model;
+    if (oldestEdit === undefined) return undefined;
+    return this.made.findLast(({ edit }) => edit <= oldestEdit)?.at;
   }
 
   get visiblePeers(): ReturnType<Peers["visible"]> {
@@ -127,6 +139,7 @@ export class Replica {
     this.checkRoom(parts);
     const applied = this.model.edit(parts);
     if (!applied) return undefined;
+    this.note(applied.edit);
     this.changed({ delta: applied.delta, source, ...(origin !== undefined && { origin }) });
     this.outbox.edited(insertedText(applied.delta.ops as DeltaOp[]).length);
     return applied;
@@ -305,6 +318,15 @@ export class Replica {
   private diverged(message: string): void {
     this.anew = { code: "reset", message, diverged: this.model.version };
     this.options.link.restart("diverged");
+  }
+
+  private note(edit: number): void {
+    const { oldestEdit = edit } = this.model;
+    // What is settled is forgotten.
+    this.made.splice(0, oldestEdit === edit ? this.made.length : this.made.findLastIndex((made) => made.edit <= oldestEdit));
+    const at = this.options.clock.now();
+    const last = this.made.at(-1);
+    if (!last || at - last.at >= TOGETHER_MS) this.made.push({ edit, at });
   }
 
   /** A paste that cannot fit is refused as a whole, instead of the server refusing the last of its pieces. */

@@ -42,6 +42,8 @@ class Session implements DocumentSession {
   private readonly inbox: Inbox;
   private readonly presenceTimer: PresenceTimer;
   private readonly stopWatching: () => void;
+  /** When each of what `announceEdit` has announced was, in order. */
+  private readonly announced: { readonly at: number }[] = [];
   private told: Progress;
   private name: string | undefined;
 
@@ -109,7 +111,12 @@ class Session implements DocumentSession {
   }
 
   get saved(): boolean {
-    return this.replica.model.state === "synchronised";
+    return this.replica.model.state === "synchronised" && this.announced.length === 0;
+  }
+
+  get unsavedSince(): number | undefined {
+    const since = [this.replica.pendingSince, this.announced[0]?.at].filter((at) => at !== undefined);
+    return since.length === 0 ? undefined : Math.min(...since);
   }
 
   get pendingCount(): number {
@@ -154,6 +161,18 @@ class Session implements DocumentSession {
 
   holdRemote(): () => void {
     return this.inbox.hold();
+  }
+
+  announceEdit(): () => void {
+    const announcement = { at: this.clock.now() };
+    this.announced.push(announcement);
+    this.events.batch(() => this.afterChange());
+    return () => {
+      const index = this.announced.indexOf(announcement);
+      if (index < 0) return;
+      this.announced.splice(index, 1);
+      this.events.batch(() => this.afterChange());
+    };
   }
 
   on<E extends keyof SessionEvents>(event: E, listener: (value: SessionEvents[E]) => void): () => void {

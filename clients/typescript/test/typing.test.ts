@@ -29,6 +29,46 @@ describe("typing", () => {
     expect(ann.session.savedAt).toBe(story.server.log.at(-1)?.at);
   });
 
+  it("tells since when the oldest edit waits, not since when there was something to wait for", async () => {
+    const story = new Story("one\n");
+    story.server.autoCommit = false;
+    const ann = await story.join();
+    expect(ann.session.unsavedSince).toBeUndefined();
+    const begin = story.clock.now();
+    ann.type(0, "a");
+    await story.pass(2_000);
+    ann.type(1, "b");
+    expect(ann.session.unsavedSince).toBe(begin);
+    story.server.commit();
+    await story.settle();
+    // Now only the second one waits, and has for two seconds less.
+    expect(ann.session.unsavedSince).toBe(begin + 2_000);
+    await story.pass(1_000);
+    ann.type(2, "c");
+    expect(ann.session.unsavedSince).toBe(begin + 2_000);
+    story.server.commit();
+    await story.settle();
+    story.server.commit();
+    await story.settle();
+    expect(ann.session.unsavedSince).toBeUndefined();
+  });
+
+  it("is not saved while something is announced that is no edit yet", async () => {
+    const story = new Story("one\n");
+    const ann = await story.join();
+    const told: boolean[] = [];
+    ann.session.on("saved", ({ saved }) => told.push(saved));
+    const begin = story.clock.now();
+    const done = ann.session.announceEdit();
+    expect(ann.session.saved).toBe(false);
+    await story.pass(500);
+    expect(ann.session.unsavedSince).toBe(begin);
+    done();
+    done();
+    expect(ann.session.saved).toBe(true);
+    expect(told).toEqual([false, true]);
+  });
+
   it("shows everybody the same, whoever was first", async () => {
     const story = new Story("ab\n");
     const [ann, bob] = [await story.join(), await story.join()];
