@@ -48,6 +48,27 @@ test("arrows walk within the toolbar", async ({ server, arrive }) => {
   await expect(ana.sheet).toBeFocused();
 });
 
+test("what somebody else writes leaves the focus where it is, and the caret in its place", async ({ server, arrive }) => {
+  const id = await server.create("Focus", [{ insert: "middle\n" }]);
+  const [ana, ben] = [await arrive("Ana"), await arrive("Ben")];
+  await Promise.all([ana.open(server.url, id), ben.open(server.url, id)]);
+  await ana.goToStart();
+  await ana.press("ArrowRight", "ArrowRight", "ArrowRight");
+  const bold = ana.page.getByRole("button", { name: "Bold" });
+  await bold.focus();
+  await ben.goToStart();
+  await ben.type("before ");
+  await ana.sees("before middle");
+  await ben.goToEnd();
+  await ben.type(" after");
+  await ana.sees("middle after");
+  await expect(bold).toBeFocused();
+  await ana.press("Escape");
+  await expect(ana.sheet).toBeFocused();
+  await ana.type("|");
+  expect(await allAgree(server, id, [ana, ben])).toBe("before mid|dle after\n");
+});
+
 test("the palette finds documents and commands, and gives the focus back", async ({ server, arrive }) => {
   const id = await server.create("Palette here", [{ insert: "text\n" }]);
   const other = await server.create("Elsewhere entirely");

@@ -8,6 +8,7 @@ import { QuireError } from "./errors.js";
 import type { DeltaOp } from "./protocol.gen.js";
 import { routeUndo } from "./quill/history.js";
 import { EditorPresence } from "./quill/presence.js";
+import { RestingCaret } from "./quill/resting-caret.js";
 import { endsWithNewline, forQuill, withNewline, withoutStrayBlocks } from "./quill/view.js";
 
 export interface BindOptions {
@@ -44,6 +45,7 @@ class Binding {
   private unsupported = false;
   private release: (() => void) | undefined;
   private readonly presence: EditorPresence | undefined;
+  private readonly caret: RestingCaret;
   private readonly stops: (() => void)[];
 
   constructor(
@@ -55,7 +57,8 @@ class Binding {
       const fields = options.presenceFields ?? (() => ({}));
       this.presence = new EditorPresence(session, options.clock ?? systemClock, fields);
     }
-    this.stops = [...this.followEditor(), ...this.followSession()];
+    this.caret = new RestingCaret(quill);
+    this.stops = [this.caret.follow(), ...this.followEditor(), ...this.followSession()];
     if (session.ready) this.showAll();
     this.enable();
   }
@@ -138,7 +141,7 @@ class Binding {
 
   /** Puts a change into the editor without taking it for the user's. */
   private show(delta: Delta): void {
-    this.apply(() => this.quill.updateContents(forQuill(delta, this.quill), "api"));
+    this.apply(() => this.quill.updateContents(forQuill(delta, this.quill), "api"), delta);
     if (!this.inStep()) this.showAll();
   }
 
@@ -150,10 +153,10 @@ class Binding {
     if (!this.inStep()) this.giveUp();
   }
 
-  private apply(change: () => void): void {
+  private apply(change: () => void, delta?: Delta): void {
     this.applying = true;
     try {
-      change();
+      this.caret.during(change, delta);
     } catch {
       // A format could not show its value; whether anything is out of place is looked at next.
     } finally {
@@ -180,7 +183,7 @@ class Binding {
   }
 
   private selected(range: Range | null, byText: boolean): void {
-    if (!this.applying) this.presence?.selected(range, byText);
+    if (!this.applying && !this.caret.stale) this.presence?.selected(range, byText);
   }
 
   /** The caret goes to the end of what an undo changed. */

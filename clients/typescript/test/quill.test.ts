@@ -212,6 +212,24 @@ describe("the caret", () => {
     expect(ann.quill.getSelection()).toMatchObject({ index: 5, length: 0 });
   });
 
+  it("does not take the focus from a button when others write, and is in its place when it is back", async () => {
+    const story = new Story("hello\n");
+    const ann = await page(story);
+    const button = document.body.appendChild(document.createElement("button"));
+    ann.quill.setSelection(3, 1, "user");
+    await story.pass(100);
+    button.focus();
+    for (const text of ["oh ", "oh "]) {
+      story.server.insert(0, text);
+      await story.settle();
+      expect(document.activeElement).toBe(button);
+    }
+    await story.pass(100);
+    expect(presence(story).at(-1)).toMatchObject({ cursor: { index: 3, length: 1 } });
+    ann.quill.focus();
+    expect(ann.quill.getSelection()).toMatchObject({ index: 9, length: 1 });
+  });
+
   it("is shown to others, with what the user is doing", async () => {
     const story = new Story("hello\n");
     const ann = await page(story, { presenceFields: () => ({ theme: "dark" }) });
