@@ -14,6 +14,7 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{CheckHealth, Create, Flush, JournalActor};
 use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor};
 use crate::actors::session::frames::refuse_delta;
+use crate::actors::snapshot::first_line;
 use crate::actors::turnstile::Turnstile;
 use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
@@ -125,12 +126,15 @@ impl Documents {
         self.may_write()?;
         let doc = new.id.unwrap_or_else(DocumentId::generate);
         let now = self.clock.now();
+        let text = new.content.as_ref().and_then(|delta| Document::from_delta(delta).ok());
+        let preview = text.map(|text| first_line(&text)).unwrap_or_default();
         let first = new.content.map(|delta| self.first_operation(&delta, &new.owner, now)).transpose()?;
         let row = NewDocument {
             history: HistoryId::generate(),
             title: new.title,
             owner: new.owner,
             created_at: now,
+            preview,
         };
         let create = Create { doc: doc.clone(), new: row, first };
         let operations = u64::from(create.first.is_some());

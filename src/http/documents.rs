@@ -285,7 +285,7 @@ pub async fn change(
     // A new title is news to whoever looks at the list; archiving and the trash are not.
     let updated_at =
         title.as_ref().filter(|title| **title != before.title).map(|_| now.max(before.updated_at));
-    let patch = DocumentPatch { title, archived, deleted_at, updated_at };
+    let patch = DocumentPatch { title, archived, deleted_at, updated_at, ..DocumentPatch::default() };
     let row = state.documents.patch(&doc, patch).await?;
     Ok(HttpResponse::Ok().json(DocumentView::new(row, live)))
 }

@@ -78,7 +78,7 @@ impl State {
             self.documents.insert(entry.doc.clone(), Some(Document::new(entry.doc.clone(), new)));
         }
         if let Ok(document) = self.live_mut(&entry.doc) {
-            document.write(&entry.ops, entry.touch);
+            document.write(entry);
         }
         if !entry.ops.is_empty() {
             self.shards[usize::from(entry.doc.shard())].last_pos =
@@ -98,7 +98,7 @@ impl Document {
             updated_at: new.created_at,
             version: 0,
             snapshot_version: 0,
-            preview: String::new(),
+            preview: new.preview.clone(),
             deleted_at: None,
             archived: false,
         };
@@ -111,15 +111,16 @@ impl Document {
         }
     }
 
-    fn write(&mut self, ops: &[LoggedOp], touch: bool) {
-        for op in ops {
+    fn write(&mut self, entry: &AppendEntry) {
+        for op in &entry.ops {
             self.versions.insert((op.client, op.seq), op.version);
             self.clients.entry(op.client).or_insert_with(|| ClientRow::first(op)).advance(op);
             self.row.version = op.version;
             self.ops.push(op.clone());
         }
-        if let (true, Some(last)) = (touch, ops.last()) {
+        if let (true, Some(last)) = (entry.touch, entry.ops.last()) {
             self.row.updated_at = self.row.updated_at.max(last.at);
+            self.row.preview = entry.preview.clone().unwrap_or_else(|| std::mem::take(&mut self.row.preview));
         }
     }
 

@@ -62,6 +62,8 @@ pub struct AppendEntry {
     /// Also sets the document's `updated_at` (to the last operation's `at`): the owner asks for it now and then, so
     /// that lists stay in order without a write per operation.
     pub touch: bool,
+    /// The first line of text, when it has changed since the row was written last: lists show and search it.
+    pub preview: Option<String>,
 }
 
 /// A document that does not exist yet.
@@ -71,6 +73,8 @@ pub struct NewDocument {
     pub title: String,
     pub owner: UserId,
     pub created_at: Millis,
+    /// The first line of its text.
+    pub preview: String,
 }
 
 /// A row of `documents`.
@@ -87,7 +91,7 @@ pub struct DocumentRow {
     pub version: Version,
     /// The version of the newest snapshot, 0 without one.
     pub snapshot_version: Version,
-    /// The first line of text at the last snapshot, at most 120 characters.
+    /// The first line of text, at most 120 characters; behind the text by some seconds.
     pub preview: String,
     /// When it was put into the trash.
     pub deleted_at: Option<Millis>,
@@ -102,6 +106,7 @@ pub struct DocumentPatch {
     /// `Some(Some(t))` puts it into the trash, `Some(None)` takes it out.
     pub deleted_at: Option<Option<Millis>>,
     pub updated_at: Option<Millis>,
+    pub preview: Option<String>,
 }
 
 impl DocumentPatch {
@@ -109,6 +114,9 @@ impl DocumentPatch {
     fn apply(&self, row: &mut DocumentRow) {
         if let Some(title) = &self.title {
             row.title.clone_from(title);
+        }
+        if let Some(preview) = &self.preview {
+            row.preview.clone_from(preview);
         }
         row.archived = self.archived.unwrap_or(row.archived);
         row.deleted_at = self.deleted_at.unwrap_or(row.deleted_at);

@@ -7,8 +7,13 @@ const SEPARATOR: char = '\u{1f}';
 pub(super) fn haystack(title: &str, preview: &str) -> String {
     let mut text = title.to_lowercase();
     text.push(SEPARATOR);
-    text.push_str(&preview.to_lowercase());
+    text.push_str(&folded(preview));
     text
+}
+
+/// Returns a preview in the form that it has in a [`haystack`], behind the title and the separator.
+pub(super) fn folded(preview: &str) -> String {
+    preview.to_lowercase()
 }
 
 /// Returns a searched text in the form that it has in a [`haystack`].

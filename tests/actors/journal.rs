@@ -50,6 +50,7 @@ impl Fixture {
             title: String::new(),
             owner: UserId::guest_rest(),
             created_at: 1,
+            preview: String::new(),
         };
         self.journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap().unwrap();
         doc
@@ -64,7 +65,7 @@ impl Fixture {
     ) -> mpsc::UnboundedReceiver<Report> {
         let (sender, answers) = mpsc::unbounded_channel();
         let reply = Listener(sender).start().recipient();
-        let append = Append { doc: doc.clone(), incarnation, ops, touch: false, reply };
+        let append = Append { doc: doc.clone(), incarnation, ops, touch: false, preview: None, reply };
         self.journal.try_send(append).expect("the journal takes it");
         answers
     }
@@ -222,6 +223,7 @@ async fn an_id_is_given_once() {
         title: String::new(),
         owner: UserId::guest_rest(),
         created_at: 1,
+        preview: String::new(),
     };
     let again = fixture.journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap();
     assert!(again.is_err());

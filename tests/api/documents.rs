@@ -1,6 +1,6 @@
 //! The documents over REST: create, list, read, rename, archive, trash, purge.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -203,6 +203,24 @@ fn the_list_is_recent_first_and_goes_on_at_a_cursor() {
     assert_eq!(listed(&rest, "query=100%25").len(), 0);
     rest.get("/v1/docs?cursor=nonsense").expect_problem(400, "bad_request");
     rest.get("/v1/docs?limit=-1").expect_problem(400, "bad_request");
+}
+
+#[test]
+fn the_search_finds_the_first_line_as_it_was_made_and_as_it_became() {
+    let server = TestServer::start();
+    let rest = Rest::of(&server);
+    let doc = rest.create(&json!([{ "insert": "Dried flowers\nand more\n" }]));
+    assert_eq!(listed(&rest, "query=dried"), [doc.as_str()], "it was never opened");
+    let mut client = TestClient::join(&server, &doc);
+    client.edit(&json!([{ "insert": "Pressed" }, { "delete": 5 }]));
+    client.until_acknowledged();
+    // Some seconds later: lists are not written at every key.
+    let begun = Instant::now();
+    while listed(&rest, "query=pressed%20fl") != [doc.as_str()] {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the new first line is not found");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(listed(&rest, "query=dried"), [""; 0]);
 }
 
 fn listed(rest: &Rest, parameters: &str) -> Vec<String> {

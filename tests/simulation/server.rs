@@ -275,6 +275,7 @@ fn rehydrate(history: HistoryId, log: &[LoggedOp]) -> DocumentState {
         snapshot_bytes: 0,
         unsnapshotted_bytes: 0,
         archived: false,
+        preview: String::new(),
         deleted: false,
         poison: Vec::new(),
     };

@@ -13,12 +13,13 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::Append;
 use crate::actors::registry::Fenced;
 use crate::actors::session::{SessionActor, wire};
+use crate::actors::snapshot::first_line;
 use crate::ids::{ClientId, SessionId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, ServerMessage};
 
 /// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation.
-const TOUCH_EVERY: i64 = 5_000;
+pub(super) const TOUCH_EVERY: i64 = 5_000;
 
 impl DocumentActor {
     /// Hands everything that is speculative to the journal, unless it has an append of this document already.
@@ -29,11 +30,13 @@ impl DocumentActor {
         if touch {
             self.touched = at;
         }
+        let preview = if touch { self.new_preview() } else { None };
         let append = Append {
             doc: self.state.id.clone(),
             incarnation: self.incarnation,
             ops,
             touch,
+            preview,
             reply: ctx.address().recipient(),
         };
         self.append_since = Some(Instant::now());
@@ -42,6 +45,16 @@ impl DocumentActor {
             self.append_since = None;
             self.refuse_pending(&Refusal::unavailable("the journal takes no more operations now"));
         }
+    }
+
+    /// The first line of the durable text, if lists show another one; it counts as shown from now on.
+    pub(super) fn new_preview(&mut self) -> Option<String> {
+        let line = first_line(self.state.content());
+        if self.shown.as_ref() == Some(&line) {
+            return None;
+        }
+        self.shown = Some(line.clone());
+        Some(line)
     }
 
     /// Puts everything off until it is known what became of the append that the journal has. REST callers are not kept

@@ -22,11 +22,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::WeakAddr;
 use actix::prelude::*;
+use actix::{WeakAddr, fut};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use self::commits::TOUCH_EVERY;
 pub use self::commits::lost;
 use self::cursors::Walk;
 pub use self::messages::*;
@@ -47,7 +48,7 @@ use crate::config::DocumentSettings;
 use crate::ids::{ClientId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{Peer, PeersMessage, Role, ServerMessage, UserInfo, close};
-use crate::storage::SharedStore;
+use crate::storage::{DocumentPatch, SharedStore};
 
 /// How often presence is told to the others, at most (protocol section 4).
 const PRESENCE_INTERVAL: Duration = Duration::from_millis(100);
@@ -130,6 +131,8 @@ pub struct DocumentActor {
     draining: Vec<oneshot::Sender<bool>>,
     /// When `updated_at` was last written.
     touched: Millis,
+    /// The first line that lists show, if it is known.
+    shown: Option<String>,
     /// The version of the last snapshot that was written.
     snapshotted: Version,
     /// What this document has added to the metric of operations in no snapshot.
@@ -156,6 +159,7 @@ impl DocumentActor {
             Self {
                 incarnation: birth.incarnation,
                 touched: birth.state.at,
+                shown: Some(birth.state.preview.clone()),
                 snapshotted: birth.state.snapshot_version,
                 reported_lag: 0,
                 ending: false,
@@ -256,8 +260,28 @@ impl DocumentActor {
         }
     }
 
+    /// Writes a first line that has changed after the last touch, when the writing has stopped: as long as it goes on, the
+    /// next touch takes it along for nothing.
+    fn show_first_line(&mut self, ctx: &mut Context<Self>) {
+        let quiet = self.shared.clock.now() - self.state.at() >= TOUCH_EVERY;
+        if !quiet || !self.state.is_settled() || self.state.deleted {
+            return;
+        }
+        let Some(preview) = self.new_preview() else { return };
+        let (store, doc) = (self.shared.store.clone(), self.state.id.clone());
+        let patch = DocumentPatch { preview: Some(preview), ..DocumentPatch::default() };
+        let written = async move { store.patch_document(&doc, &patch).await };
+        ctx.spawn(fut::wrap_future(written).map(|outcome, actor: &mut Self, _| {
+            if let Err(error) = outcome {
+                tracing::warn!(document_id = %actor.state.id, %error, "the first line was not written");
+                actor.shown = None;
+            }
+        }));
+    }
+
     /// Passivates the document when nobody has used it for a while, after a last snapshot.
     fn check_idle(&mut self, ctx: &mut Context<Self>) {
+        self.show_first_line(ctx);
         let idle_for = self.last_used.elapsed();
         if !self.sessions.is_empty() {
             if idle_for > self.shared.settings.passivate_after {
@@ -464,6 +488,8 @@ impl Handler<SnapshotDone> for DocumentActor {
         if let Snapshotting::Writing { previous } = self.snapshot {
             if let SnapshotOutcome::Written { bytes } = done.outcome {
                 self.state.snapshot_written(bytes);
+                // It wrote its own first line, which may be older than what was shown.
+                self.shown = None;
                 self.snapshotted = done.version;
                 self.report_lag();
             } else {

@@ -41,6 +41,7 @@ pub async fn read(
         snapshot_bytes: loaded.snapshot_bytes,
         unsnapshotted_bytes,
         archived: loaded.row.archived,
+        preview: loaded.row.preview,
         deleted: loaded.row.deleted_at.is_some(),
         poison,
     })

@@ -46,6 +46,8 @@ pub struct Rehydrated {
     pub snapshot_bytes: u64,
     /// Bytes of the operations since that snapshot, of which `tail` may have the last ones only.
     pub unsnapshotted_bytes: u64,
+    /// The first line that lists show.
+    pub preview: String,
     pub archived: bool,
     /// In the trash: nobody may join.
     pub deleted: bool,

@@ -27,6 +27,7 @@ fn state_with(settings: DocumentSettings) -> DocumentState {
         snapshot_version: 0,
         snapshot_bytes: 0,
         unsnapshotted_bytes: 0,
+        preview: String::new(),
         archived: false,
         deleted: false,
         poison: vec![(client(9), 1)],

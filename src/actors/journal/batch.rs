@@ -67,6 +67,7 @@ impl Batch {
             create: queued.create,
             ops: queued.ops,
             touch: queued.touch,
+            preview: queued.preview,
         };
         self.place(entry, queued.reply);
     }

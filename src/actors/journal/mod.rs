@@ -55,6 +55,8 @@ pub struct Append {
     pub incarnation: u64,
     pub ops: Vec<LoggedOp>,
     pub touch: bool,
+    /// See [`AppendEntry::preview`].
+    pub preview: Option<String>,
     pub reply: Recipient<Reported>,
 }
 
@@ -119,6 +121,7 @@ struct Queued {
     create: Option<NewDocument>,
     ops: Vec<LoggedOp>,
     touch: bool,
+    preview: Option<String>,
     reply: ReplyTo,
 }
 
@@ -356,7 +359,8 @@ impl Handler<Append> for JournalActor {
 
     fn handle(&mut self, append: Append, ctx: &mut Self::Context) {
         let reply = ReplyTo::Document { incarnation: append.incarnation, recipient: append.reply };
-        self.push(Queued { doc: append.doc, create: None, ops: append.ops, touch: append.touch, reply }, ctx);
+        let Append { doc, ops, touch, preview, .. } = append;
+        self.push(Queued { doc, create: None, ops, touch, preview, reply }, ctx);
     }
 }
 
@@ -367,7 +371,10 @@ impl Handler<Create> for JournalActor {
         let (answer, answered) = oneshot::channel();
         let ops = create.first.into_iter().collect();
         let reply = ReplyTo::Creator(Some(answer));
-        self.push(Queued { doc: create.doc, create: Some(create.new), ops, touch: false, reply }, ctx);
+        self.push(
+            Queued { doc: create.doc, create: Some(create.new), ops, touch: false, preview: None, reply },
+            ctx,
+        );
         Box::pin(async move {
             answered.await.unwrap_or_else(|_| Err(Refusal::unavailable("the journal has stopped")))
         })

@@ -163,8 +163,22 @@ pub(super) async fn touching_moves_a_document_to_the_front(mut f: Fixture) {
     f.write("busy", 2).await;
     let mut entry = f.entry("busy", &[typed(1, 3), typed(1, 4)]);
     entry.touch = true;
+    entry.preview = Some("Ein Ölbild".to_owned());
     f.append(&[entry]).await;
     let list = f.store().list_documents(&ListQuery { limit: 10, ..ListQuery::default() }).await.unwrap();
     let times: Vec<_> = list.iter().map(|row| (row.id.as_str(), row.updated_at, row.version)).collect();
     assert_eq!(times, [("busy", at(4), 4), ("quiet", at(0), 5)]);
+    assert_eq!(list[0].preview, "Ein Ölbild");
+    assert_eq!((found(&f, "ÖLBILD").await, found(&f, "title of busy").await), (1, 1));
+    // A touch without a first line leaves the one that is there.
+    let mut entry = f.entry("busy", &[typed(1, 5)]);
+    entry.touch = true;
+    f.append(&[entry]).await;
+    assert_eq!(f.store().document(&id("busy")).await.unwrap().preview, "Ein Ölbild");
+    assert_eq!(found(&f, "ölbild").await, 1);
+}
+
+async fn found(f: &Fixture, text: &str) -> usize {
+    let query = ListQuery { text: Some(text.to_owned()), limit: 10, ..ListQuery::default() };
+    f.store().list_documents(&query).await.unwrap().len()
 }

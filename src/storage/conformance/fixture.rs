@@ -46,6 +46,7 @@ impl Fixture {
             create: head.is_none().then(|| new_document(&doc)),
             ops: ops.iter().zip(versions).map(|(typed, version)| typed.logged(version)).collect(),
             touch: false,
+            preview: None,
             doc,
         }
     }
@@ -130,6 +131,7 @@ pub(super) fn new_document(doc: &DocumentId) -> NewDocument {
         title: format!("Title of {doc}"),
         owner: UserId("owner".into()),
         created_at: at(0),
+        preview: String::new(),
     }
 }
 

@@ -198,16 +198,20 @@ fn created(batch: &[AppendEntry]) -> Option<String> {
             "title": new.title,
             "owner": new.owner,
             "created_at": new.created_at,
-            "search": search::haystack(&new.title, ""),
+            "preview": new.preview,
+            "search": search::haystack(&new.title, &new.preview),
         }))
     });
     json_array(rows)
 }
 
-/// Documents whose `updated_at` moves, with the time.
+/// Documents whose `updated_at` moves, with the time and with the first line if it has changed.
 fn touched(batch: &[AppendEntry]) -> Option<String> {
     let rows = batch.iter().filter(|entry| entry.touch);
-    json_array(rows.filter_map(|entry| Some(json!([entry.doc, entry.ops.last()?.at]))))
+    json_array(rows.filter_map(|entry| {
+        let folded = entry.preview.as_deref().map(search::folded);
+        Some(json!([entry.doc, entry.ops.last()?.at, entry.preview, folded]))
+    }))
 }
 
 fn json_array(rows: impl Iterator<Item = serde_json::Value>) -> Option<String> {

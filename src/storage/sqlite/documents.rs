@@ -201,6 +201,7 @@ async fn patch_row(
         .bind(document.deleted_at)
         .bind(document.updated_at)
         .bind(search::haystack(&document.title, &document.preview))
+        .bind(&document.preview)
         .execute(conn)
         .await
         .map_err(failed)?;

@@ -110,6 +110,7 @@ fn entry(versions: RangeInclusive<Version>) -> AppendEntry {
         title: String::new(),
         owner: UserId("owner".into()),
         created_at: 1,
+        preview: String::new(),
     };
     AppendEntry {
         doc: doc(),
@@ -118,6 +119,7 @@ fn entry(versions: RangeInclusive<Version>) -> AppendEntry {
         create: (first_pos == 1).then_some(new),
         ops: versions.map(op).collect(),
         touch: false,
+        preview: None,
     }
 }
 

@@ -1,4 +1,4 @@
-INSERT INTO documents (id, shard, history, title, owner, created_at, updated_at, search)
+INSERT INTO documents (id, shard, history, title, owner, created_at, updated_at, preview, search)
 SELECT
     value ->> 'id',
     value ->> 'shard',
@@ -7,5 +7,6 @@ SELECT
     value ->> 'owner',
     value ->> 'created_at',
     value ->> 'created_at',
+    value ->> 'preview',
     value ->> 'search'
 FROM json_each(?1)
