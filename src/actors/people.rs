@@ -1,5 +1,7 @@
 //! Names, colours and roles of people, and small random pauses.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -46,6 +48,13 @@ pub fn role(user: &UserId, owner: &UserId, archived: bool) -> Role {
     }
 }
 
+/// Gives somebody who comes a colour that nobody here has, if there is one: the `wanted` one, else the next in the list.
+pub fn free_color(wanted: &str, taken: &HashSet<&str>) -> String {
+    let first = COLORS.iter().position(|color| *color == wanted).unwrap_or(0);
+    let from_wanted = COLORS[first..].iter().chain(&COLORS[..first]);
+    from_wanted.copied().find(|color| !taken.contains(color)).unwrap_or(wanted).to_owned()
+}
+
 /// Draws how long a session shall wait before it comes back, so that not all come at once: 200 to 1,200 ms.
 pub fn pause_ms() -> u64 {
     200 + u64::from(Uuid::new_v4().as_bytes()[0]) * 1_000 / 255
@@ -60,6 +69,19 @@ impl From<&UserInfo> for Person {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_comes_gets_a_colour_that_nobody_has_as_long_as_there_is_one() {
+        let mut taken = HashSet::new();
+        for _ in COLORS {
+            let color = free_color(COLORS[3], &taken);
+            let given = COLORS.iter().find(|known| **known == color).expect("one of the list");
+            assert!(taken.insert(*given), "{color} is given twice");
+        }
+        assert_eq!(taken.len(), COLORS.len());
+        assert_eq!(free_color(COLORS[5], &taken), COLORS[5]);
+        assert_eq!(free_color(COLORS[11], &HashSet::from([COLORS[11]])), COLORS[0]);
+    }
 
     #[test]
     fn a_guest_without_a_name_keeps_the_same_one() {

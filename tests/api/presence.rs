@@ -38,6 +38,25 @@ fn a_cursor_is_told_to_the_others_and_to_those_who_come_later() {
 }
 
 #[test]
+fn everybody_has_one_colour_that_nobody_else_has_and_all_see_the_same() {
+    let server = TestServer::start();
+    let doc = Rest::of(&server).create(&json!([{ "insert": "Hello\n" }]));
+    let mut all: Vec<TestClient> = (0..12).map(|_| TestClient::join(&server, &doc)).collect();
+    let color = |client: &TestClient| client.welcome["user"]["color"].as_str().expect("a colour").to_owned();
+    let mut colors: Vec<String> = all.iter().map(color).collect();
+    colors.sort();
+    colors.dedup();
+    assert_eq!(colors.len(), 12, "{colors:?}");
+    let mut watcher = all.pop().expect("twelve");
+    for client in &mut all {
+        client.send(&cursor(0, 1));
+        let session = client.session().to_owned();
+        until_cursor(&mut watcher, &session, 0);
+        assert_eq!(watcher.peers[&session]["user"]["color"], color(client));
+    }
+}
+
+#[test]
 fn presence_stays_within_its_document() {
     let server = TestServer::start();
     let rest = Rest::of(&server);

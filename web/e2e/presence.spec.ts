@@ -81,6 +81,47 @@ test("people come and go at the top right", async ({ server, arrive }) => {
   await expect(people.getByRole("button", { name: /^Ben/ })).toHaveCount(0);
 });
 
+test("a face keeps the focus while people come, go and type", async ({ server, arrive }) => {
+  const id = await server.create("Faces");
+  const [ana, ben] = [await arrive("Ana"), await arrive("Ben")];
+  await Promise.all([ana.open(server.url, id), ben.open(server.url, id)]);
+  const people = ana.page.getByRole("group", { name: "Who is here" });
+  const face = people.getByRole("button", { name: /^Ben/ });
+  await face.focus();
+  await ben.goToStart();
+  await ben.type("a");
+  await expect(people.getByRole("button", { name: "Ben, typing" })).toBeFocused();
+  const chidi = await arrive("Chidi");
+  await chidi.open(server.url, id);
+  await expect(people.getByRole("button", { name: /^Chidi/ })).toBeVisible();
+  await expect(face).toBeFocused();
+  await ben.page.close();
+  await expect(face).toHaveCount(0);
+  await expect(people.locator(":focus")).toHaveCount(1);
+});
+
+test("everybody sees the same colour of a person, and no two are the same", async ({ server, arrive }) => {
+  const id = await server.create("Colours");
+  const names = ["Ana", "Ben", "Chidi", "Dunja", "Eiko"];
+  const all = await Promise.all(names.map((name) => arrive(name)));
+  for (const person of all) await person.open(server.url, id);
+  const seen = (person: (typeof all)[number]) =>
+    person.page.locator(".people .person").evaluateAll((faces) =>
+      Object.fromEntries(
+        faces.map((face) => [
+          face.getAttribute("aria-label")?.split(/[ ,]/)[0] ?? "",
+          getComputedStyle(face.querySelector(".badge") ?? face).backgroundColor,
+        ]),
+      ),
+    );
+  await expect(async () => {
+    const [first, ...others] = await Promise.all(all.map(seen));
+    expect(Object.keys(first ?? {}).sort()).toEqual(names);
+    expect(new Set(Object.values(first ?? {})).size).toBe(names.length);
+    for (const other of others) expect(other).toEqual(first);
+  }).toPass();
+});
+
 test("more than five people are five and a number", async ({ server, arrive }) => {
   const id = await server.create("Crowd");
   const ana = await arrive("Ana");

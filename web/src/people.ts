@@ -5,38 +5,18 @@ import { el } from "./dom";
 /** How many colours tokens.css has for people. */
 export const COLORS = 12;
 
-/**
- * Gives everybody on a page a colour of the twelve. A person keeps theirs as long as they are here; whoever
- * comes while another has the same one gets the next that is free, so that neighbours differ.
- */
-export class PeopleColors {
-  private readonly given = new Map<string, number>();
+/** The twelve of tokens.css, in lower case. */
+let colors: string[] | undefined;
 
-  /** `colors` are the twelve of tokens.css: the server gives people one of the same, which they then have everywhere. */
-  constructor(private readonly colors: string[] = tokenColors()) {}
+/** The colour of `person` as a CSS value: the one that the server has given them, which is the same on every page. */
+export function colorOf(person: Person): string {
+  return `var(--person-${numberOf(person) + 1})`;
+}
 
-  /** The colour of `person` as a CSS value. */
-  colorOf(person: Person): string {
-    return `var(--person-${this.numberOf(person) + 1})`;
-  }
-
-  /** Forgets who is not in `present`, so that their colours are free again. */
-  keepOnly(present: Iterable<string>): void {
-    const here = new Set(present);
-    for (const id of this.given.keys()) if (!here.has(id)) this.given.delete(id);
-  }
-
-  /** The number of their colour, from 0. */
-  numberOf(person: Person): number {
-    const known = this.given.get(person.id);
-    if (known !== undefined) return known;
-    const taken = new Set(this.given.values());
-    const listed = this.colors.indexOf(person.color.toLowerCase());
-    let number = listed >= 0 ? listed : hash(person.color || person.id) % COLORS;
-    while (taken.has(number) && taken.size < COLORS) number = (number + 1) % COLORS;
-    this.given.set(person.id, number);
-    return number;
-  }
+/** The number of their colour, from 0. A server that gives others than the twelve has them replaced, always by the same. */
+export function numberOf({ id, color }: Person, known = (colors ??= tokenColors())): number {
+  const listed = known.indexOf(color.toLowerCase());
+  return listed >= 0 ? listed : hash(color || id) % COLORS;
 }
 
 function tokenColors(): string[] {
@@ -82,10 +62,10 @@ export function badge(person: Person, color: string, detail = ""): HTMLElement {
 }
 
 /** At most `most` badges and, for the others, "+n". */
-export function badges(people: Person[], colors: PeopleColors, most: number): HTMLElement[] {
+export function badges(people: Person[], most: number): HTMLElement[] {
   const shown = people.length > most ? people.slice(0, most) : people;
   const rest = people.slice(shown.length);
-  const drawn = shown.map((person) => badge(person, colors.colorOf(person)));
+  const drawn = shown.map((person) => badge(person, colorOf(person)));
   if (rest.length > 0) {
     const names = rest.map((person) => person.name).join(", ");
     drawn.push(

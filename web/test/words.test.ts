@@ -5,7 +5,7 @@ import { reasonOf, refusedText } from "../src/editor/reasons";
 import { typingText } from "../src/editor/typing";
 import { countWords } from "../src/editor/words";
 import { documentIdOf, editorPath, titleOf } from "../src/documents/entry";
-import { PeopleColors, initials } from "../src/people";
+import { COLORS, initials, numberOf } from "../src/people";
 import { ago } from "../src/time";
 
 it("counts words across formats and embeds", () => {
@@ -49,16 +49,13 @@ it("finds the document in an address and back", () => {
   expect(titleOf({ title: "  " })).toBe("Untitled");
 });
 
-it("keeps the colour of a person and gives neighbours others", () => {
-  const colors = new PeopleColors([]);
-  const people = Array.from({ length: 12 }, (_, index) => ({ id: `p${index}`, name: "", color: "same" }));
-  const first = people.map((person) => colors.colorOf(person));
-  expect(new Set(first).size).toBe(12);
-  expect(new PeopleColors(["#111111", "#222222"]).colorOf({ id: "x", name: "", color: "#222222" })).toBe(
-    "var(--person-2)",
-  );
-  colors.keepOnly(["p3"]);
-  expect(colors.colorOf({ id: "p3", name: "", color: "other" })).toBe(first[3]);
+it("shows the colour that the server has given, and one of the twelve for any other", () => {
+  const known = ["#111111", "#222222"];
+  expect(numberOf({ id: "x", name: "", color: "#222222" }, known)).toBe(1);
+  expect(numberOf({ id: "x", name: "", color: "#22222A".toUpperCase() }, ["#22222a"])).toBe(0);
+  const other = numberOf({ id: "x", name: "", color: "#abcdef" }, known);
+  expect(other).toBeLessThan(COLORS);
+  expect(numberOf({ id: "y", name: "", color: "#abcdef" }, known)).toBe(other);
 });
 
 it("takes initials from names as people write them", () => {

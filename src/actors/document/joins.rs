@@ -1,5 +1,7 @@
 //! How sessions come to take part.
 
+use std::sync::Arc;
+
 use actix::fut;
 use actix::prelude::*;
 use bytes::Bytes;
@@ -7,9 +9,11 @@ use bytes::Bytes;
 use super::messages::{Join, Joined, Resume, Start};
 use super::{Attached, DocumentActor};
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::people;
 use crate::actors::session::Replaced;
 use crate::ids::{ClientId, Version};
 use crate::metrics::METRICS;
+use crate::protocol::UserInfo;
 use crate::storage::ClientRow;
 
 impl Handler<Join> for DocumentActor {
@@ -57,6 +61,8 @@ impl DocumentActor {
         if self.state.deleted {
             return Err(Refusal::new(ErrorCode::NotFound, "the document was deleted"));
         }
+        // Before an older session of the same client goes, whose colour it keeps.
+        let person = self.colored(join.person.clone());
         let known = self.state.clients.load(join.client, &join.user, row);
         if join.link.has_left() {
             // Its `Leave` has been handled already, or will find nothing.
@@ -87,7 +93,7 @@ impl DocumentActor {
             link: join.link,
             client: join.client,
             user: join.user,
-            person: join.person,
+            person: person.clone(),
             receipts: join.receipts,
             rebasing: None,
             walk: None,
@@ -98,7 +104,17 @@ impl DocumentActor {
             self.place(join.session, Some(state), base, ctx);
         }
         self.schedule_presence(ctx);
-        Ok(Joined { history: self.state.history, version, role, last_seq, peers, start })
+        Ok(Joined { history: self.state.history, version, role, last_seq, peers, start, person })
+    }
+
+    /// Gives somebody the colour that they have here already, or one that nobody else here has: everybody sees the same.
+    fn colored(&self, person: Arc<UserInfo>) -> Arc<UserInfo> {
+        let here = || self.sessions.values().map(|attached| &attached.person);
+        let color = match here().find(|known| known.id == person.id) {
+            Some(known) => known.color.clone(),
+            None => people::free_color(&person.color, &here().map(|known| known.color.as_str()).collect()),
+        };
+        if color == person.color { person } else { Arc::new(UserInfo { color, ..(*person).clone() }) }
     }
 
     /// Ends the older session of a client that has come again; what it still sends is ignored.

@@ -55,6 +55,8 @@ pub struct Joined {
     pub last_seq: u64,
     pub peers: Vec<Peer>,
     pub start: Start,
+    /// The user with the colour that everybody sees.
+    pub person: Arc<UserInfo>,
 }
 
 /// How a session that joins gets the document.

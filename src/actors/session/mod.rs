@@ -312,7 +312,8 @@ impl SessionActor {
     }
 
     fn welcome(&mut self, joined: Joined, ctx: &mut Ctx) {
-        let Some(identity) = &self.identity else { return };
+        let Some(identity) = &mut self.identity else { return };
+        identity.person = joined.person;
         self.link.end_wait();
         self.stage = Stage::Joined;
         self.role = joined.role;

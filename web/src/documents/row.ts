@@ -1,7 +1,7 @@
 /** One document in the list: a link with its title and first line, who is there, when, and what can be done. */
 import type { DocumentEntry } from "../api";
 import { el, fill, setText } from "../dom";
-import { PeopleColors, badges } from "../people";
+import { badges } from "../people";
 import { ago, exactly } from "../time";
 import { iconButton } from "../ui/button";
 import { attachMenu } from "../ui/menu";
@@ -28,7 +28,6 @@ export class Row {
     this.time,
   );
   private readonly more = iconButton({ icon: "more", label: "Actions", onClick: () => undefined });
-  private readonly colors = new PeopleColors();
 
   constructor(
     private entry: DocumentEntry,
@@ -65,8 +64,7 @@ export class Row {
     this.time.dateTime = new Date(entry.updated_at).toISOString();
     this.time.title = `Changed ${exactly(entry.updated_at)}`;
     const people = entry.people ?? [];
-    this.colors.keepOnly(people.map((person) => person.id));
-    fill(this.people, ...badges(people, this.colors, 3));
+    fill(this.people, ...badges(people, 3));
     this.tick();
   }
 

@@ -7,7 +7,7 @@
 import type { Peer } from "@quire/client";
 import type Quill from "quill/core.js";
 import { el, setText } from "../dom";
-import { COLORS, type PeopleColors } from "../people";
+import { COLORS, colorOf, numberOf } from "../people";
 import { caretRect, placesOf, rangeBetween, type Place } from "./range";
 
 /** How long a name stays after its caret has moved, in ms. */
@@ -37,7 +37,6 @@ export class Carets {
   /** `peers` gives everybody with their cursors as the text is now. */
   constructor(
     private readonly quill: Quill,
-    private readonly colors: PeopleColors,
     private readonly peers: () => readonly Peer[],
   ) {
     // Without custom highlights a browser shows the carets alone.
@@ -101,7 +100,7 @@ export class Carets {
     const [before, after] = [caret.peer.state?.cursor, peer.state?.cursor];
     const moved = before?.index !== after?.index || before?.length !== after?.length;
     caret.peer = peer;
-    caret.element.style.setProperty("--person", this.colors.colorOf(peer.user));
+    caret.element.style.setProperty("--person", colorOf(peer.user));
     setText(caret.flag, peer.user.name);
     if (moved) this.raiseFlag(caret);
   }
@@ -134,7 +133,7 @@ export class Carets {
     for (const highlight of this.selections) highlight.clear();
     carets.forEach((caret, at) => {
       const range = startOf(caret) < endOf(caret) ? rangeBetween(starts[at], ends[at]) : undefined;
-      if (range) this.selections[this.colors.numberOf(caret.peer.user)]?.add(range);
+      if (range) this.selections[numberOf(caret.peer.user)]?.add(range);
     });
   }
 }

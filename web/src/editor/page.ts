@@ -5,7 +5,6 @@ import { askBeforeLeaving, open, type DocumentSession } from "@quire/client";
 import { bindQuill } from "@quire/client/quill";
 import { RequestFailed, explain, getDocument, restoreDocument } from "../api";
 import { el, fill } from "../dom";
-import { PeopleColors } from "../people";
 import { onSettings, settings } from "../settings";
 import { listen } from "../ui/commands";
 import { showToast } from "../ui/toast";
@@ -57,10 +56,9 @@ class EditorPage {
   readonly title: Title;
   private readonly holder = el("div", { id: "sheet", class: "sheet-text" });
   private readonly quill = createSheet(this.holder);
-  private readonly colors = new PeopleColors();
   private readonly carets: Carets;
   private readonly outline = new Outline(this.quill);
-  private readonly people = new PeopleBar(this.colors, (user) => this.carets.goTo(user));
+  private readonly people = new PeopleBar((user) => this.carets.goTo(user));
   private readonly stateLine = new StateLine((action) => void this.act(action));
   private readonly statusBar = new StatusBar();
   private readonly lost = new LostShelf();
@@ -74,7 +72,7 @@ class EditorPage {
     root: HTMLElement,
     private readonly session: DocumentSession,
   ) {
-    this.carets = new Carets(this.quill, this.colors, () => session.peers);
+    this.carets = new Carets(this.quill, () => session.peers);
     this.title = new Title(session.id, () => this.quill.focus());
     this.toolbar = new Toolbar(this.quill, session);
     const actions = new Actions(session, this.title, this.toolbar, this.outline);

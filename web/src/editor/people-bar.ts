@@ -2,7 +2,7 @@
 import type { Peer } from "@quire/client";
 import type { Person } from "../api";
 import { el, fill } from "../dom";
-import { PeopleColors, badge } from "../people";
+import { badge, colorOf } from "../people";
 import { askName } from "../ui/look";
 import { attachMenu, type MenuItem } from "../ui/menu";
 
@@ -19,10 +19,7 @@ export class PeopleBar {
   private here: Presence[] = [];
   private drawn = "";
 
-  constructor(
-    private readonly colors: PeopleColors,
-    private readonly goTo: (userId: string) => void,
-  ) {
+  constructor(private readonly goTo: (userId: string) => void) {
     this.narrow.addEventListener("change", () => this.draw());
   }
 
@@ -34,7 +31,6 @@ export class PeopleBar {
       const status = peer.state?.status ?? "here";
       if (!here.has(peer.user.id)) here.set(peer.user.id, { person: peer.user, you: false, status });
     }
-    this.colors.keepOnly(here.keys());
     this.here = [...here.values()];
     this.draw();
   }
@@ -54,7 +50,7 @@ export class PeopleBar {
     const label = you
       ? `${person.name} (you): change your name`
       : `${person.name}, ${statusText(presence.status)}: go to their place`;
-    const face = badge(person, this.colors.colorOf(person));
+    const face = badge(person, colorOf(person));
     face.removeAttribute("role");
     face.setAttribute("aria-hidden", "true");
     return el(
