@@ -37,7 +37,7 @@ pub struct ServeOptions {
     #[arg(long, env = "QUIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub allowed_origins: Vec<String>,
 
-    /// Whether operations per second and user are limited; off for load tests.
+    /// Whether operations per second are limited, for each session; off for load tests.
     #[arg(long, env = "QUIRE_RATE_LIMITS", default_value = "on", value_name = "on|off")]
     pub rate_limits: Switch,
 

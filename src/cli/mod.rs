@@ -13,9 +13,17 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 
+const EXAMPLES: &str = "\
+Examples:
+  quire serve            http://127.0.0.1:8080, documents in ./data
+  quire import notes.md  a file, as a new document of that server
+  quire verify           check the documents in ./data, with the server stopped
+
+Each command has examples of its own: quire serve --help";
+
 /// A live-document server: many people type into one document, and nothing acknowledged is lost.
 #[derive(Parser, Debug)]
-#[command(name = "quire", version, propagate_version = true)]
+#[command(name = "quire", version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
