@@ -151,9 +151,13 @@ test("remote changes wait while an input method composes", async ({ server, arri
   const [aoi, ben] = [await arrive("Aoi"), await arrive("Ben")];
   const frames: string[] = [];
   aoi.page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => frames.push(payload.toString())));
+  // Without a clock that goes by itself the composition cannot be taken for one that rests.
+  await aoi.page.clock.install();
   await Promise.all([aoi.open(server.url, id), ben.open(server.url, id)]);
   const input = await aoi.context.newCDPSession(aoi.page);
   await aoi.goToStart();
+  await aoi.hasSaved();
+  await aoi.page.clock.pauseAt((await aoi.page.evaluate(() => Date.now())) + 5_000);
   await input.send("Input.imeSetComposition", { text: "かん", selectionStart: 2, selectionEnd: 2 });
   await aoi.sees("かん日記");
   await ben.goToStart();
@@ -161,11 +165,40 @@ test("remote changes wait while an input method composes", async ({ server, arri
   await ben.hasSaved();
   await expect.poll(() => frames.some((frame) => frame.includes('"insert":"B"'))).toBe(true);
   await expect(aoi.sheet).not.toContainText("B");
+  await expect(aoi.state).toHaveAttribute("data-saved", "false");
+  await aoi.page.clock.resume();
   await input.send("Input.insertText", { text: "漢" });
   await aoi.sees("B");
   const text = await allAgree(server, id, [aoi, ben]);
   expect(["漢B日記\n", "B漢日記\n"]).toContain(text);
 });
+
+for (const [place, keys, expected] of [
+  ["elsewhere", ["Control+End"], "漢字日記\n二B\n"],
+  ["in the same line", ["Control+Home", "End"], "漢字日記B\n二\n"],
+] as const) {
+  test(`what an input method has left open is saved after a pause, and goes on though others write ${place}`, async ({
+    server,
+    arrive,
+  }) => {
+    const id = await server.create("Left open", [{ insert: "日記\n二\n" }]);
+    const [aoi, ben] = [await arrive("Aoi"), await arrive("Ben")];
+    await Promise.all([aoi.open(server.url, id), ben.open(server.url, id)]);
+    const input = await aoi.context.newCDPSession(aoi.page);
+    await aoi.goToStart();
+    await input.send("Input.imeSetComposition", { text: "かん", selectionStart: 2, selectionEnd: 2 });
+    await aoi.sees("かん日記");
+    await aoi.hasSaved();
+    await ben.sees("かん日記");
+    await ben.sheet.focus();
+    await ben.press(...keys);
+    await ben.type("B");
+    await aoi.sees("B");
+    await input.send("Input.imeSetComposition", { text: "かんじ", selectionStart: 3, selectionEnd: 3 });
+    await input.send("Input.insertText", { text: "漢字" });
+    expect(await allAgree(server, id, [aoi, ben])).toBe(expected);
+  });
+}
 
 test("pasted text keeps its structure and not its colours", async ({ server, arrive }) => {
   const id = await server.create("Paste");

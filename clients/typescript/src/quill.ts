@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "./clock.js";
 import { replacement } from "./delta/replacement.js";
 import { QuireError } from "./errors.js";
 import type { DeltaOp } from "./protocol.gen.js";
+import { Composition } from "./quill/composition.js";
 import { routeUndo } from "./quill/history.js";
 import { EditorPresence } from "./quill/presence.js";
 import { RestingCaret } from "./quill/resting-caret.js";
@@ -43,9 +44,9 @@ class Binding {
   private shown = new Delta();
   private applying = false;
   private unsupported = false;
-  private release: (() => void) | undefined;
   private readonly presence: EditorPresence | undefined;
   private readonly caret: RestingCaret;
+  private readonly composition: Composition;
   private readonly stops: (() => void)[];
 
   constructor(
@@ -53,19 +54,20 @@ class Binding {
     private readonly session: DocumentSession,
     private readonly options: BindOptions,
   ) {
+    const clock = options.clock ?? systemClock;
     if (options.presence !== false) {
       const fields = options.presenceFields ?? (() => ({}));
-      this.presence = new EditorPresence(session, options.clock ?? systemClock, fields);
+      this.presence = new EditorPresence(session, clock, fields);
     }
     this.caret = new RestingCaret(quill);
-    this.stops = [this.caret.follow(), ...this.followEditor(), ...this.followSession()];
+    this.composition = new Composition(quill, session, clock);
+    this.stops = [this.composition.follow(), this.caret.follow(), ...this.followEditor(), ...this.followSession()];
     if (session.ready) this.showAll();
     this.enable();
   }
 
   unbind(): void {
     this.stops.forEach((stop) => stop());
-    this.release?.();
     this.presence?.stop();
   }
 
@@ -75,13 +77,8 @@ class Binding {
     const onAny = (event: string, range: unknown, _old: unknown, source: unknown): void => {
       if (event === "selection-change") this.selected(range as Range | null, source === "silent");
     };
-    const onCompose = (): void => this.hold();
-    // The editor reports what was composed before this, and is itself again after it.
-    const onComposed = (): void => queueMicrotask(() => this.letIn());
     quill.on("text-change", onText);
     quill.on("editor-change", onAny);
-    quill.on("composition-start", onCompose);
-    quill.on("composition-end", onComposed);
     const stopUndo = routeUndo(quill, {
       undo: () => this.refusable(() => this.session.undo()),
       redo: () => this.refusable(() => this.session.redo()),
@@ -90,8 +87,6 @@ class Binding {
     return [
       () => quill.off("text-change", onText),
       () => quill.off("editor-change", onAny),
-      () => quill.off("composition-start", onCompose),
-      () => quill.off("composition-end", onComposed),
       stopUndo,
     ];
   }
@@ -156,7 +151,7 @@ class Binding {
   private apply(change: () => void, delta?: Delta): void {
     this.applying = true;
     try {
-      this.caret.during(change, delta);
+      this.composition.during(() => this.caret.during(change, delta));
     } catch {
       // A format could not show its value; whether anything is out of place is looked at next.
     } finally {
@@ -192,15 +187,6 @@ class Binding {
     const end = delta.length() - parts.reduce((sum, part) => sum + (part.delete ?? 0), 0);
     const atLineEnd = parts.at(-1)?.delete === undefined && this.quill.getText(end - 1, 1) === "\n";
     this.quill.setSelection(atLineEnd ? end - 1 : end, 0, "user");
-  }
-
-  private hold(): void {
-    this.release ??= this.session.holdRemote();
-  }
-
-  private letIn(): void {
-    this.release?.();
-    this.release = undefined;
   }
 
   /** True if the session refused. */

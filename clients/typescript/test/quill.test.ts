@@ -274,6 +274,52 @@ describe("an input method", () => {
     expect(ann.quill.getText()).toBe("bob hello\n");
     expect(ann.session.version).toBe(2);
   });
+
+  it("has what it composes counted as not saved, and taken after a pause", async () => {
+    const story = new Story("hello\n");
+    const ann = await page(story);
+    const line = ann.quill.root.firstChild;
+    const say = (type: string, data = ""): void =>
+      void line?.dispatchEvent(new CompositionEvent(type, { data, bubbles: true }));
+    /** The browser writes what is composed into the page. */
+    const write = async (text: string): Promise<void> => {
+      say("compositionupdate", text);
+      const node = line?.firstChild;
+      if (node) node.textContent = `${text}hello`;
+      await story.settle();
+    };
+    say("compositionstart");
+    expect(ann.session.saved).toBe(true);
+    await write("ka");
+    expect(ann.session.saved).toBe(false);
+    expect(ann.text()).toBe("hello\n");
+    story.server.insert(5, "!");
+    await story.pass(900);
+    await write("kan");
+    await story.pass(900);
+    // It is at work.
+    expect(story.text).toBe("hello!\n");
+    expect(ann.text()).toBe("hello\n");
+    await story.pass(100);
+    expect(ann.text()).toBe("kanhello!\n");
+    expect(story.text).toBe("kanhello!\n");
+    expect(ann.session.saved).toBe(true);
+  });
+
+  it("loses nothing when the page is put away", async () => {
+    const story = new Story("hello\n");
+    const ann = await page(story);
+    const line = ann.quill.root.firstChild;
+    line?.dispatchEvent(new CompositionEvent("compositionstart", { bubbles: true }));
+    line?.dispatchEvent(new CompositionEvent("compositionupdate", { data: "ka", bubbles: true }));
+    if (line?.firstChild) line.firstChild.textContent = "kahello";
+    await story.settle();
+    expect(ann.text()).toBe("hello\n");
+    window.dispatchEvent(new Event("pagehide"));
+    expect(ann.text()).toBe("kahello\n");
+    await story.settle();
+    expect(story.text).toBe("kahello\n");
+  });
 });
 
 describe("what goes wrong", () => {
