@@ -122,7 +122,7 @@ class EditorPage {
       this.carets.follow(change.source === "remote" ? change.client : undefined);
     });
     session.on("connection", (status) => {
-      this.people.show(session.user, session.peers);
+      this.showPeople();
       this.goneSince = status.state === "connected" ? undefined : (this.goneSince ?? Date.now());
       this.merged.onConnection(status, session.pendingCount);
     });
@@ -130,8 +130,8 @@ class EditorPage {
       this.unsavedSince = saved ? undefined : (this.unsavedSince ?? Date.now());
       this.merged.onSaved(saved, pendingCount);
     });
-    session.on("peers", (peers) => {
-      this.people.show(session.user, peers);
+    session.on("peers", () => {
+      this.showPeople();
       this.carets.update();
     });
     session.on("undo", () => this.toolbar.updateSoon());
@@ -146,9 +146,16 @@ class EditorPage {
     this.draw();
   }
 
+  /** Whoever left while there was no connection, nobody has told of; of a document that is gone all have. */
+  private showPeople(): void {
+    const { user, peers, connection } = this.session;
+    const over = connection.state === "closed";
+    this.people.show(user, over ? [] : peers, connection.state === "connected");
+  }
+
   /** The document is there for the first time. */
   private begin(): void {
-    this.people.show(this.session.user, this.session.peers);
+    this.showPeople();
     this.carets.update();
     this.toolbar.updateSoon();
     this.session.setPresence({ status: "active" });
