@@ -84,6 +84,41 @@ test("leaving with unsaved edits asks first", async ({ server, arrive }) => {
   await wire.close();
 });
 
+test("a new title that cannot be sent is kept, and sent when there is a connection", async ({ server, arrive }) => {
+  const id = await server.create("Working title");
+  const wire = await Wire.to(server.url);
+  const ana = await arrive("Ana");
+  await ana.open(wire.url, id);
+  wire.cut();
+  await ana.seesState(/^Reconnecting/);
+  await ana.press("F2");
+  await ana.type("Better title");
+  await ana.press("Enter");
+  await expect(ana.state).toHaveAttribute("data-saved", "false");
+  const asked = ana.page.waitForEvent("dialog");
+  const leaving = ana.page.close({ runBeforeUnload: true });
+  const question = await asked;
+  expect(question.type()).toBe("beforeunload");
+  await question.dismiss();
+  await leaving;
+  wire.mend();
+  await ana.retryNow();
+  await ana.hasSaved();
+  expect(await server.title(id)).toBe("Better title");
+  await wire.close();
+});
+
+test("a new title goes along with a page that is left at once", async ({ server, arrive }) => {
+  const id = await server.create("Working title");
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  ana.page.on("dialog", (question) => void question.accept());
+  await ana.press("F2");
+  await ana.type("Last word");
+  await ana.page.goto(server.url);
+  await expect.poll(() => server.title(id)).toBe("Last word");
+});
+
 test("what the server does not take is shown, to be copied", async ({ server, arrive }) => {
   const id = await server.create("Archived", [{ insert: "kept\n" }]);
   const wire = await Wire.to(server.url);

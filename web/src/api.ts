@@ -53,16 +53,21 @@ export class RequestFailed extends Error {
   }
 }
 
-async function call(method: string, path: string, body?: object, signal?: AbortSignal): Promise<Response> {
+async function call(
+  method: string,
+  path: string,
+  body?: object,
+  more: Pick<RequestInit, "signal" | "keepalive"> = {},
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
       ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-      ...(signal && { signal }),
+      ...more,
     });
   } catch (cause) {
-    if (signal?.aborted) throw cause;
+    if (more.signal?.aborted) throw cause;
     throw new RequestFailed(0, "unreachable", "The server could not be reached.");
   }
   if (response.ok) return response;
@@ -96,7 +101,7 @@ export async function listDocuments(
   if (query) parameters.set("query", query);
   if (cursor) parameters.set("cursor", cursor);
   if (trashed) parameters.set("trashed", "true");
-  const response = await call("GET", `/v1/docs?${parameters}`, undefined, signal);
+  const response = await call("GET", `/v1/docs?${parameters}`, undefined, signal && { signal });
   return (await response.json()) as DocumentList;
 }
 
@@ -111,8 +116,9 @@ export async function getDocument(id: string): Promise<DocumentEntry> {
   return ((await response.json()) as { metadata: DocumentEntry }).metadata;
 }
 
-export async function renameDocument(id: string, title: string): Promise<void> {
-  await call("PATCH", documentPath(id), { title });
+/** `keepalive` lets the request outlive the page. */
+export async function renameDocument(id: string, title: string, keepalive = false): Promise<void> {
+  await call("PATCH", documentPath(id), { title }, { keepalive });
 }
 
 /** Moves a document to the trash, where it stays until `restoreDocument` takes it out, or it is purged. */
@@ -122,6 +128,11 @@ export async function trashDocument(id: string): Promise<void> {
 
 export async function restoreDocument(id: string): Promise<void> {
   await call("PATCH", documentPath(id), { deleted: false });
+}
+
+/** Whether the same call may succeed later. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof RequestFailed && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
 
 /**

@@ -8,6 +8,7 @@ const calm: Situation = {
   ready: true,
   saved: true,
   unsavedSince: undefined,
+  connectedSince: now - 60_000,
   role: "editor",
   merged: 0,
   now,
@@ -27,6 +28,12 @@ group("the state line", () => {
     expect(describe({ ...calm, saved: false, unsavedSince: now - 10_000 }).text).toBe(
       "Still saving. Keep this page open.",
     );
+  });
+
+  it("does not count what waited for a connection, once there is one", () => {
+    const back: Situation = { ...calm, saved: false, unsavedSince: now - 50_000, connectedSince: now - 200 };
+    expect(describe(back).text).toBe("All changes saved");
+    expect(describe({ ...back, connectedSince: now - 9_000 }).text).toBe("Saving…");
   });
 
   it("promises to keep changes while offline", () => {

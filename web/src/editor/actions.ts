@@ -86,13 +86,13 @@ export class Actions {
   }
 
   private async goHome(): Promise<void> {
-    await saveFirst(this.session);
+    await saveFirst(this.session, this.title);
     location.assign("/");
   }
 
   private async createAndOpen(): Promise<void> {
     try {
-      const [created] = await Promise.all([createDocument(), saveFirst(this.session)]);
+      const [created] = await Promise.all([createDocument(), saveFirst(this.session, this.title)]);
       location.assign(editorPath(created.id));
     } catch (error) {
       showToast({ text: explain(error, "No document was created."), fault: true });
@@ -102,7 +102,7 @@ export class Actions {
   /** Goes to the list, which offers to take it back. What is still on its way is saved first. */
   private async trash(): Promise<void> {
     try {
-      await saveFirst(this.session);
+      await saveFirst(this.session, this.title);
       await trashDocument(this.session.id);
       leaveNotice({ trashed: { id: this.session.id, title: this.title.text } });
       location.assign("/");

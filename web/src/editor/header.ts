@@ -24,7 +24,7 @@ export function drawHeader({ session, title, stateLine, people, outline, actions
   const more = iconButton({ icon: "more", label: "More", onClick: () => undefined });
   attachMenu(more, "More", () => actions.menu());
   const home = el("a", { class: "home", href: "/", "aria-label": "All documents", title: "All documents" }, mark());
-  saveBefore(home, session);
+  saveBefore(home, session, title);
   return el(
     "header",
     { class: "editor-head" },

@@ -64,8 +64,8 @@ class EditorPage {
   private readonly lost = new LostShelf();
   private readonly merged = new Merged();
   private readonly toolbar: Toolbar;
-  private unsavedSince: number | undefined;
   private goneSince: number | undefined;
+  private connectedSince: number | undefined;
   private mergedTimer = 0;
 
   constructor(
@@ -73,7 +73,11 @@ class EditorPage {
     private readonly session: DocumentSession,
   ) {
     this.carets = new Carets(this.quill, () => session.peers);
-    this.title = new Title(session.id, () => this.quill.focus());
+    this.title = new Title(
+      session.id,
+      () => this.quill.focus(),
+      () => session.peers.length > 0,
+    );
     this.toolbar = new Toolbar(this.quill, session);
     const actions = new Actions(session, this.title, this.toolbar, this.outline);
     fill(
@@ -110,6 +114,7 @@ class EditorPage {
         }),
     });
     askBeforeLeaving(session);
+    askBeforeLeaving(this.title);
     listen(() => actions.groups());
     this.follow();
   }
@@ -123,13 +128,14 @@ class EditorPage {
     });
     session.on("connection", (status) => {
       this.showPeople();
-      this.goneSince = status.state === "connected" ? undefined : (this.goneSince ?? Date.now());
+      const connected = status.state === "connected";
+      if (connected && this.goneSince !== undefined) this.title.reconnected();
+      this.goneSince = connected ? undefined : (this.goneSince ?? Date.now());
+      this.connectedSince = connected ? (this.connectedSince ?? Date.now()) : undefined;
       this.merged.onConnection(status, session.pendingCount);
     });
-    session.on("saved", ({ saved, pendingCount }) => {
-      this.unsavedSince = saved ? undefined : (this.unsavedSince ?? Date.now());
-      this.merged.onSaved(saved, pendingCount);
-    });
+    session.on("saved", ({ saved, pendingCount }) => this.merged.onSaved(saved, pendingCount));
+    this.title.on("saved", () => this.draw());
     session.on("peers", () => {
       this.showPeople();
       this.carets.update();
@@ -166,7 +172,8 @@ class EditorPage {
   }
 
   private draw(): void {
-    const { session, merged } = this;
+    const { session, title, merged } = this;
+    const saved = session.saved && title.saved;
     if (merged.count > 0 && this.mergedTimer === 0) {
       this.mergedTimer = window.setTimeout(() => {
         this.mergedTimer = 0;
@@ -177,13 +184,14 @@ class EditorPage {
       connection: session.connection,
       goneSince: this.goneSince,
       ready: session.ready,
-      saved: session.saved,
-      unsavedSince: this.unsavedSince,
+      saved,
+      unsavedSince: earliest(session.unsavedSince, title.unsavedSince),
+      connectedSince: this.connectedSince,
       role: session.role,
       merged: merged.count,
       now: Date.now(),
     });
-    this.stateLine.show(line, { saved: session.saved, version: session.version, at: session.savedAt });
+    this.stateLine.show(line, { saved, version: session.version, at: session.savedAt });
     this.statusBar.show(session);
   }
 
@@ -199,4 +207,9 @@ class EditorPage {
       showToast({ text: explain(error, "The document is still in the trash."), fault: true });
     }
   }
+}
+
+function earliest(...times: (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }

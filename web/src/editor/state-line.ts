@@ -10,8 +10,10 @@ export interface Situation {
   goneSince: number | undefined;
   ready: boolean;
   saved: boolean;
-  /** Since when something is unsaved; undefined while nothing is. */
+  /** When the oldest of what is unsaved was made; undefined while nothing is. */
   unsavedSince: number | undefined;
+  /** Since when there is a connection, before which nothing could be saved; undefined while there is none. */
+  connectedSince: number | undefined;
   role: Role | undefined;
   /** Own edits made without a connection that the server has taken since; 0 when there is nothing to tell. */
   merged: number;
@@ -73,7 +75,7 @@ function describeGap({ connection, goneSince, now }: Situation): Line | undefine
 
 function describeWork(at: Situation): Line {
   if (!at.ready) return { text: "Opening…", tone: "busy" };
-  const waiting = at.unsavedSince === undefined ? 0 : at.now - at.unsavedSince;
+  const waiting = at.unsavedSince === undefined ? 0 : at.now - Math.max(at.unsavedSince, at.connectedSince ?? 0);
   if (!at.saved && waiting >= SLOW) return { text: "Still saving. Keep this page open.", tone: "warning" };
   if (!at.saved && waiting >= PATIENCE) return { text: "Saving…", tone: "busy" };
   if (at.merged > 0) {
