@@ -154,13 +154,62 @@ test("an open document goes to the trash and comes back from the list", async ({
   await expect(ana.page.getByRole("link", { name: /Thrown while open/ })).toBeVisible();
 });
 
-test("the list does not call a document empty whose text it does not know", async ({ server, arrive }) => {
+test("the first line of a document is shown and found before anybody has opened it", async ({ server, arrive }) => {
   await server.create("Never opened", [{ insert: "written elsewhere\n" }]);
   const ana = await arrive("Ana");
   await ana.openList(server.url);
   const row = ana.page.getByRole("listitem").filter({ hasText: "Never opened" });
+  await expect(row).toContainText("written elsewhere");
+  await ana.press("/");
+  await ana.type("en elsewh");
+  await expect(ana.page.getByRole("listitem")).toHaveCount(1);
   await expect(row).toBeVisible();
-  await expect(row).not.toContainText("No text yet");
+});
+
+test("a key that is held down throws away one document, and every Undo stays", async ({ arrive }) => {
+  const server = await Server.start();
+  for (const title of ["One", "Two", "Three", "Four", "Five"]) await server.create(title);
+  const ana = await arrive("Ana");
+  await ana.openList(server.url);
+  const rows = ana.page.getByRole("listitem");
+  await expect(rows).toHaveCount(5);
+  await rows.first().getByRole("link").focus();
+  for (let repeated = 0; repeated < 3; repeated++) await ana.page.keyboard.down("Delete");
+  await ana.page.keyboard.up("Delete");
+  await expect(rows).toHaveCount(4);
+  for (let left = 3; left > 0; left--) {
+    await ana.press("Delete");
+    await expect(rows).toHaveCount(left);
+  }
+  await expect(ana.page.getByRole("button", { name: "Undo" })).toHaveCount(4);
+  await server.remove();
+});
+
+test("an answer that is older than a deletion does not bring the document back", async ({ server, arrive }) => {
+  const id = await server.create("Going");
+  const ana = await arrive("Ana");
+  await ana.openList(server.url);
+  const link = ana.page.getByRole("link", { name: /^Going/ });
+  await expect(link).toBeVisible();
+  let answer: () => void = () => undefined;
+  const held = new Promise<void>((release) => (answer = release));
+  await ana.page.route(/\/v1\/docs\?/, async (route) => {
+    const response = await route.fetch();
+    await held;
+    // The page may have given it up.
+    await route.fulfill({ response }).catch(() => undefined);
+  });
+  const asked = ana.page.waitForRequest(/\/v1\/docs\?/);
+  await ana.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await asked;
+  await ana.page.unroute(/\/v1\/docs\?/);
+  await link.focus();
+  await ana.press("Delete");
+  await expect(ana.page.getByRole("button", { name: "Undo" })).toBeVisible();
+  answer();
+  await ana.page.evaluate(() => new Promise((done) => setTimeout(done)));
+  await expect(link).toHaveCount(0);
+  expect(await server.title(id).catch(() => "gone")).toBe("gone");
 });
 
 test("the list shows who has a document open", async ({ server, arrive }) => {

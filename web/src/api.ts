@@ -13,7 +13,7 @@ export interface DocumentEntry {
   title: string;
   history: string;
   version: number;
-  /** The version of the newest snapshot, which `preview` is taken from while nobody has it open; 0 without one. */
+  /** The version of the newest snapshot; 0 without one. */
   snapshot_version: number;
   created_at: number;
   updated_at: number;

@@ -1,7 +1,7 @@
 import Delta from "quill-delta";
 import { expect, it } from "vitest";
 import { inserted } from "../src/editor/merged";
-import { reasonOf, refusedText } from "../src/editor/reasons";
+import { complaintText, reasonOf, refusedText } from "../src/editor/reasons";
 import { typingText } from "../src/editor/typing";
 import { countWords } from "../src/editor/words";
 import { documentIdOf, editorPath, titleOf } from "../src/documents/entry";
@@ -32,7 +32,14 @@ it("finds where a change inserts, in the document after it", () => {
 
 it("explains what was not kept", () => {
   expect(reasonOf({ code: "too_large", message: "" })).toContain("too large");
+  // The session goes on under another id, so nothing is closed to the person.
+  expect(reasonOf({ code: "forbidden", message: "" })).toContain("go on writing");
   expect(reasonOf({ code: "bad_op", message: "position 9 is past the end" })).toContain("position 9 is past the end");
+});
+
+it("passes on what the server complains about, unless it passes by itself", () => {
+  expect(complaintText({ code: "bad_request", message: "a frame is no JSON" })).toContain("a frame is no JSON");
+  expect(complaintText({ code: "rate_limited", message: "" })).toBeUndefined();
 });
 
 it("tells a document that is full from an image that is too large", () => {

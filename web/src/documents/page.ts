@@ -50,8 +50,12 @@ export class DocumentsPage {
   private readonly rows = new Map<string, Row>();
   /** In the order of the list. */
   private entries: DocumentEntry[] = [];
+  /** On their way to the trash: an answer that was asked for before may still name them. */
+  private readonly leaving = new Set<string>();
   private next: string | undefined;
   private asking = new AbortController();
+  /** What is being asked for. */
+  private loading: { append?: boolean; quietly?: boolean } | undefined;
   private searchTimer = 0;
 
   constructor(root: HTMLElement) {
@@ -100,9 +104,11 @@ export class DocumentsPage {
     if (document.visibilityState === "visible" && !busy && !long) void this.load({ quietly: true });
   }
 
-  private async load({ append = false, quietly = false }): Promise<void> {
+  private async load(what: { append?: boolean; quietly?: boolean }): Promise<void> {
+    const { append = false, quietly = false } = what;
     this.asking.abort();
     const asking = (this.asking = new AbortController());
+    this.loading = what;
     const query = this.bar.query;
     const patience = window.setTimeout(() => {
       if (this.entries.length === 0 && !quietly) fill(this.note, el("p", {}, "Loading documents…"));
@@ -113,13 +119,15 @@ export class DocumentsPage {
         { query, ...(append && this.next && { cursor: this.next }), ...(limit && { limit }) },
         asking.signal,
       );
-      this.entries = append ? [...this.entries, ...found.docs] : found.docs;
+      const docs = found.docs.filter(({ id }) => !this.leaving.has(id));
+      this.entries = append ? [...this.entries, ...docs] : docs;
       this.next = found.next;
       this.draw(query);
     } catch (error) {
       if (!asking.signal.aborted && !quietly) this.showFault(error);
     } finally {
       clearTimeout(patience);
+      if (asking === this.asking) this.loading = undefined;
     }
   }
 
@@ -224,10 +232,15 @@ export class DocumentsPage {
     this.entries = remembered.filter((each) => each.id !== entry.id);
     this.draw(this.bar.query);
     this.focusNear(index);
+    this.leaving.add(entry.id);
     try {
       await trashDocument(entry.id);
+      // What was asked before knows nothing of it: it is asked again.
+      if (this.loading) void this.load(this.loading);
+      this.leaving.delete(entry.id);
       this.offerRestore({ id: entry.id, title: entry.title });
     } catch (error) {
+      this.leaving.delete(entry.id);
       this.entries = remembered;
       this.draw(this.bar.query);
       showToast({ text: explain(error, `“${titleOf(entry)}” stays where it was.`), fault: true });

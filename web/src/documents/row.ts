@@ -45,10 +45,12 @@ export class Row {
       },
     ]);
     this.link.addEventListener("keydown", (event) => {
-      if (event.key === "F2") this.rename();
-      else if (event.key === "Delete") this.actions.trash(this.entry);
-      else return;
+      if (event.key !== "F2" && event.key !== "Delete") return;
       event.preventDefault();
+      // A key that is held down would throw away one neighbour after the other.
+      if (event.repeat) return;
+      if (event.key === "F2") this.rename();
+      else this.actions.trash(this.entry);
     });
     this.update(entry);
   }
@@ -108,11 +110,6 @@ export class Row {
   }
 }
 
-/**
- * The first line. The server takes it from a document that is open or has a snapshot; of others it knows none, which is
- * not the same as a document without text.
- */
-function previewOf({ preview = "", people = [], version, snapshot_version: snapshot }: DocumentEntry): string {
-  const known = version === 0 || snapshot > 0 || people.length > 0;
-  return preview.trim() || (known ? "No text yet" : "");
+function previewOf({ preview = "" }: DocumentEntry): string {
+  return preview.trim() || "No text yet";
 }

@@ -18,7 +18,7 @@ import { LostShelf } from "./lost";
 import { Merged } from "./merged";
 import { Outline } from "./outline";
 import { PeopleBar } from "./people-bar";
-import { refusedText } from "./reasons";
+import { complaintText, refusedText } from "./reasons";
 import { showRefusal } from "./refusal";
 import { claimClient } from "./replica";
 import { createSheet } from "./sheet";
@@ -139,6 +139,10 @@ class EditorPage {
     session.on("peers", () => {
       this.showPeople();
       this.carets.update();
+    });
+    session.on("error", (error) => {
+      const text = complaintText(error);
+      if (text !== undefined) showToast({ text, fault: true });
     });
     session.on("undo", () => this.toolbar.updateSoon());
     session.on("lost", (lost) => {

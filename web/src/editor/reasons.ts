@@ -6,14 +6,25 @@ export function reasonOf({ code, message }: Pick<LostEvent, "code" | "message">)
   switch (code) {
     case "too_large":
       return "The document would have become too large. Everything else is saved.";
-    case "read_only":
     case "forbidden":
+      // The id of this replica turned out to be another user's: it has got a new one, and goes on.
+      return "This window was signed in as somebody else when it was made. You can go on writing; insert the text again if it should be kept.";
+    case "read_only":
       return "You may read this document but no longer change it.";
     case "reset":
       return "The server had to send the document anew, and this change was not in it.";
     default:
       return `The server did not accept it (${message}). Everything else is saved.`;
   }
+}
+
+/**
+ * What the server complains about that is no edit of the person; undefined for what passes by itself. Nothing is lost by
+ * it, or `lost` tells.
+ */
+export function complaintText({ code, message }: Pick<QuireError, "code" | "message">): string | undefined {
+  if (code === "rate_limited" || code === "unavailable") return undefined;
+  return `The server reported a fault: ${message}. What you have written is kept; if this comes again, load the page anew.`;
 }
 
 /** Why an edit was not even applied. The sheet shows the text as it was before. */

@@ -11,7 +11,7 @@ export interface Toast {
 
 /** How long a message stays, in ms: long enough to read it and reach for Undo. */
 const STAY = 8_000;
-/** More than these would cover the page; the oldest goes. */
+/** More than these would cover the page; the oldest goes, and twice as many are there at most. */
 const MOST = 3;
 
 const region = el("div", { class: "toasts", role: "status", "aria-live": "polite" });
@@ -19,6 +19,8 @@ const region = el("div", { class: "toasts", role: "status", "aria-live": "polite
 /** Shows a message. While the pointer or the focus is on it, its time stands still. */
 export function showToast(toast: Toast): void {
   if (!region.isConnected) document.body.append(region);
+  // One that stays says it once, however often it happens.
+  if (toast.fault && [...region.children].some((shown) => shown.firstElementChild?.textContent === toast.text)) return;
   const element = el("div", { class: toast.fault ? "toast fault" : "toast" }, el("span", {}, toast.text));
   const { action } = toast;
   if (action) {
@@ -30,8 +32,18 @@ export function showToast(toast: Toast): void {
   }
   element.append(iconButton({ icon: "close", label: "Close this message", onClick: () => element.remove() }));
   region.append(element);
-  while (region.children.length > MOST) region.firstElementChild?.remove();
+  makeRoom();
   if (!toast.fault) leaveAfter(element, STAY);
+}
+
+/** One that offers to take something back goes last: nothing else on the page does. */
+function makeRoom(): void {
+  while (region.children.length > MOST) {
+    const all = [...region.children].slice(0, -1);
+    const goes = all.find((toast) => !toast.querySelector(".toast-action")) ?? (all.length >= 2 * MOST ? all[0] : undefined);
+    if (!goes) return;
+    goes.remove();
+  }
 }
 
 function leaveAfter(element: HTMLElement, stay: number): void {
