@@ -17,6 +17,8 @@ export class Outline {
   readonly element: HTMLElement;
   private readonly list = el("nav", { class: "outline-list", "aria-label": "Outline" });
   private timer = 0;
+  /** What had the focus when it was opened. */
+  private from: Element | null = null;
 
   constructor(private readonly quill: Quill) {
     this.button = iconButton({ icon: "outline", label: "Outline", keys: "Mod+Alt+O", onClick: () => this.toggle() });
@@ -45,6 +47,7 @@ export class Outline {
       this.close();
       return;
     }
+    this.from = document.activeElement;
     this.element.hidden = false;
     this.button.setAttribute("aria-expanded", "true");
     this.draw();
@@ -54,7 +57,9 @@ export class Outline {
   private close(): void {
     this.element.hidden = true;
     this.button.setAttribute("aria-expanded", "false");
-    this.button.focus();
+    // Back to where it was opened from: by keyboard that is the sheet, most of the time.
+    if (this.from === this.quill.root) this.quill.focus();
+    else this.button.focus();
   }
 
   private drawSoon(): void {
