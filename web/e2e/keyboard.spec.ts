@@ -1,7 +1,8 @@
 /** Everything by keyboard, and what assistive programs are told. */
 import AxeBuilder from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
+import type { Locator, Page } from "@playwright/test";
 import { allAgree, expect, test } from "./people";
+import { Wire } from "./proxy";
 
 /** What has the focus, as it is named. */
 function focused(page: Page): Promise<string> {
@@ -153,9 +154,69 @@ for (const colorScheme of ["light", "dark"] as const) {
     await ana.press("Control+k");
     await expect(ana.page.getByRole("option").first()).toBeVisible();
     await isAccessible(ana.page);
+    const muted = await ana.page.locator(".palette-heading").first().evaluate((heading) => getComputedStyle(heading).color);
+    const field = ana.page.getByRole("combobox");
+    expect(await field.evaluate((input) => getComputedStyle(input, "::placeholder").color)).toBe(muted);
     await ana.press("Escape", "Control+/");
     await isAccessible(ana.page);
   });
+
+  test(`nothing serious is wrong on a phone either, ${colorScheme}`, async ({ server, arrive }) => {
+    const id = await server.create("Accessible on a phone", [{ insert: "text\n" }]);
+    const ana = await arrive("Ana", { ...PHONE, colorScheme });
+    await ana.openList(server.url);
+    await expect(ana.page.getByRole("listitem").first()).toBeVisible();
+    await isAccessible(ana.page);
+    await ana.open(server.url, id);
+    await isAccessible(ana.page);
+    await server.archive(id);
+    await ana.seesState("View only");
+    await expect(ana.page.getByRole("toolbar")).toBeHidden();
+    await isAccessible(ana.page);
+    await server.trash(id);
+    await ana.seesState("This document was deleted");
+    await isAccessible(ana.page);
+  });
+}
+
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+/** In px: what a finger hits without looking twice. */
+const TOUCH = 44;
+
+for (const width of [390, 320]) {
+  test(`on a phone of ${width} px fingers find what they look for, and the state line is whole`, async ({
+    server,
+    arrive,
+  }) => {
+    const id = await server.create("Fingers", [{ insert: "text\n" }]);
+    const ana = await arrive("Ana", { ...PHONE, viewport: { width, height: 700 } });
+    const wire = await Wire.to(server.url);
+    await ana.open(wire.url, id);
+    for (const person of [await arrive("Ben"), await arrive("Chidi")]) await person.open(server.url, id);
+    await expect(ana.page.getByRole("group", { name: "Who is here" }).getByRole("button", { name: /more$/ })).toBeVisible();
+    const { page } = ana;
+    await isLargeEnough(page.getByRole("textbox", { name: "Title of the document" }));
+    await isLargeEnough(page.getByRole("link", { name: "All documents" }));
+    wire.cut();
+    await ana.seesState(/^Reconnecting/);
+    const whole = () =>
+      ana.state.locator(".state-text").evaluate((text) => {
+        const box = text.getBoundingClientRect();
+        return text.scrollWidth <= text.clientWidth && box.right <= innerWidth && box.height < 44;
+      });
+    await expect.poll(whole).toBe(true);
+    await expect(async () => isLargeEnough(page.getByRole("button", { name: "Retry now" }))).toPass();
+    await ana.context.setOffline(true);
+    await ana.seesState(/^Offline/);
+    await expect.poll(whole).toBe(true);
+    await wire.close();
+  });
+}
+
+async function isLargeEnough(target: Locator): Promise<void> {
+  const box = await target.boundingBox({ timeout: 1_000 });
+  expect(Math.min(box?.width ?? 0, box?.height ?? 0)).toBeGreaterThanOrEqual(TOUCH);
 }
 
 async function isAccessible(page: Page): Promise<void> {

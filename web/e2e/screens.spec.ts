@@ -1,14 +1,15 @@
-/** Pictures of both pages in three widths and two themes, to be looked at: test-results/screens. */
+/** Pictures of both pages in four widths and two themes, to be looked at: test-results/screens. */
 import type { Page } from "@playwright/test";
 import { allAgree, expect, test, type Person } from "./people";
 import { Wire } from "./proxy";
 import { Server, type DeltaOp } from "./server";
 
-/** The last one is a phone: fingers, and no room for scroll bars. */
+/** The last two are phones: fingers, and no room for scroll bars. */
 const SIZES = [
   { viewport: { width: 1440, height: 900 } },
   { viewport: { width: 1024, height: 768 } },
   { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  { viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true },
 ];
 
 const PLAN: DeltaOp[] = [
@@ -91,6 +92,8 @@ for (const size of SIZES) {
     await ana.page.getByRole("button", { name: "More", exact: true }).click();
     await ana.page.getByRole("menuitem", { name: "Trash" }).click();
     await expect(ana.page.getByRole("button", { name: "Restore" })).toBeVisible();
+    // Visible, with nothing over it.
+    await ana.page.getByRole("dialog").getByText("just now").click({ trial: true });
     await look(ana.page, "trash");
     await server.remove();
   });
@@ -142,6 +145,7 @@ for (const size of SIZES) {
     wire.mend();
     await ana.retryNow();
     await expect(ana.page.getByRole("alert", { name: "Changes that were not kept" })).toBeVisible();
+    await expect(ana.page.getByRole("button", { name: "Put away" })).toBeInViewport({ ratio: 1 });
     await look(ana.page, "lost");
     await server.trash(id);
     await ana.seesState("This document was deleted");
@@ -153,14 +157,31 @@ for (const size of SIZES) {
   });
 }
 
-test("at 200 % zoom nothing is cut off", async ({ server, arrive }) => {
-  const id = await server.create("Zoomed", PLAN);
-  // Zoom makes the page as many times narrower as it makes the text larger.
-  const ana = await arrive("Ana", { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 });
-  for (const address of [server.url, `${server.url}/d/${id}`]) {
-    await ana.page.goto(address);
-    await expect(ana.page.getByText("Zoomed").or(ana.sheet).first()).toBeVisible();
-    const wide = await ana.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(wide).toBeLessThanOrEqual(0);
-  }
-});
+// Zoom makes the page as many times narrower as it makes the text larger: 1280 px at 200 % and at 400 %.
+for (const zoom of [2, 4]) {
+  test(`at ${zoom}00 % zoom nothing is cut off`, async ({ server, arrive }) => {
+    const id = await server.create("Zoomed", PLAN);
+    const ana = await arrive("Ana", { viewport: { width: 1280 / zoom, height: 400 }, deviceScaleFactor: zoom });
+    for (const address of [server.url, `${server.url}/d/${id}`]) {
+      await ana.page.goto(address);
+      await expect(ana.page.getByText("Zoomed").or(ana.sheet).first()).toBeVisible();
+      expect(await ana.page.evaluate(cutOff)).toEqual([]);
+    }
+  });
+}
+
+/** Names what reaches beyond the window where it cannot be scrolled to. Runs in the page, so it stands by itself. */
+function cutOff(): string[] {
+  const scrolls = (element: Element): boolean => {
+    for (let at = element.parentElement; at && at !== document.body; at = at.parentElement)
+      if (/auto|scroll/.test(getComputedStyle(at).overflowX)) return true;
+    return false;
+  };
+  return [...document.body.querySelectorAll("*")]
+    .filter((element) => element.checkVisibility() && !element.closest(".visually-hidden"))
+    .filter((element) => {
+      const { left, right } = element.getBoundingClientRect();
+      return (right > innerWidth + 1 || left < -1) && !scrolls(element);
+    })
+    .map((element) => `${element.tagName}.${element.getAttribute("class") ?? ""}`);
+}

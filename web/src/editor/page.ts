@@ -69,7 +69,7 @@ class EditorPage {
   private mergedTimer = 0;
 
   constructor(
-    root: HTMLElement,
+    private readonly root: HTMLElement,
     private readonly session: DocumentSession,
   ) {
     this.carets = new Carets(this.quill, () => session.peers);
@@ -197,6 +197,7 @@ class EditorPage {
     });
     this.stateLine.show(line, { saved, version: session.version, at: session.savedAt });
     this.statusBar.show(session);
+    this.root.classList.toggle("read-only", session.ready && !session.canEdit);
   }
 
   private async act(action: Action): Promise<void> {
