@@ -89,6 +89,17 @@ test("a document is renamed where it is written", async ({ server, arrive }) => 
   expect(await server.content(id)).toEqual([{ insert: "x\n" }]);
 });
 
+test("a title that somebody else gives is seen by those who are here", async ({ server, arrive }) => {
+  const id = await server.create("Before");
+  const [ana, ben] = [await arrive("Ana"), await arrive("Ben")];
+  await Promise.all([ana.open(server.url, id), ben.open(server.url, id)]);
+  await ben.goToStart();
+  await ana.press("F2");
+  await ana.type("After");
+  await ana.press("Enter");
+  await expect(ben.page.getByRole("textbox", { name: "Title of the document" })).toHaveValue("After", { timeout: 15_000 });
+});
+
 test("typing into the title of a new document replaces the one it was given", async ({ server, arrive }) => {
   const ana = await arrive("Ana");
   await ana.openList(server.url);
@@ -170,9 +181,12 @@ test("a key that is held down throws away one document, and every Undo stays", a
   const server = await Server.start();
   for (const title of ["One", "Two", "Three", "Four", "Five"]) await server.create(title);
   const ana = await arrive("Ana");
+  await ana.page.clock.install();
   await ana.openList(server.url);
   const rows = ana.page.getByRole("listitem");
   await expect(rows).toHaveCount(5);
+  // Messages go after some seconds, however long a slow machine takes for what follows.
+  await ana.page.clock.pauseAt((await ana.page.evaluate(() => Date.now())) + 5_000);
   await rows.first().getByRole("link").focus();
   for (let repeated = 0; repeated < 3; repeated++) await ana.page.keyboard.down("Delete");
   await ana.page.keyboard.up("Delete");
