@@ -172,6 +172,7 @@ mod tests {
             title: "Title".into(),
             owner: owner.clone(),
             created_at: 0,
+            preview: String::new(),
         };
         let entry = AppendEntry {
             epoch: epochs[usize::from(doc().shard())],
@@ -179,6 +180,7 @@ mod tests {
             create: Some(create),
             ops: (1..=VERSIONS).map(op).collect(),
             touch: false,
+            preview: None,
             doc: doc(),
         };
         store.append(&[entry]).await.unwrap();

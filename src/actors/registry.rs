@@ -729,6 +729,7 @@ mod tests {
             title: String::new(),
             owner: UserId::guest_rest(),
             created_at: 1,
+            preview: String::new(),
         };
         journal.send(Create { doc: doc(0), new, first: None }).await.unwrap().unwrap();
         let bodies = registry.bodies.clone();

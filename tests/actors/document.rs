@@ -33,7 +33,8 @@ impl Fixture {
         let actors = Actors::start(settings).await;
         let doc: DocumentId = "d".parse().unwrap();
         actors.create(&doc, None).await;
-        let read = rehydrate::read(actors.store.clone(), actors.bodies.clone(), doc, Vec::new());
+        let (store, bodies) = (actors.store.clone(), actors.bodies.clone());
+        let read = rehydrate::read(store, bodies, doc, Vec::new(), settings);
         let birth = Birth { incarnation: INCARNATION, state: read.await.unwrap() };
         let document = DocumentActor::begin(birth, actors.shared.clone());
         Self { actors, document, client: ClientId::generate() }

@@ -70,6 +70,7 @@ impl Actors {
             title: String::new(),
             owner: UserId::guest_rest(),
             created_at: 1,
+            preview: String::new(),
         };
         self.shared.journal.send(Create { doc: doc.clone(), new, first }).await.unwrap().unwrap();
     }

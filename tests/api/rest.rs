@@ -122,12 +122,12 @@ impl Rest {
     }
 
     /// The same, or the answer that is none.
-    pub fn try_ops(&self, doc: &str) -> Result<Vec<Value>, Answer> {
+    pub fn try_ops(&self, doc: &str) -> Result<Vec<Value>, Box<Answer>> {
         let mut all = Vec::new();
         loop {
             let answer = self.get(&format!("/v1/docs/{doc}/ops?from={}", all.len()));
             if answer.status != 200 {
-                return Err(answer);
+                return Err(Box::new(answer));
             }
             let mut page = answer.json();
             let ops = page["ops"].as_array_mut().expect("a list");

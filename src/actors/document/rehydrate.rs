@@ -87,10 +87,23 @@ mod tests {
         let store = MemoryStore::new();
         let doc: DocumentId = "doc".parse().unwrap();
         let owner = UserId("owner".into());
-        let new = NewDocument { history: HistoryId::generate(), title: String::new(), owner, created_at: 1 };
+        let new = NewDocument {
+            history: HistoryId::generate(),
+            title: String::new(),
+            owner,
+            created_at: 1,
+            preview: String::new(),
+        };
         let ops = (1..=50).map(op).collect();
-        let entry =
-            AppendEntry { doc: doc.clone(), epoch: 0, first_pos: 1, create: Some(new), ops, touch: false };
+        let entry = AppendEntry {
+            doc: doc.clone(),
+            epoch: 0,
+            first_pos: 1,
+            create: Some(new),
+            ops,
+            touch: false,
+            preview: None,
+        };
         store.append(&[entry]).await.unwrap();
         let store: SharedStore = Arc::new(store);
         let member = SequencedOp::from_log(op(50), crate::ot::Delta::new().insert("x", Default::default()))
