@@ -24,6 +24,8 @@ pub enum Fault {
     Panic,
     /// Written, and reported as unknown.
     UnknownCommitted,
+    /// The first half of each entry is written, and that is reported as unknown.
+    UnknownPartly,
     /// Not written, and reported as unknown.
     UnknownLost,
 }
@@ -211,6 +213,12 @@ impl OpLog for FaultyStore {
             Some(Fault::Panic) => panic!("the commit fails, as the test asked"),
             Some(Fault::Refused) => Err(AppendError::Refused(broken())),
             Some(Fault::UnknownLost) => Err(AppendError::Unknown(broken())),
+            Some(Fault::UnknownPartly) => {
+                let mut halves = batch.to_vec();
+                halves.iter_mut().for_each(|entry| entry.ops.truncate(entry.ops.len().div_ceil(2)));
+                self.inner.append(&halves).await?;
+                Err(AppendError::Unknown(broken()))
+            }
             Some(Fault::UnknownCommitted) => {
                 self.inner.append(batch).await?;
                 Err(AppendError::Unknown(broken()))

@@ -115,6 +115,18 @@ async fn a_commit_that_succeeded_but_was_reported_as_failed_is_durable() {
 }
 
 #[actix_rt::test]
+async fn of_a_commit_that_is_there_in_part_the_rest_is_refused() {
+    let fixture = Fixture::new().await;
+    let doc = fixture.document("a").await;
+    fixture.store.fail_next(Fault::UnknownPartly);
+    let mut answers = fixture.append(&doc, 1, vec![op(1), op(2), op(3)]);
+    assert!(matches!(answer(&mut answers).await, (2, Some(AppendRefused::Unavailable(_)))));
+    assert_eq!(fixture.versions(&doc).await, [1, 2]);
+    let mut answers = fixture.append(&doc, 1, vec![op(3)]);
+    assert_eq!(answer(&mut answers).await, (1, None));
+}
+
+#[actix_rt::test]
 async fn a_commit_that_failed_after_all_is_refused_and_leaves_the_version_free() {
     let fixture = Fixture::new().await;
     let doc = fixture.document("a").await;

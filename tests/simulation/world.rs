@@ -11,7 +11,7 @@ use super::rng::Rng;
 use super::server::{Fate, Server, read};
 
 /// Steps of a history before everything is healed.
-const STEPS: u64 = 400;
+const STEPS: u64 = 520;
 /// Steps within which a healed world must come to rest.
 const HEALING_STEPS: u64 = 20_000;
 
@@ -28,11 +28,22 @@ pub enum Flaw {
     ShowsSpeculative,
     /// A commit with an unknown outcome is taken for refused.
     UnknownIsRefused,
+    /// A snapshot has the content of a later version than it says.
+    MislabelsSnapshots,
+    /// A client is forgotten while storage is being asked about it, and comes back as it was before.
+    ForgetsQuestions,
 }
 
 impl Flaw {
-    pub const ALL: [Self; 5] =
-        [Self::WrongTie, Self::AckSettles, Self::NoDedupe, Self::ShowsSpeculative, Self::UnknownIsRefused];
+    pub const ALL: [Self; 7] = [
+        Self::WrongTie,
+        Self::AckSettles,
+        Self::NoDedupe,
+        Self::ShowsSpeculative,
+        Self::UnknownIsRefused,
+        Self::MislabelsSnapshots,
+        Self::ForgetsQuestions,
+    ];
 }
 
 /// How rough a history was.
@@ -44,6 +55,7 @@ pub struct Outcome {
     pub unknown_commits: u64,
     pub reconnects: u64,
     pub resent: u64,
+    pub snapshots: u64,
 }
 
 impl Outcome {
@@ -54,6 +66,7 @@ impl Outcome {
         self.unknown_commits += other.unknown_commits;
         self.reconnects += other.reconnects;
         self.resent += other.resent;
+        self.snapshots += other.snapshots;
     }
 }
 
@@ -134,6 +147,8 @@ impl World {
             70..85 => self.deliver_down(who),
             85..90 => self.append(rough),
             90..95 => self.settle(),
+            95..97 => self.server.answer(self.rng.next()),
+            97 if rough && self.rng.chance(50) => self.snapshot(),
             _ => self.server.broadcast(),
         }
         self.route();
@@ -233,7 +248,8 @@ impl World {
             _ if !rough => Fate::Durable,
             0..70 => Fate::Durable,
             70..80 => Fate::Refused,
-            80..92 => Fate::UnknownCommitted,
+            80..88 => Fate::UnknownCommitted,
+            88..92 => Fate::UnknownPartly,
             _ => Fate::UnknownLost,
         };
         self.server.append(fate);
@@ -243,11 +259,23 @@ impl World {
         let Some(fate) = self.server.settle() else { return };
         self.story(|| format!("the journal settles: {fate:?}, {} durable", self.server.log.len()));
         self.outcome.refused_commits += u64::from(fate == Fate::Refused);
-        self.outcome.unknown_commits += u64::from(matches!(fate, Fate::UnknownCommitted | Fate::UnknownLost));
+        self.outcome.unknown_commits += u64::from(!matches!(fate, Fate::Durable | Fate::Refused));
     }
 
-    /// Puts what the server has said onto the wires.
+    fn snapshot(&mut self) {
+        self.story(|| "a snapshot is written".into());
+        self.outcome.snapshots += 1;
+        self.server.snapshot();
+    }
+
+    /// Puts what the server has said onto the wires, and ends those of sessions that were replaced.
     fn route(&mut self) {
+        for closed in std::mem::take(&mut self.server.closed) {
+            let wires = self.parties.iter_mut().map(|party| &mut party.wire);
+            wires
+                .filter(|wire| wire.as_ref().is_some_and(|wire| wire.session == closed))
+                .for_each(|wire| *wire = None);
+        }
         while let Some((session, down)) = self.server.outbox.pop_front() {
             let wires = self.parties.iter_mut().filter_map(|party| party.wire.as_mut());
             if let Some(wire) = wires.into_iter().find(|wire| wire.session == session) {

@@ -4,6 +4,7 @@
 //! n + 1 is never sent before n is settled, and a commit has three outcomes: durable, refused, and unknown, which
 //! [`settle`] turns into one of the other two before anything else is written.
 
+mod bare;
 mod batch;
 mod settle;
 
@@ -15,6 +16,8 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+#[doc(hidden)]
+pub use self::bare::BareJournal;
 use self::batch::{Batch, Outcome};
 use crate::actors::document::state::IN_DOUBT;
 use crate::actors::document::{AppendRefused, Report, Reported};
