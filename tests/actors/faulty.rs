@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -13,7 +14,8 @@ use quire::storage::{
 };
 use tokio::sync::Semaphore;
 
-use super::harness::PATIENCE;
+/// Nothing in these tests takes long; what does is stuck.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the next append does instead of succeeding.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,6 @@
 //! A whole server in this process, on a store that fails on command, and a client with few words.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use clap::Parser;
@@ -26,8 +25,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::faulty::FaultyStore;
 
-/// Nothing here takes long; what does is stuck.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use super::faulty::PATIENCE;
 
 /// An empty store.
 pub fn memory() -> SharedStore {

@@ -92,7 +92,7 @@ impl Server {
         let journal = now(BareJournal::new(store.clone(), "node"));
         let mut journal = journal.expect("it is kept in memory");
         let owner = UserId("owner".into());
-        let new = NewDocument { history, title: String::new(), owner, created_at: 0 };
+        let new = NewDocument { history, title: String::new(), owner, created_at: 0, preview: String::new() };
         assert_eq!(now(journal.append(doc(), Some(new), Vec::new())), (0, None));
         let bodies = Arc::new(SnapshotBodies::in_memory());
         let state = rehydrate(&store, &bodies);

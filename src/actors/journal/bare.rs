@@ -33,7 +33,7 @@ impl BareJournal {
         ops: Vec<LoggedOp>,
     ) -> (usize, Option<AppendRefused>) {
         let mut batch = Batch::new(&self.epochs, &self.positions);
-        batch.push(Queued { doc, create, ops, touch: false, reply: ReplyTo::Creator(None) });
+        batch.push(Queued { doc, create, ops, touch: false, preview: None, reply: ReplyTo::Creator(None) });
         let mut outcome = settle::commit(self.store.clone(), self.node.clone(), batch, || {}).await;
         self.epochs = outcome.epochs;
         self.positions = outcome.positions;
