@@ -29,8 +29,18 @@ const REMOVED_AT_ONCE: i64 = 2048;
 const MOVING: usize = 4;
 const REMOVING: usize = 1;
 
-/// An append settles by itself, before it adds more, when this many times the limit is waiting.
-const OVERDUE: usize = 4;
+/// The part of the time between two full rounds that one of them is spread over. The rest is for what comes in faster than
+/// the limit of operations in that time: 18,000 a second still leave a pause.
+const SPREAD: f64 = 0.6;
+
+/// A round begins when so many quarters of the limit wait: the limit itself.
+const DUE: usize = 4;
+
+/// A round does not rest while so many quarters wait: more comes in than it was spread for.
+const HURRIED: usize = 5;
+
+/// An append settles by itself, before it adds more, when so many quarters wait.
+const OVERDUE: usize = 16;
 
 /// What appends tell the task that settles.
 #[derive(Debug, Default)]
@@ -48,7 +58,7 @@ pub(super) async fn run(store: Weak<Inner>, signals: Arc<Signals>) {
         signals.waiting.notified().await;
         let Some(after) = store.upgrade().map(|inner| inner.settle.after) else { return };
         let deadline = tokio::time::Instant::now() + after;
-        while store.upgrade().is_some_and(|inner| !inner.is_due(1)) {
+        while store.upgrade().is_some_and(|inner| !inner.waits(DUE)) {
             if tokio::time::timeout_at(deadline, signals.due.notified()).await.is_err() {
                 break;
             }
@@ -61,16 +71,20 @@ pub(super) async fn run(store: Weak<Inner>, signals: Arc<Signals>) {
     }
 }
 
-/// Settles all there is now, resting between two pieces of work so that it takes as long as may pass before the next
-/// time: commits feel a steady small load and never a burst. Does not rest while more waits than should.
-async fn settle_gently(store: &Weak<Inner>, within: Duration) -> Result<(), StoreError> {
-    let Some(mut round) = store.upgrade().map(|inner| inner.begin_round()) else { return Ok(()) };
+/// Settles all there is now, resting between two pieces of work: commits feel a steady small load and never a burst. A
+/// full round takes [`SPREAD`] of the time until the next one, and a smaller one the less: what many bytes in few operations
+/// hold of memory is given back soon. Does not rest while more waits than should.
+async fn settle_gently(store: &Weak<Inner>, after: Duration) -> Result<(), StoreError> {
+    let Some(inner) = store.upgrade() else { return Ok(()) };
+    let mut round = inner.begin_round();
+    let within = after.mul_f64(SPREAD * (round.ops as f64 / inner.settle.ops as f64).min(1.0));
+    drop(inner);
     let begun = tokio::time::Instant::now();
     while let Some(inner) = store.upgrade() {
         if !inner.go_on(&mut round).await? {
             break;
         }
-        if !inner.is_due(2) {
+        if !inner.waits(HURRIED) {
             drop(inner);
             tokio::time::sleep_until(begun + within.mul_f64(round.part_done())).await;
         }
@@ -84,6 +98,8 @@ struct Round {
     plan: Vec<(DocumentId, Version)>,
     /// Rows of `recent_ops` before this one are settled when `plan` is empty.
     end_row: i64,
+    /// Operations that waited when it began.
+    ops: usize,
     /// All there is to do, in units of [`MOVING`] and [`REMOVING`].
     work: usize,
     done: usize,
@@ -108,23 +124,25 @@ impl Inner {
     /// Tells the settling task that there is something to do.
     pub(super) fn wake_settler(&self) {
         self.signals.waiting.notify_one();
-        if self.is_due(1) {
+        if self.waits(DUE) {
             self.signals.due.notify_one();
         }
     }
 
-    fn is_due(&self, times: usize) -> bool {
+    /// Tells whether at least so many quarters of the limit wait to be settled.
+    fn waits(&self, quarters: usize) -> bool {
         let recent = self.recent.lock();
-        recent.unsettled() >= times * self.settle.ops || recent.unsettled_bytes() >= times * self.settle.bytes
+        4 * recent.unsettled() >= quarters * self.settle.ops
+            || 4 * recent.unsettled_bytes() >= quarters * self.settle.bytes
     }
 
     /// Holds an append back for as long as far too much waits: memory is bounded by this.
     pub(super) async fn make_room(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        if !self.is_due(OVERDUE) {
+        if !self.waits(OVERDUE) {
             return Ok(());
         }
         let mut plan = self.begin_round().plan;
-        while self.is_due(OVERDUE) && !plan.is_empty() {
+        while self.waits(OVERDUE) && !plan.is_empty() {
             self.settle_slice(writer, &mut plan).await?;
         }
         Ok(())
@@ -136,7 +154,7 @@ impl Inner {
             (recent.to_settle(), recent.next_row(), recent.unsettled())
         };
         plan.sort_by_cached_key(|(doc, _)| std::cmp::Reverse((doc.shard(), doc.clone())));
-        Round { plan, end_row, work: ops * (MOVING + REMOVING), done: 0, slices: 0 }
+        Round { plan, end_row, ops, work: ops * (MOVING + REMOVING), done: 0, slices: 0 }
     }
 
     /// Does the next piece of a round; returns whether there is another one.
