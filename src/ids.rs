@@ -47,6 +47,13 @@ impl DocumentId {
         (xxh3_64(self.0.as_bytes()) % SHARDS as u64) as Shard
     }
 
+    /// Returns which turn of the document's own a moment or a version falls into, when there is one every `period`. Documents
+    /// change turns at different moments: what each does once a turn never comes from thousands of them at once.
+    pub fn turn(&self, moment: u64, period: u64) -> u64 {
+        let period = period.max(1);
+        (moment + (xxh3_64(self.0.as_bytes()) >> 8) % period) / period
+    }
+
     /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -193,6 +200,18 @@ mod tests {
         for bad in ["", ".", "..", "a/b", "ä", "a b", "%2e", &"x".repeat(129)] {
             assert_eq!(bad.parse::<DocumentId>(), Err(InvalidDocumentId), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_turn_lasts_its_period_and_begins_at_different_moments() {
+        let ids: Vec<DocumentId> = (0..1_000).map(|_| DocumentId::generate()).collect();
+        let mut begun = [0; 100];
+        for id in &ids {
+            let begins: Vec<u64> = (1..=300).filter(|at| id.turn(*at, 100) != id.turn(at - 1, 100)).collect();
+            assert!(matches!(begins[..], [a, b, c] if b - a == 100 && c - b == 100), "{begins:?}");
+            begun[begins[0] as usize % 100] += 1;
+        }
+        assert!(begun.iter().all(|together| *together < 40), "{begun:?}");
     }
 
     /// The same vectors hold for every language that has to find a shard.

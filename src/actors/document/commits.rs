@@ -14,11 +14,12 @@ use crate::actors::journal::Append;
 use crate::actors::registry::Fenced;
 use crate::actors::session::{SessionActor, wire};
 use crate::actors::snapshot::first_line;
-use crate::ids::{ClientId, SessionId, Version};
+use crate::ids::{ClientId, Millis, SessionId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, ServerMessage};
 
-/// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation.
+/// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation. Each document has its own
+/// turns of this length, and writes the time of its first operation in each.
 pub(super) const TOUCH_EVERY: i64 = 5_000;
 
 impl DocumentActor {
@@ -26,7 +27,8 @@ impl DocumentActor {
     pub(super) fn append(&mut self, ctx: &mut Context<Self>) {
         let Some(ops) = self.state.take_append() else { return };
         let at = ops.last().map_or(0, |op| op.at);
-        let touch = at - self.touched >= TOUCH_EVERY;
+        let turn = |at: Millis| self.state.id.turn(at.max(0) as u64, TOUCH_EVERY as u64);
+        let touch = turn(at) != turn(self.touched);
         if touch {
             self.touched = at;
         }

@@ -406,13 +406,15 @@ impl DocumentState {
         Some(text_hash(&self.durable))
     }
 
-    /// Tells whether a snapshot is due: so many operations since the last one, and so many bytes typed that all
+    /// Tells whether a snapshot is due: one for every so many versions, and when so many bytes were typed that all
     /// snapshots together stay a small multiple of what was typed. The tail is bounded in any case.
     pub fn snapshot_is_due(&self) -> bool {
+        let every = self.settings.snapshot_every;
+        let turn = |version: Version| self.id.turn(version, every);
         let operations = self.version - self.snapshot_version;
         let estimate = self.snapshot_bytes.max(self.durable.size() / 4);
-        operations >= self.settings.snapshot_every
-            && (self.unsnapshotted_bytes * 2 >= estimate || operations >= 50 * self.settings.snapshot_every)
+        turn(self.version) != turn(self.snapshot_version)
+            && (self.unsnapshotted_bytes * 2 >= estimate || operations >= 50 * every)
     }
 
     /// Takes note of a snapshot, so that the next one is counted from it. Called when it is asked for.
