@@ -39,6 +39,8 @@ pub struct SnapshotDue {
     pub at: Millis,
     /// A copy that shares its parts with the live one.
     pub content: Document,
+    /// Whether those before it are to be thinned afterwards: it takes a look at many, so it is not done each time.
+    pub thin: bool,
     pub reply: Addr<DocumentActor>,
 }
 
@@ -115,12 +117,14 @@ impl Handler<Watch> for SnapshotActor {
 async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<SnapshotDue>) {
     let mut rows = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
+    let mut to_thin = Vec::new();
     for due in batch {
         let reply = due.reply.clone();
-        let (doc, version) = (due.doc.clone(), due.version);
+        let (doc, version, thin) = (due.doc.clone(), due.version, due.thin);
         match apart(write_body(bodies.clone(), due)).await {
             Ok(meta) => {
                 replies.push((reply, meta.version, meta.bytes));
+                to_thin.push(thin);
                 rows.push(meta);
             }
             Err(error) => {
@@ -131,7 +135,8 @@ async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<Snaps
         }
     }
     let recorded = record_all(&store, &bodies, &rows).await;
-    for (row, _) in rows.iter().zip(&recorded).filter(|(_, recorded)| **recorded) {
+    let to_thin = to_thin.into_iter().zip(&recorded).map(|(thin, recorded)| thin && *recorded);
+    for (row, _) in rows.iter().zip(to_thin).filter(|(_, thin)| *thin) {
         if let Err(error) = apart(thin(store.clone(), bodies.clone(), row.clone())).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(document_id = %row.doc, error, "old snapshots could not be removed");

@@ -62,6 +62,9 @@ const MAILBOX: usize = 4_096;
 /// How long a document that drains waits before it asks again for a snapshot that found the queue full.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
+/// Old snapshots are thinned after so many new ones.
+const THIN_EVERY: u8 = 8;
+
 /// Departures that are kept for a session that is behind; after more it is cut, and is told everything when it is back.
 const MOST_GONE: usize = 256;
 
@@ -135,6 +138,8 @@ pub struct DocumentActor {
     shown: Option<String>,
     /// The version of the last snapshot that was written.
     snapshotted: Version,
+    /// Snapshots since the old ones were last thinned, below [`THIN_EVERY`].
+    unthinned: u8,
     /// What this document has added to the metric of operations in no snapshot.
     reported_lag: i64,
     /// Its end has been asked for, or whoever has to know of it does.
@@ -161,6 +166,8 @@ impl DocumentActor {
                 touched: birth.state.at,
                 shown: Some(birth.state.preview.clone()),
                 snapshotted: birth.state.snapshot_version,
+                // Nobody knows how many there are: the first new one tells.
+                unthinned: if birth.state.snapshot_version > 0 { THIN_EVERY - 1 } else { 0 },
                 reported_lag: 0,
                 ending: false,
                 state: DocumentState::new(birth.state, shared.settings),
@@ -321,6 +328,7 @@ impl DocumentActor {
             version: self.state.version(),
             at: self.state.at(),
             content: self.state.content().clone(),
+            thin: self.unthinned + 1 >= THIN_EVERY,
             reply: ctx.address(),
         };
         // A full queue means that snapshots are behind: the log has everything, and the next commit asks again.
@@ -488,6 +496,7 @@ impl Handler<SnapshotDone> for DocumentActor {
         if let Snapshotting::Writing { previous } = self.snapshot {
             if let SnapshotOutcome::Written { bytes } = done.outcome {
                 self.state.snapshot_written(bytes);
+                self.unthinned = (self.unthinned + 1) % THIN_EVERY;
                 // It wrote its own first line, which may be older than what was shown.
                 self.shown = None;
                 self.snapshotted = done.version;

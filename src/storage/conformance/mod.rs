@@ -52,6 +52,7 @@ macro_rules! run_over {
                 snapshots: snapshots_are_read_newest_first;
                 snapshots: a_snapshot_shows_in_its_document;
                 snapshots: an_older_snapshot_recorded_later_does_not_show;
+                snapshots: a_snapshot_and_a_touch_show_in_their_order;
                 snapshots: a_snapshot_of_another_history_is_skipped;
                 snapshots: a_version_recorded_again_is_replaced;
                 snapshots: forgotten_snapshots_are_gone;

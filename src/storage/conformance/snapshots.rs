@@ -1,4 +1,4 @@
-use super::fixture::{Fixture, at, history, id};
+use super::fixture::{Fixture, at, history, id, typed};
 use crate::ids::{HistoryId, Version};
 use crate::storage::SnapshotMeta;
 
@@ -70,4 +70,21 @@ pub(super) async fn forgotten_snapshots_are_gone(mut f: Fixture) {
     assert_eq!(f.store().document(&id("doc")).await.unwrap().snapshot_version, 3);
     f.store().forget_snapshots(&id("doc"), &[3]).await.unwrap();
     assert_eq!(f.store().document(&id("doc")).await.unwrap().snapshot_version, 0);
+}
+
+pub(super) async fn a_snapshot_and_a_touch_show_in_their_order(mut f: Fixture) {
+    f.write("doc", 2).await;
+    touch(&mut f, 3).await;
+    f.store().record_snapshots(&[meta("doc", 3)]).await.unwrap();
+    let row = f.store().document(&id("doc")).await.unwrap();
+    assert_eq!((row.preview.as_str(), row.updated_at), ("Line 3", at(3)));
+    touch(&mut f, 4).await;
+    let row = f.store().document(&id("doc")).await.unwrap();
+    assert_eq!((row.preview.as_str(), row.updated_at), ("Touched", at(4)));
+}
+
+async fn touch(f: &mut Fixture, seq: u64) {
+    let mut entry = f.entry("doc", &[typed(1, seq)]);
+    (entry.touch, entry.preview) = (true, Some("Touched".to_owned()));
+    f.append(&[entry]).await;
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::bulk::{self, MOST_ROWS, OpRow};
+use super::bulk::{self, MOST_ROWS, RecentRow};
 use super::error::{commit_error, store_error};
 use super::recent::{Recent, Unknown};
 use super::writer::{Writer, WriterGuard};
@@ -18,7 +18,6 @@ use crate::storage::{AppendEntry, AppendError, StoreError, search};
 const LOOK_UP_DOCUMENTS: &str = include_str!("sql/look_up_documents.sql");
 const LOOK_UP_CLIENTS: &str = include_str!("sql/look_up_clients.sql");
 const CREATE_DOCUMENTS: &str = include_str!("sql/create_documents.sql");
-const TOUCH_DOCUMENTS: &str = include_str!("sql/touch_documents.sql");
 
 impl Inner {
     pub(super) async fn append(
@@ -40,6 +39,7 @@ impl Inner {
             }
             Err(error) => return Err(error),
         }
+        self.touches.lock().appended(&batch);
         self.recent.lock().appended(batch);
         writer.trust();
         drop(writer);
@@ -138,13 +138,9 @@ impl Inner {
 
 /// Writes a checked batch, whose first operation gets the row `first_row`.
 async fn write(writer: &mut Writer, batch: &[AppendEntry], first_row: i64) -> Result<(), AppendError> {
-    let ops: Vec<OpRow<'_>> = batch
-        .iter()
-        .flat_map(|entry| entry.ops.iter().zip(entry.first_pos..).map(|(op, pos)| (&entry.doc, pos, op)))
-        .collect();
+    let ops: Vec<RecentRow<'_>> = batch.iter().flat_map(rows_of).collect();
     let created = created(batch);
-    let touched = touched(batch);
-    if created.is_none() && touched.is_none() && ops.len() <= MOST_ROWS {
+    if created.is_none() && ops.len() <= MOST_ROWS {
         // One statement is a transaction by itself, and one message to the connection's thread instead of three.
         let conn = writer.writing().map_err(refused)?;
         let outcome = bulk::insert_recent_ops(conn, &ops, first_row).await.map_err(commit_error);
@@ -159,9 +155,6 @@ async fn write(writer: &mut Writer, batch: &[AppendEntry], first_row: i64) -> Re
             sqlx::query(CREATE_DOCUMENTS).bind(created).execute(&mut *conn).await?;
         }
         bulk::insert_recent_ops(&mut *conn, &ops, first_row).await?;
-        if let Some(touched) = touched {
-            sqlx::query(TOUCH_DOCUMENTS).bind(touched).execute(&mut *conn).await?;
-        }
         Ok::<_, sqlx::Error>(())
     };
     if let Err(error) = body.await {
@@ -170,6 +163,16 @@ async fn write(writer: &mut Writer, batch: &[AppendEntry], first_row: i64) -> Re
     }
     sqlx::query("COMMIT").execute(conn).await.map_err(commit_error)?;
     Ok(())
+}
+
+/// The rows of an entry; the last of them carries its touch.
+fn rows_of(entry: &AppendEntry) -> impl Iterator<Item = RecentRow<'_>> {
+    let last = entry.ops.len().saturating_sub(1);
+    entry.ops.iter().zip(entry.first_pos..).enumerate().map(move |(at, (op, pos))| {
+        let touch = entry.touch && at == last;
+        let preview = entry.preview.as_deref().filter(|_| touch);
+        RecentRow { doc: &entry.doc, pos, op, touch, preview }
+    })
 }
 
 /// Tells whether anything of a batch is in the database. Its rows of `recent_ops` begin at `first_row`, and the ids of its
@@ -202,19 +205,6 @@ fn created(batch: &[AppendEntry]) -> Option<String> {
             "search": search::haystack(&new.title, &new.preview),
         }))
     });
-    json_array(rows)
-}
-
-/// Documents whose `updated_at` moves, with the time and with the first line if it has changed.
-fn touched(batch: &[AppendEntry]) -> Option<String> {
-    let rows = batch.iter().filter(|entry| entry.touch);
-    json_array(rows.filter_map(|entry| {
-        let folded = entry.preview.as_deref().map(search::folded);
-        Some(json!([entry.doc, entry.ops.last()?.at, entry.preview, folded]))
-    }))
-}
-
-fn json_array(rows: impl Iterator<Item = serde_json::Value>) -> Option<String> {
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| serde_json::Value::Array(rows).to_string())
 }

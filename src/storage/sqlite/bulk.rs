@@ -22,16 +22,23 @@ struct Insert {
 
 static RECENT_OPS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
-        "shard, doc_id, version, pos, client_id, seq, user_id, at, delta, format, id",
+        "INSERT",
+        "shard, doc_id, version, pos, client_id, seq, user_id, at, delta, id, touch, preview, format",
         "recent_ops",
-        "column1, column2, column3, column4, column5, column6, column7, column8, column9, 1, column10",
-        10,
+        "column1, column2, column3, column4, column5, column6, column7, column8, column9, \
+         column10, column11, column12, 1",
+        12,
         "",
     )
 });
+/// For statements after whose failure the whole transaction is rolled back: SQLite then keeps no second copy of every page,
+/// to undo the statement alone.
+const PART_OF_A_TRANSACTION: &str = "INSERT OR FAIL";
+
 /// The literal is [`DELTA_FORMAT_JSON`](crate::storage::DELTA_FORMAT_JSON).
 static OPS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
+        PART_OF_A_TRANSACTION,
         "shard, doc_id, version, pos, client_id, seq, user_id, at, delta, format",
         "ops",
         "column1, column2, column3, column4, column5, column6, column7, column8, column9, 1",
@@ -41,6 +48,7 @@ static OPS: LazyLock<Insert> = LazyLock::new(|| {
 });
 static CLIENTS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
+        PART_OF_A_TRANSACTION,
         "shard, doc_id, client_id, user_id, last_seq, last_version",
         "clients",
         "column1, column2, column3, column4, column5, column6",
@@ -52,12 +60,12 @@ static CLIENTS: LazyLock<Insert> = LazyLock::new(|| {
 });
 
 impl Insert {
-    fn new(columns: &str, table: &str, select: &str, width: usize, on_conflict: &str) -> Self {
+    fn new(verb: &str, columns: &str, table: &str, select: &str, width: usize, on_conflict: &str) -> Self {
         let row = format!("({})", vec!["?"; width].join(","));
         let shapes = SHAPES.map(|rows| {
             let values = vec![row.as_str(); rows].join(",");
             format!(
-                "INSERT INTO {table} ({columns}) SELECT {select} FROM (VALUES {values}) \
+                "{verb} INTO {table} ({columns}) SELECT {select} FROM (VALUES {values}) \
                  WHERE column1 IS NOT NULL {on_conflict}"
             )
         });
@@ -81,22 +89,31 @@ impl Insert {
     }
 }
 
-/// An operation for `recent_ops`: its document and its position in the log of the shard.
-pub(super) type OpRow<'a> = (&'a DocumentId, u64, &'a LoggedOp);
+/// A row of `recent_ops`.
+pub(super) struct RecentRow<'a> {
+    pub(super) doc: &'a DocumentId,
+    pub(super) pos: u64,
+    pub(super) op: &'a LoggedOp,
+    /// The document's row is to show the time of the operation, and this first line if there is one.
+    pub(super) touch: bool,
+    pub(super) preview: Option<&'a str>,
+}
 
 /// Adds operations to `recent_ops` from the row `first_row` on; at most [`MOST_ROWS`] are one statement.
 pub(super) async fn insert_recent_ops(
     conn: &mut SqliteConnection,
-    ops: &[OpRow<'_>],
+    ops: &[RecentRow<'_>],
     first_row: i64,
 ) -> Result<(), sqlx::Error> {
     let mut row = first_row;
     for chunk in ops.chunks(MOST_ROWS) {
         let mut args = SqliteArguments::default();
-        args.reserve(chunk.len() * 10, 0);
-        for (doc, pos, op) in chunk {
+        args.reserve(chunk.len() * 12, 0);
+        for RecentRow { doc, pos, op, touch, preview } in chunk {
             add_op(&mut args, doc, *pos, op)?;
             add(&mut args, row)?;
+            add(&mut args, *touch)?;
+            add(&mut args, preview.map(str::to_owned))?;
             row += 1;
         }
         RECENT_OPS.run(&mut *conn, chunk.len(), args).await?;
@@ -104,7 +121,7 @@ pub(super) async fn insert_recent_ops(
     Ok(())
 }
 
-/// Adds operations to `ops`.
+/// Adds operations to `ops`, in a transaction that does not outlive a failure.
 pub(super) async fn insert_ops(
     conn: &mut SqliteConnection,
     ops: &[(DocumentId, PlacedOp)],
@@ -132,7 +149,7 @@ fn add_op(args: &mut SqliteArguments, doc: &DocumentId, pos: u64, op: &LoggedOp)
     add(args, op.delta.as_ref())
 }
 
-/// Adds or replaces rows of `clients`, which memory has in full.
+/// Adds or replaces rows of `clients`, which memory has in full, in a transaction that does not outlive a failure.
 pub(super) async fn upsert_clients(
     conn: &mut SqliteConnection,
     rows: &[(DocumentId, ClientId, ClientRow)],

@@ -68,6 +68,7 @@ impl Inner {
         let buried = buried.and_then(|history| history.ok_or_else(|| not_found(&doc)));
         let history = writer.end(buried).await?;
         self.recent.lock().forget(&doc);
+        self.touches.lock().forget(&doc);
         drop(writer);
         self.purge_rest(&doc).await?;
         Ok(history)
@@ -126,11 +127,16 @@ impl DocumentStore for SqliteStore {
         let row = row.map_err(|error| read_error(doc, 0, error))?.ok_or_else(|| not_found(doc))?;
         let mut documents = [rows::document(&row).map_err(|error| read_error(doc, 0, error))?];
         self.inner.set_heads(&mut documents).await?;
-        let [document] = documents;
+        let [mut document] = documents;
+        self.inner.touches.lock().show(&mut document);
         Ok(document)
     }
 
     async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError> {
+        // The order and the search are the database's.
+        if let Err(error) = self.inner.write_all_touches().await {
+            tracing::warn!(%error, "the list is behind what was written");
+        }
         let (after_time, after_id) = query.after.as_ref().map(|(time, id)| (*time, id.as_str())).unzip();
         let found = sqlx::query(LIST_DOCUMENTS)
             .bind(query.trashed)
@@ -153,7 +159,9 @@ impl DocumentStore for SqliteStore {
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
         let (doc, patch) = (doc.clone(), patch.clone());
-        let patch = async move |_, mut writer: WriterGuard| {
+        let patch = async move |inner: Arc<Inner>, mut writer: WriterGuard| {
+            let noted = vec![doc.clone()];
+            inner.write_touches(&mut writer, noted).await?;
             let patched = patch_row(writer.begin().await?, &doc, &patch).await;
             writer.end(patched).await
         };

@@ -14,13 +14,14 @@ macro_rules! steps {
 }
 
 /// Listed by hand rather than by `sqlx::migrate!`, whose feature builds all of sqlx a second time.
-const STEPS: [(&str, &str); 6] = steps![
+const STEPS: [(&str, &str); 7] = steps![
     "0001_create_shards",
     "0002_create_documents",
     "0003_create_ops",
     "0004_create_clients",
     "0005_create_snapshots",
     "0006_create_recent_ops",
+    "0007_add_touches_to_recent_ops",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

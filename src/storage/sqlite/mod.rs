@@ -20,6 +20,7 @@ mod recover;
 mod rows;
 mod settle;
 mod snapshots;
+mod touches;
 mod writer;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ use self::error::store_error;
 pub use self::migrate::Migrated;
 use self::recent::Recent;
 use self::settle::Signals;
+use self::touches::Touches;
 use self::writer::{Writer, WriterGuard};
 use super::{DataDir, OpenError, StoreError};
 
@@ -97,6 +99,7 @@ struct Inner {
     writer: Arc<tokio::sync::Mutex<Writer>>,
     readers: SqlitePool,
     recent: Mutex<Recent>,
+    touches: Mutex<Touches>,
     signals: Arc<Signals>,
     checkpointer: tokio::sync::Mutex<Option<SqliteConnection>>,
     /// Declared last: the folder is unlocked after the connections are gone.
@@ -130,6 +133,7 @@ impl SqliteStore {
             writer: Arc::new(tokio::sync::Mutex::new(Writer::new(conn))),
             readers,
             recent: Mutex::new(Recent::new(shards, 1)),
+            touches: Mutex::default(),
             signals: Arc::clone(&signals),
             checkpointer: tokio::sync::Mutex::new(None),
             database,

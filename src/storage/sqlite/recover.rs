@@ -3,15 +3,17 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::Inner;
 use super::recent::{Recent, ShardState};
+use super::touches::Touches;
 use super::writer::Writer;
+use super::{Inner, rows};
 use crate::ids::SHARDS;
 
 /// Rows that a crash between settling and emptying has left in both tables stay as they are in `ops`.
 const SETTLE_OPS: &str = include_str!("sql/settle_ops.sql");
 const BIND_CLIENTS: &str = include_str!("sql/bind_clients.sql");
 const ADVANCE_CLIENTS: &str = include_str!("sql/advance_clients.sql");
+const READ_TOUCHES: &str = include_str!("sql/read_touches.sql");
 const READ_SHARDS: &str = include_str!("sql/read_shards.sql");
 
 /// Settles all of `recent_ops` in one transaction and returns the shards as they are then. Memory begins empty after it.
@@ -36,6 +38,11 @@ async fn settle(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let moved = sqlx::query(SETTLE_OPS).execute(&mut *conn).await?.rows_affected();
     sqlx::query(BIND_CLIENTS).execute(&mut *conn).await?;
     sqlx::query(ADVANCE_CLIENTS).execute(&mut *conn).await?;
+    let mut touches = Touches::default();
+    for row in sqlx::query(READ_TOUCHES).fetch_all(&mut *conn).await? {
+        touches.note(rows::document_id(&row, "doc_id")?, row.try_get("at")?, row.try_get("preview")?);
+    }
+    touches.write(&mut *conn).await?;
     sqlx::query("DELETE FROM recent_ops").execute(&mut *conn).await?;
     Ok(moved)
 }

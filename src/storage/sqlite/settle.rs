@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::error::store_error;
 use super::recent::Slice;
 use super::writer::Writer;
-use super::{Inner, bulk};
+use super::{Inner, bulk, touches};
 use crate::ids::{DocumentId, Version};
 use crate::storage::StoreError;
 
@@ -25,8 +25,10 @@ const SLICES_PER_CHECKPOINT: usize = 16;
 /// Rows of `recent_ops` removed at once.
 const REMOVED_AT_ONCE: i64 = 2048;
 
-/// What an operation costs when it moves to `ops`, and when its row of `recent_ops` is removed: one to the other.
+/// What an operation costs when it moves to `ops`, a document when its row is touched, and an operation again when its row
+/// of `recent_ops` is removed: one to the other.
 const MOVING: usize = 4;
+const TOUCHING: usize = 4;
 const REMOVING: usize = 1;
 
 /// The part of the time between two full rounds that one of them is spread over. The rest is for what comes in faster than
@@ -96,11 +98,13 @@ async fn settle_gently(store: &Weak<Inner>, after: Duration) -> Result<(), Store
 struct Round {
     /// The documents with something to settle, the last of them first.
     plan: Vec<(DocumentId, Version)>,
+    /// The documents whose rows are to be touched, the last of them first.
+    touched: Vec<DocumentId>,
     /// Rows of `recent_ops` before this one are settled when `plan` is empty.
     end_row: i64,
     /// Operations that waited when it began.
     ops: usize,
-    /// All there is to do, in units of [`MOVING`] and [`REMOVING`].
+    /// All there is to do, in units of [`MOVING`], [`TOUCHING`] and [`REMOVING`].
     work: usize,
     done: usize,
     slices: usize,
@@ -154,7 +158,9 @@ impl Inner {
             (recent.to_settle(), recent.next_row(), recent.unsettled())
         };
         plan.sort_by_cached_key(|(doc, _)| std::cmp::Reverse((doc.shard(), doc.clone())));
-        Round { plan, end_row, ops, work: ops * (MOVING + REMOVING), done: 0, slices: 0 }
+        let touched = self.touches.lock().documents();
+        let work = ops * (MOVING + REMOVING) + touched.len() * TOUCHING;
+        Round { plan, touched, end_row, ops, work, done: 0, slices: 0 }
     }
 
     /// Does the next piece of a round; returns whether there is another one.
@@ -166,6 +172,12 @@ impl Inner {
             if round.slices.is_multiple_of(SLICES_PER_CHECKPOINT) {
                 self.checkpoint().await?;
             }
+            return Ok(true);
+        }
+        if !round.touched.is_empty() {
+            let some = touches::last(&mut round.touched);
+            round.done += some.len() * TOUCHING;
+            self.write_touches(&mut *self.writer().await?, some).await?;
             return Ok(true);
         }
         let removed = self.remove_settled(round.end_row).await?;

@@ -232,7 +232,7 @@ async fn an_append_of_unknown_outcome_is_found_in_the_database() {
     store.append(&[entry(1..=2)]).await.unwrap();
     // What the append is about to write is there before it, as if its own COMMIT had been carried out unheard.
     let ghost = "INSERT INTO recent_ops
-        SELECT id + 1, shard, doc_id, version + 1, pos + 1, client_id, seq + 1, user_id, at, format, delta
+        SELECT id + 1, shard, doc_id, version + 1, pos + 1, client_id, seq + 1, user_id, at, format, delta, touch, preview
         FROM recent_ops WHERE version = 2";
     assert_eq!(store.execute(ghost).await, 1);
     let appended = store.append(&[entry(3..=3)]).await;
@@ -243,6 +243,25 @@ async fn an_append_of_unknown_outcome_is_found_in_the_database() {
     assert!(matches!(again, Err(AppendError::Entries(_))), "{again:?}");
     store.append(&[entry(4..=4)]).await.unwrap();
     assert_eq!(store.head().await, 4);
+}
+
+/// Operations that wait in `recent_ops` carry first lines, of which a snapshot may have brought a newer one.
+#[tokio::test]
+async fn a_crash_does_not_bring_back_a_first_line_from_before_a_snapshot() {
+    let mut store = TestStore::new().await;
+    let touching = |versions| AppendEntry { touch: true, preview: Some("old".into()), ..entry(versions) };
+    store.append(&[touching(1..=2)]).await.unwrap();
+    store.reopen().await;
+    assert_eq!(store.document(&doc()).await.unwrap().preview, "old");
+
+    store.append(&[touching(3..=3)]).await.unwrap();
+    let bodies = SnapshotBodies::local(store.folder.path()).unwrap();
+    let new = NewSnapshot { preview: "new".into(), ..snapshot(3, b"[]".to_vec()) };
+    let meta = bodies.write(new).await.unwrap();
+    store.record_snapshots(&[meta]).await.unwrap();
+    assert_eq!(store.count("recent_ops").await, 1);
+    store.reopen().await;
+    assert_eq!(store.document(&doc()).await.unwrap().preview, "new");
 }
 
 /// Whoever asks for what lies beyond the head, as a client does that is ahead of a restored server, finds nothing: also

@@ -11,10 +11,12 @@ SET
 FROM (
     SELECT
         value ->> 0 AS id,
-        MAX(value ->> 1) AS at,
+        value ->> 1 AS at,
         value ->> 2 AS preview,
         value ->> 3 AS folded
     FROM json_each(?1)
-    GROUP BY 1
 ) AS touched
-WHERE documents.id = touched.id AND (documents.updated_at < touched.at OR touched.preview IS NOT NULL)
+WHERE
+    documents.id = touched.id
+    AND documents.purged_at IS NULL
+    AND (documents.updated_at < touched.at OR touched.preview IS NOT NULL)
