@@ -63,7 +63,7 @@ pub struct ServeOptions {
     )]
     pub sqlite_synchronous: Synchronous,
 
-    /// How long operations wait in `recent_ops` at most, in milliseconds. Tests set it low, so that crashes fall into
+    /// How long operations wait in `recent_batches` at most, in milliseconds. Tests set it low, so that crashes fall into
     /// settling.
     #[arg(long, env = "QUIRE_SETTLE_AFTER_MS", value_name = "MS", hide = true)]
     pub settle_after_ms: Option<u64>,

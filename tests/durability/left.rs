@@ -14,7 +14,7 @@ pub fn settling(launch: Launch) -> Launch {
     launch.with("QUIRE_SETTLE_AFTER_MS", "1").with("QUIRE_SETTLE_OPS", "8")
 }
 
-/// Operations that were in each of the two tables.
+/// Operations that were in each of the two places.
 #[derive(Debug)]
 pub struct Left {
     pub settled: i64,
@@ -28,7 +28,7 @@ pub fn count(data: &DataFolder) -> Left {
     runtime.block_on(async {
         let options = SqliteConnectOptions::new().filename(folder.join("quire.db"));
         let mut connection: SqliteConnection = options.connect().await.expect("the database opens");
-        let sql = "SELECT (SELECT COUNT(*) FROM ops), (SELECT COUNT(*) FROM recent_ops)";
+        let sql = "SELECT (SELECT COUNT(*) FROM ops), (SELECT COUNT(*) FROM unsettled_ops)";
         let (settled, unsettled) =
             sqlx::query_as(sql).fetch_one(&mut connection).await.expect("both are there");
         connection.close().await.expect("it closes");

@@ -6,11 +6,10 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::bulk::{self, MOST_ROWS, RecentRow};
 use super::error::{commit_error, store_error};
 use super::recent::{Recent, Unknown};
 use super::writer::{Writer, WriterGuard};
-use super::{Inner, rows};
+use super::{Inner, rows, unsettled};
 use crate::ids::{ClientId, DocumentId, Epoch, Shard};
 use crate::storage::batch::{self, Known, Ledger};
 use crate::storage::{AppendEntry, AppendError, StoreError, search};
@@ -27,15 +26,15 @@ impl Inner {
     ) -> Result<(), AppendError> {
         self.make_room(&mut writer).await.map_err(AppendError::Refused)?;
         let looked_up = self.look_up(&mut writer, &batch).await.map_err(refused)?;
-        let first_row = {
+        let row = {
             let recent = self.recent.lock();
             batch::check(&batch, &View { recent: &recent, looked_up: &looked_up })?;
             recent.next_row()
         };
-        match write(&mut writer, &batch, first_row).await {
+        match write(&mut writer, &batch, row).await {
             Ok(()) => {}
             Err(AppendError::Unknown(why)) => {
-                return Err(self.look_for(&mut writer, &batch, first_row, why).await);
+                return Err(self.look_for(&mut writer, &batch, row, why).await);
             }
             Err(error) => return Err(error),
         }
@@ -58,12 +57,12 @@ impl Inner {
         &self,
         writer: &mut Writer,
         batch: &[AppendEntry],
-        first_row: i64,
+        row: i64,
         why: StoreError,
     ) -> AppendError {
         let there = async {
             writer.replace(self.database.writer().await?).await;
-            is_there(writer.reading()?, batch, first_row).await
+            is_there(writer.reading()?, batch, row).await
         };
         match there.await {
             Ok(false) => {
@@ -136,14 +135,14 @@ impl Inner {
     }
 }
 
-/// Writes a checked batch, whose first operation gets the row `first_row`.
-async fn write(writer: &mut Writer, batch: &[AppendEntry], first_row: i64) -> Result<(), AppendError> {
-    let ops: Vec<RecentRow<'_>> = batch.iter().flat_map(rows_of).collect();
+/// Writes a checked batch into the row `id`.
+async fn write(writer: &mut Writer, batch: &[AppendEntry], id: i64) -> Result<(), AppendError> {
+    let ops = unsettled::pack(batch).map_err(refused)?;
     let created = created(batch);
-    if created.is_none() && ops.len() <= MOST_ROWS {
+    if let (Some(ops), None) = (&ops, &created) {
         // One statement is a transaction by itself, and one message to the connection's thread instead of three.
         let conn = writer.writing().map_err(refused)?;
-        let outcome = bulk::insert_recent_ops(conn, &ops, first_row).await.map_err(commit_error);
+        let outcome = unsettled::insert(conn, id, ops).await.map_err(commit_error);
         if matches!(outcome, Err(AppendError::Refused(_))) {
             writer.trust();
         }
@@ -154,8 +153,10 @@ async fn write(writer: &mut Writer, batch: &[AppendEntry], first_row: i64) -> Re
         if let Some(created) = created {
             sqlx::query(CREATE_DOCUMENTS).bind(created).execute(&mut *conn).await?;
         }
-        bulk::insert_recent_ops(&mut *conn, &ops, first_row).await?;
-        Ok::<_, sqlx::Error>(())
+        match &ops {
+            Some(ops) => unsettled::insert(&mut *conn, id, ops).await,
+            None => Ok(()),
+        }
     };
     if let Err(error) = body.await {
         let undone = writer.end::<()>(Err(store_error(error))).await;
@@ -165,29 +166,15 @@ async fn write(writer: &mut Writer, batch: &[AppendEntry], first_row: i64) -> Re
     Ok(())
 }
 
-/// The rows of an entry; the last of them carries its touch.
-fn rows_of(entry: &AppendEntry) -> impl Iterator<Item = RecentRow<'_>> {
-    let last = entry.ops.len().saturating_sub(1);
-    entry.ops.iter().zip(entry.first_pos..).enumerate().map(move |(at, (op, pos))| {
-        let touch = entry.touch && at == last;
-        let preview = entry.preview.as_deref().filter(|_| touch);
-        RecentRow { doc: &entry.doc, pos, op, touch, preview }
-    })
-}
-
-/// Tells whether anything of a batch is in the database. Its rows of `recent_ops` begin at `first_row`, and the ids of its
+/// Tells whether anything of a batch is in the database. Its row of `recent_batches` is `row`, and the ids of its
 /// new documents had not been given before.
-async fn is_there(
-    conn: &mut SqliteConnection,
-    batch: &[AppendEntry],
-    first_row: i64,
-) -> Result<bool, sqlx::Error> {
+async fn is_there(conn: &mut SqliteConnection, batch: &[AppendEntry], row: i64) -> Result<bool, sqlx::Error> {
     let created: Vec<_> = batch.iter().filter(|entry| entry.create.is_some()).map(|e| &e.doc).collect();
     let found = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM recent_ops WHERE id >= ?1)
+        "SELECT EXISTS (SELECT 1 FROM recent_batches WHERE id >= ?1)
             OR EXISTS (SELECT 1 FROM documents WHERE id IN (SELECT value FROM json_each(?2)))",
     );
-    found.bind(first_row).bind(json!(created).to_string()).fetch_one(conn).await
+    found.bind(row).bind(json!(created).to_string()).fetch_one(conn).await
 }
 
 /// The rows of new documents as JSON, so that any number of them is one statement.

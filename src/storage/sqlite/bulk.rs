@@ -1,4 +1,7 @@
 //! INSERTs of many rows, in so few shapes that each is prepared once.
+//!
+//! All are parts of transactions that are rolled back when one fails: `OR FAIL` has SQLite keep no second copy of every page
+//! only to undo the one statement.
 
 use std::sync::LazyLock;
 
@@ -20,25 +23,9 @@ struct Insert {
     shapes: [String; SHAPES.len()],
 }
 
-static RECENT_OPS: LazyLock<Insert> = LazyLock::new(|| {
-    Insert::new(
-        "INSERT",
-        "shard, doc_id, version, pos, client_id, seq, user_id, at, delta, id, touch, preview, format",
-        "recent_ops",
-        "column1, column2, column3, column4, column5, column6, column7, column8, column9, \
-         column10, column11, column12, 1",
-        12,
-        "",
-    )
-});
-/// For statements after whose failure the whole transaction is rolled back: SQLite then keeps no second copy of every page,
-/// to undo the statement alone.
-const PART_OF_A_TRANSACTION: &str = "INSERT OR FAIL";
-
 /// The literal is [`DELTA_FORMAT_JSON`](crate::storage::DELTA_FORMAT_JSON).
 static OPS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
-        PART_OF_A_TRANSACTION,
         "shard, doc_id, version, pos, client_id, seq, user_id, at, delta, format",
         "ops",
         "column1, column2, column3, column4, column5, column6, column7, column8, column9, 1",
@@ -48,7 +35,6 @@ static OPS: LazyLock<Insert> = LazyLock::new(|| {
 });
 static CLIENTS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
-        PART_OF_A_TRANSACTION,
         "shard, doc_id, client_id, user_id, last_seq, last_version",
         "clients",
         "column1, column2, column3, column4, column5, column6",
@@ -60,12 +46,12 @@ static CLIENTS: LazyLock<Insert> = LazyLock::new(|| {
 });
 
 impl Insert {
-    fn new(verb: &str, columns: &str, table: &str, select: &str, width: usize, on_conflict: &str) -> Self {
+    fn new(columns: &str, table: &str, select: &str, width: usize, on_conflict: &str) -> Self {
         let row = format!("({})", vec!["?"; width].join(","));
         let shapes = SHAPES.map(|rows| {
             let values = vec![row.as_str(); rows].join(",");
             format!(
-                "{verb} INTO {table} ({columns}) SELECT {select} FROM (VALUES {values}) \
+                "INSERT OR FAIL INTO {table} ({columns}) SELECT {select} FROM (VALUES {values}) \
                  WHERE column1 IS NOT NULL {on_conflict}"
             )
         });
@@ -87,38 +73,6 @@ impl Insert {
         sqlx::query_with(self.shape(rows), args).execute(conn).await?;
         Ok(())
     }
-}
-
-/// A row of `recent_ops`.
-pub(super) struct RecentRow<'a> {
-    pub(super) doc: &'a DocumentId,
-    pub(super) pos: u64,
-    pub(super) op: &'a LoggedOp,
-    /// The document's row is to show the time of the operation, and this first line if there is one.
-    pub(super) touch: bool,
-    pub(super) preview: Option<&'a str>,
-}
-
-/// Adds operations to `recent_ops` from the row `first_row` on; at most [`MOST_ROWS`] are one statement.
-pub(super) async fn insert_recent_ops(
-    conn: &mut SqliteConnection,
-    ops: &[RecentRow<'_>],
-    first_row: i64,
-) -> Result<(), sqlx::Error> {
-    let mut row = first_row;
-    for chunk in ops.chunks(MOST_ROWS) {
-        let mut args = SqliteArguments::default();
-        args.reserve(chunk.len() * 12, 0);
-        for RecentRow { doc, pos, op, touch, preview } in chunk {
-            add_op(&mut args, doc, *pos, op)?;
-            add(&mut args, row)?;
-            add(&mut args, *touch)?;
-            add(&mut args, preview.map(str::to_owned))?;
-            row += 1;
-        }
-        RECENT_OPS.run(&mut *conn, chunk.len(), args).await?;
-    }
-    Ok(())
 }
 
 /// Adds operations to `ops`, in a transaction that does not outlive a failure.

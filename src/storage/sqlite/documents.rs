@@ -216,8 +216,8 @@ async fn patch_row(
     Ok(document)
 }
 
-/// Makes the tombstone, removes the snapshots' rows, and keeps operations of the document from settling and their
-/// positions, up to `last_pos`, from being given again. Returns the history; `None` when there is no such document.
+/// Makes the tombstone, removes the snapshots' rows, and keeps operations of the document from settling (the next round
+/// removes them with their batches) and their positions, up to `last_pos`, from being given again. Returns the history; `None` when there is no such document.
 async fn bury(
     conn: &mut SqliteConnection,
     doc: &DocumentId,
@@ -231,7 +231,6 @@ async fn bury(
         .bind(integer(last_pos))
         .execute(&mut *conn)
         .await?;
-    sqlx::query("DELETE FROM recent_ops WHERE doc_id = ?1").bind(doc.as_str()).execute(&mut *conn).await?;
     sqlx::query("DELETE FROM snapshots WHERE doc_id = ?1").bind(doc.as_str()).execute(conn).await?;
     rows::history_id(&buried, "history").map(Some)
 }

@@ -21,7 +21,7 @@ const STEPS: [(&str, &str); 7] = steps![
     "0004_create_clients",
     "0005_create_snapshots",
     "0006_create_recent_ops",
-    "0007_add_touches_to_recent_ops",
+    "0007_create_recent_batches",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -1,6 +1,6 @@
 //! The embedded default: SQLite through sqlx, in write-ahead mode.
 //!
-//! All writes go through one connection, each in a task of its own ([`Inner::detached`]). Operations are appended to `recent_ops` and held in memory too ([`Recent`]);
+//! All writes go through one connection, each in a task of its own ([`Inner::detached`]). Operations are appended to `recent_batches` and held in memory too ([`Recent`]);
 //! a task moves them to `ops` and `clients` in bulk (`settle`), which an operation by itself would pay for with a page in
 //! each of four trees. Reads look into memory first, then into the database over a few connections of their own.
 //! `docs/storage.md` has the reasons and the figures.
@@ -21,6 +21,7 @@ mod rows;
 mod settle;
 mod snapshots;
 mod touches;
+mod unsettled;
 mod writer;
 
 #[cfg(test)]
@@ -61,7 +62,7 @@ pub struct SqliteOptions {
     pub settle: SettleLimits,
 }
 
-/// When operations are moved from `recent_ops` to `ops`.
+/// When operations are moved from `recent_batches` to `ops`.
 #[derive(Clone, Copy, Debug)]
 pub struct SettleLimits {
     /// As soon as so many operations are waiting. More of them make the move cheaper for each (its cost is by document)
@@ -173,7 +174,7 @@ impl SqliteStore {
         settled
     }
 
-    /// Moves all that waits from `recent_ops` to where it stays, and checkpoints.
+    /// Moves all that waits from `recent_batches` to where it stays, and checkpoints.
     #[doc(hidden)]
     pub async fn settle_now(&self) -> Result<(), StoreError> {
         self.inner.settle_all().await

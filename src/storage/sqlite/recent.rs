@@ -1,5 +1,5 @@
 //! What the server holds in memory of its SQLite database: the shards, and the documents written to of late with the
-//! operations of theirs that are in `recent_ops` only.
+//! operations of theirs that are in `recent_batches` only.
 //!
 //! One writer changes it, after its transaction is durable; readers look here first and then into the database. Whatever
 //! leaves from here is in the database already, so that order never misses an operation.
@@ -20,8 +20,10 @@ pub(super) struct Recent {
     /// Operations not settled yet, and the bytes of their deltas.
     unsettled: usize,
     unsettled_bytes: usize,
-    /// The `id` of the next row of `recent_ops`: it never comes back to a number that was used.
+    /// The `id` of the next row of `recent_batches`: it never comes back to a number that was used.
     next_row: i64,
+    /// Rows before this one are not there any more.
+    first_row: i64,
     cycle: u32,
 }
 
@@ -76,9 +78,10 @@ pub(super) struct Slice {
 }
 
 impl Recent {
-    /// Begins with nothing held, over an empty `recent_ops` whose next row is `next_row`.
+    /// Begins with nothing held, over an empty `recent_batches` whose next row is `next_row`.
     pub(super) fn new(shards: Box<[ShardState]>, next_row: i64) -> Self {
-        Self { shards, docs: HashMap::new(), unsettled: 0, unsettled_bytes: 0, next_row, cycle: 0 }
+        let first_row = next_row;
+        Self { shards, docs: HashMap::new(), unsettled: 0, unsettled_bytes: 0, next_row, first_row, cycle: 0 }
     }
 
     pub(super) fn shard(&self, shard: Shard) -> &ShardState {
@@ -157,14 +160,14 @@ impl Recent {
         }
     }
 
-    /// Takes in a batch that is durable, with rows from `next_row` on.
+    /// Takes in a batch that is durable, in the row `next_row`.
     pub(super) fn appended(&mut self, batch: Vec<AppendEntry>) {
+        self.next_row += 1;
         for entry in batch {
             let shard = usize::from(entry.doc.shard());
             let tail = self.docs.entry(entry.doc).or_default();
             tail.used = self.cycle;
             for (op, pos) in entry.ops.into_iter().zip(entry.first_pos..) {
-                self.next_row += 1;
                 self.unsettled += 1;
                 self.unsettled_bytes += op.delta.len();
                 self.shards[shard].last_pos = pos;
@@ -183,6 +186,10 @@ impl Recent {
 
     pub(super) fn next_row(&self) -> i64 {
         self.next_row
+    }
+
+    pub(super) fn first_row(&self) -> i64 {
+        self.first_row
     }
 
     /// Lists the documents that have something to settle, with their heads.
@@ -249,9 +256,10 @@ impl Recent {
         self.docs.values().map(|tail| tail.clients.len()).sum()
     }
 
-    /// Ends a cycle of settling: gives back the memory of documents that nobody writes to any more, and of clients that
+    /// Ends a cycle of settling, which has removed all rows before `first_row`: gives back the memory of documents that nobody writes to any more, and of clients that
     /// write no more. What is forgotten is in the database, and no append is under way that has looked it up.
-    pub(super) fn end_cycle(&mut self) {
+    pub(super) fn end_cycle(&mut self, first_row: i64) {
+        self.first_row = first_row;
         self.cycle = self.cycle.wrapping_add(1);
         let (cycle, idle) = (self.cycle, self.unsettled == 0);
         let was_used_lately = |used: u32| !idle && cycle.wrapping_sub(used) <= 2;

@@ -9,6 +9,8 @@ use super::writer::Writer;
 use super::{Inner, rows};
 use crate::ids::SHARDS;
 
+/// What is in batches becomes rows again, for the statements below.
+const UNPACK_BATCHES: &str = include_str!("sql/unpack_batches.sql");
 /// Rows that a crash between settling and emptying has left in both tables stay as they are in `ops`.
 const SETTLE_OPS: &str = include_str!("sql/settle_ops.sql");
 const BIND_CLIENTS: &str = include_str!("sql/bind_clients.sql");
@@ -16,7 +18,7 @@ const ADVANCE_CLIENTS: &str = include_str!("sql/advance_clients.sql");
 const READ_TOUCHES: &str = include_str!("sql/read_touches.sql");
 const READ_SHARDS: &str = include_str!("sql/read_shards.sql");
 
-/// Settles all of `recent_ops` in one transaction and returns the shards as they are then. Memory begins empty after it.
+/// Settles all of `recent_batches` in one transaction and returns the shards as they are then. Memory begins empty after it.
 pub(super) async fn recover(conn: &mut SqliteConnection) -> Result<Box<[ShardState]>, sqlx::Error> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
     let moved = match settle(&mut *conn).await {
@@ -35,6 +37,7 @@ pub(super) async fn recover(conn: &mut SqliteConnection) -> Result<Box<[ShardSta
 
 /// Returns how many operations have moved.
 async fn settle(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    sqlx::query(UNPACK_BATCHES).execute(&mut *conn).await?;
     let moved = sqlx::query(SETTLE_OPS).execute(&mut *conn).await?.rows_affected();
     sqlx::query(BIND_CLIENTS).execute(&mut *conn).await?;
     sqlx::query(ADVANCE_CLIENTS).execute(&mut *conn).await?;
@@ -44,6 +47,7 @@ async fn settle(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     }
     touches.write(&mut *conn).await?;
     sqlx::query("DELETE FROM recent_ops").execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM recent_batches").execute(&mut *conn).await?;
     Ok(moved)
 }
 

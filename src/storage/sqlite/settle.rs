@@ -1,8 +1,8 @@
-//! Settling: operations move from `recent_ops` to `ops` and `clients`, sorted by document, a slice at a time.
+//! Settling: operations move from `recent_batches` to `ops` and `clients`, sorted by document, a slice at a time.
 //!
 //! A slice is a transaction like any other and waits its turn for the writer, so that an append waits for one slice at
-//! most. Slices are spread over the time until the next round. Rows of `recent_ops` are removed when all up to them are settled; those that a crash leaves in both tables are
-//! known by their version (`sql/settle_ops.sql`).
+//! most. Slices are spread over the time until the next round. Batches are removed when all up to them are settled;
+//! operations that a crash leaves in both places are known by their version (`sql/settle_ops.sql`).
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,14 +22,13 @@ const SLICE: usize = bulk::MOST_ROWS;
 /// Slices between two checkpoints, so that the write-ahead log stays at some 20 MB.
 const SLICES_PER_CHECKPOINT: usize = 16;
 
-/// Rows of `recent_ops` removed at once.
-const REMOVED_AT_ONCE: i64 = 2048;
+/// Batches removed at once.
+const REMOVED_AT_ONCE: i64 = 64;
 
-/// What an operation costs when it moves to `ops`, a document when its row is touched, and an operation again when its row
-/// of `recent_ops` is removed: one to the other.
-const MOVING: usize = 4;
-const TOUCHING: usize = 4;
-const REMOVING: usize = 1;
+/// What it costs, one to the other, when an operation moves to `ops`, a document's row is touched, and a batch is removed.
+const MOVING: usize = 1;
+const TOUCHING: usize = 1;
+const REMOVING: usize = 4;
 
 /// The part of the time between two full rounds that one of them is spread over. The rest is for what comes in faster than
 /// the limit of operations in that time: 18,000 a second still leave a pause.
@@ -66,7 +65,7 @@ pub(super) async fn run(store: Weak<Inner>, signals: Arc<Signals>) {
             }
         }
         if let Err(error) = settle_gently(&store, after).await {
-            tracing::error!(%error, "operations wait in recent_ops: settling failed");
+            tracing::error!(%error, "operations wait in recent_batches: settling failed");
             signals.waiting.notify_one();
             tokio::time::sleep(after).await;
         }
@@ -100,7 +99,7 @@ struct Round {
     plan: Vec<(DocumentId, Version)>,
     /// The documents whose rows are to be touched, the last of them first.
     touched: Vec<DocumentId>,
-    /// Rows of `recent_ops` before this one are settled when `plan` is empty.
+    /// Batches before this one are settled when `plan` is empty.
     end_row: i64,
     /// Operations that waited when it began.
     ops: usize,
@@ -153,14 +152,15 @@ impl Inner {
     }
 
     fn begin_round(&self) -> Round {
-        let (mut plan, end_row, ops) = {
+        let (mut plan, rows, ops) = {
             let recent = self.recent.lock();
-            (recent.to_settle(), recent.next_row(), recent.unsettled())
+            (recent.to_settle(), recent.first_row()..recent.next_row(), recent.unsettled())
         };
         plan.sort_by_cached_key(|(doc, _)| std::cmp::Reverse((doc.shard(), doc.clone())));
         let touched = self.touches.lock().documents();
-        let work = ops * (MOVING + REMOVING) + touched.len() * TOUCHING;
-        Round { plan, touched, end_row, ops, work, done: 0, slices: 0 }
+        let batches = rows.end.abs_diff(rows.start) as usize;
+        let work = ops * MOVING + touched.len() * TOUCHING + batches * REMOVING;
+        Round { plan, touched, end_row: rows.end, ops, work, done: 0, slices: 0 }
     }
 
     /// Does the next piece of a round; returns whether there is another one.
@@ -188,7 +188,7 @@ impl Inner {
         {
             // An append that has looked something up must find it in memory until it is through.
             let _writer = self.writer().await?;
-            self.recent.lock().end_cycle();
+            self.recent.lock().end_cycle(round.end_row);
         }
         self.checkpoint().await?;
         Ok(false)
@@ -212,7 +212,7 @@ impl Inner {
         Ok(slice.ops.len())
     }
 
-    /// Removes some of the rows of `recent_ops` before `end_row`, and says how many: none when none is left.
+    /// Removes some of the batches before `end_row`, and says how many: none when none is left.
     async fn remove_settled(&self, end_row: i64) -> Result<usize, StoreError> {
         let mut writer = self.writer().await?;
         let conn = writer.begin().await?;

@@ -138,11 +138,11 @@ async fn what_a_crash_has_left_in_both_tables_is_there_once() {
     store.append(&[entry(1..=5)]).await.unwrap();
     let columns = "shard, doc_id, version, pos, client_id, seq, user_id, at, format, delta";
     let settle_some =
-        format!("INSERT INTO ops ({columns}) SELECT {columns} FROM recent_ops WHERE version <= 3");
+        format!("INSERT INTO ops ({columns}) SELECT {columns} FROM unsettled_ops WHERE version <= 3");
     assert_eq!(store.execute(settle_some).await, 3);
 
     store.reopen().await;
-    assert_eq!((store.count("recent_ops").await, store.count("ops").await), (0, 5));
+    assert_eq!((store.count("recent_batches").await, store.count("ops").await), (0, 5));
     assert_eq!(store.head().await, 5);
     store.append(&[entry(6..=7)]).await.unwrap();
     assert_eq!(store.head().await, 7);
@@ -159,7 +159,7 @@ async fn begin_and_leave<T>(write: impl Future<Output = T>, polls: usize) {
     }
 }
 
-/// Whoever recovers settles all of `recent_ops`: as long as they are all there, nobody had to.
+/// Whoever recovers settles all that waits: as long as they are all there, nobody had to.
 #[tokio::test]
 async fn callers_who_hang_up_leave_nothing_to_recover_from() {
     let store = TestStore::new().await;
@@ -181,7 +181,7 @@ async fn callers_who_hang_up_leave_nothing_to_recover_from() {
         begin_and_leave(store.append(std::slice::from_ref(&next)), polls).await;
         store.last_positions().await.unwrap();
         assert_eq!(
-            store.count("recent_ops").await as u64,
+            store.count("unsettled_ops").await as u64,
             store.head().await,
             "recovered after {polls} polls"
         );
@@ -231,9 +231,8 @@ async fn an_append_of_unknown_outcome_is_found_in_the_database() {
     let store = TestStore::new().await;
     store.append(&[entry(1..=2)]).await.unwrap();
     // What the append is about to write is there before it, as if its own COMMIT had been carried out unheard.
-    let ghost = "INSERT INTO recent_ops
-        SELECT id + 1, shard, doc_id, version + 1, pos + 1, client_id, seq + 1, user_id, at, format, delta, touch, preview
-        FROM recent_ops WHERE version = 2";
+    let ghost = "INSERT INTO recent_batches
+        SELECT id + 1, json_array(json_set(ops -> 1, '$[2]', 3, '$[3]', 3, '$[5]', 3)) FROM recent_batches";
     assert_eq!(store.execute(ghost).await, 1);
     let appended = store.append(&[entry(3..=3)]).await;
     assert!(matches!(appended, Err(AppendError::Unknown(_))), "{appended:?}");
@@ -245,7 +244,7 @@ async fn an_append_of_unknown_outcome_is_found_in_the_database() {
     assert_eq!(store.head().await, 4);
 }
 
-/// Operations that wait in `recent_ops` carry first lines, of which a snapshot may have brought a newer one.
+/// Operations that wait to be settled carry first lines, of which a snapshot may have brought a newer one.
 #[tokio::test]
 async fn a_crash_does_not_bring_back_a_first_line_from_before_a_snapshot() {
     let mut store = TestStore::new().await;
@@ -259,7 +258,7 @@ async fn a_crash_does_not_bring_back_a_first_line_from_before_a_snapshot() {
     let new = NewSnapshot { preview: "new".into(), ..snapshot(3, b"[]".to_vec()) };
     let meta = bodies.write(new).await.unwrap();
     store.record_snapshots(&[meta]).await.unwrap();
-    assert_eq!(store.count("recent_ops").await, 1);
+    assert_eq!(store.count("unsettled_ops").await, 1);
     store.reopen().await;
     assert_eq!(store.document(&doc()).await.unwrap().preview, "new");
 }

@@ -2,7 +2,7 @@
 //!
 //! A row and its place in the index are pages of their own for nearly every document: written with each append they were
 //! half of all pages that went to the write-ahead log. Readers see what is noted as if it were written, and a crash loses
-//! nothing: operations carry it in `recent_ops` too.
+//! nothing: operations carry it in `recent_batches` too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
