@@ -1,5 +1,5 @@
--- Operations as they come, a row for every commit: that costs a fraction of what a row for every operation did.
--- `recent_ops` is filled, and emptied, only by the recovery after a crash from here on.
+-- Operations as they come, a row for every commit: that costs a fraction of what a row for every operation in `recent_ops`
+-- did. The server holds what is in this table in memory as well; nobody reads it but the recovery after a crash.
 CREATE TABLE recent_batches (
     id INTEGER PRIMARY KEY,
     ops TEXT NOT NULL
@@ -26,5 +26,12 @@ SELECT
 FROM recent_batches AS b
 CROSS JOIN json_each(b.ops) AS op;
 
-ALTER TABLE recent_ops ADD COLUMN touch BOOLEAN NOT NULL DEFAULT FALSE;
-ALTER TABLE recent_ops ADD COLUMN preview TEXT;
+INSERT INTO recent_batches (id, ops)
+SELECT
+    id,
+    json_array(json_array(
+        shard, doc_id, version, pos, hex(client_id), seq, user_id, at, format, CAST(delta AS TEXT), json('false'), NULL
+    ))
+FROM recent_ops;
+
+DROP TABLE recent_ops;

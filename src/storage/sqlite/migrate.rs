@@ -67,7 +67,29 @@ pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<Vec<Migrated>
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection;
+
     use super::*;
+
+    /// Operations that an older program has left to be settled.
+    #[tokio::test]
+    async fn operations_of_their_own_rows_become_batches() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        Migrator::with_migrations(MIGRATOR.iter().take(6).cloned().collect()).run(&mut conn).await.unwrap();
+        let left = "INSERT INTO recent_ops VALUES
+            (7, 3, 'doc', 1, 1, x'0a0B', 4, 'guest:x', 99, 1, CAST('[{\"insert\":\"\u{e9}\"}]' AS BLOB))";
+        sqlx::query(left).execute(&mut conn).await.unwrap();
+        migrate(&mut conn).await.unwrap();
+        let read = "SELECT batch, shard, doc_id, version, pos, hex(client_id), seq, user_id, at
+            FROM unsettled_ops WHERE NOT touch AND preview IS NULL AND format = 1";
+        type Row = (i64, i64, String, i64, i64, String, i64, String, i64);
+        let row: Row = sqlx::query_as(read).fetch_one(&mut conn).await.unwrap();
+        let expected = (7, 3, "doc".into(), 1, 1, "0A0B".into(), 4, "guest:x".into(), 99);
+        assert_eq!(row, expected);
+        let delta: Vec<u8> =
+            sqlx::query_scalar("SELECT delta FROM unsettled_ops").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(delta, "[{\"insert\":\"\u{e9}\"}]".as_bytes());
+    }
 
     #[test]
     fn the_number_in_a_file_name_is_the_number_of_the_step() {

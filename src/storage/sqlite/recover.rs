@@ -9,8 +9,10 @@ use super::writer::Writer;
 use super::{Inner, rows};
 use crate::ids::SHARDS;
 
-/// What is in batches becomes rows again, for the statements below.
-const UNPACK_BATCHES: &str = include_str!("sql/unpack_batches.sql");
+/// The batches that are settled in one transaction have so many bytes: a disk that is nearly full takes that too.
+const PART: i64 = 4 << 20;
+
+const NEXT_PART: &str = include_str!("sql/next_part.sql");
 /// Rows that a crash between settling and emptying has left in both tables stay as they are in `ops`.
 const SETTLE_OPS: &str = include_str!("sql/settle_ops.sql");
 const BIND_CLIENTS: &str = include_str!("sql/bind_clients.sql");
@@ -18,36 +20,37 @@ const ADVANCE_CLIENTS: &str = include_str!("sql/advance_clients.sql");
 const READ_TOUCHES: &str = include_str!("sql/read_touches.sql");
 const READ_SHARDS: &str = include_str!("sql/read_shards.sql");
 
-/// Settles all of `recent_batches` in one transaction and returns the shards as they are then. Memory begins empty after it.
+/// Settles all of `recent_batches`, a part at a time, and returns the shards as they are then. Memory begins empty after it.
 pub(super) async fn recover(conn: &mut SqliteConnection) -> Result<Box<[ShardState]>, sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-    let moved = match settle(&mut *conn).await {
-        Ok(moved) => moved,
-        Err(error) => {
-            sqlx::query("ROLLBACK").execute(&mut *conn).await?;
-            return Err(error);
+    let mut moved = 0;
+    while let Some(upto) = sqlx::query_scalar(NEXT_PART).bind(PART).fetch_one(&mut *conn).await? {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+        match settle(&mut *conn, upto).await {
+            Ok(settled) => moved += settled,
+            Err(error) => {
+                sqlx::query("ROLLBACK").execute(&mut *conn).await?;
+                return Err(error);
+            }
         }
-    };
-    sqlx::query("COMMIT").execute(&mut *conn).await?;
+        sqlx::query("COMMIT").execute(&mut *conn).await?;
+    }
     if moved > 0 {
         tracing::info!(operations = moved, "settled what an earlier run had left");
     }
     read_shards(conn).await
 }
 
-/// Returns how many operations have moved.
-async fn settle(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    sqlx::query(UNPACK_BATCHES).execute(&mut *conn).await?;
-    let moved = sqlx::query(SETTLE_OPS).execute(&mut *conn).await?.rows_affected();
-    sqlx::query(BIND_CLIENTS).execute(&mut *conn).await?;
-    sqlx::query(ADVANCE_CLIENTS).execute(&mut *conn).await?;
+/// Settles the batches up to `upto`, and returns how many operations have moved.
+async fn settle(conn: &mut SqliteConnection, upto: i64) -> Result<u64, sqlx::Error> {
+    let moved = sqlx::query(SETTLE_OPS).bind(upto).execute(&mut *conn).await?.rows_affected();
+    sqlx::query(BIND_CLIENTS).bind(upto).execute(&mut *conn).await?;
+    sqlx::query(ADVANCE_CLIENTS).bind(upto).execute(&mut *conn).await?;
     let mut touches = Touches::default();
-    for row in sqlx::query(READ_TOUCHES).fetch_all(&mut *conn).await? {
+    for row in sqlx::query(READ_TOUCHES).bind(upto).fetch_all(&mut *conn).await? {
         touches.note(rows::document_id(&row, "doc_id")?, row.try_get("at")?, row.try_get("preview")?);
     }
     touches.write(&mut *conn).await?;
-    sqlx::query("DELETE FROM recent_ops").execute(&mut *conn).await?;
-    sqlx::query("DELETE FROM recent_batches").execute(&mut *conn).await?;
+    sqlx::query("DELETE FROM recent_batches WHERE id <= ?1").bind(upto).execute(&mut *conn).await?;
     Ok(moved)
 }
 

@@ -3,7 +3,8 @@ UPDATE clients
 SET last_seq = last.seq, last_version = last.version
 FROM (
     SELECT shard, doc_id, client_id, MAX(seq) AS seq, version
-    FROM recent_ops
+    FROM unsettled_ops
+    WHERE batch <= ?1
     GROUP BY shard, doc_id, client_id
 ) AS last
 WHERE

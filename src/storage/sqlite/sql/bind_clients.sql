@@ -12,8 +12,9 @@ FROM (
         r.seq,
         r.version,
         MIN(((r.user_id GLOB 'guest:*') << 53) + r.version) AS precedence
-    FROM recent_ops AS r
+    FROM unsettled_ops AS r
     INNER JOIN documents AS d ON d.id = r.doc_id AND d.purged_at IS NULL
+    WHERE r.batch <= ?1
     GROUP BY r.shard, r.doc_id, r.client_id
 ) AS first
 WHERE TRUE

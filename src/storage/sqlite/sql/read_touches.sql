@@ -3,7 +3,7 @@ SELECT
     r.doc_id,
     r.at,
     CASE WHEN r.version > d.snapshot_version THEN r.preview END AS preview
-FROM recent_ops AS r
+FROM unsettled_ops AS r
 INNER JOIN documents AS d ON d.id = r.doc_id
-WHERE r.touch
-ORDER BY r.id
+WHERE r.batch <= ?1 AND r.touch
+ORDER BY r.batch, r.place

@@ -1,10 +1,11 @@
 -- Sorted, so that neighbours in the trees of `ops` are written one after the other.
 INSERT INTO ops (shard, doc_id, version, pos, client_id, seq, user_id, at, format, delta)
 SELECT r.shard, r.doc_id, r.version, r.pos, r.client_id, r.seq, r.user_id, r.at, r.format, r.delta
-FROM recent_ops AS r
+FROM unsettled_ops AS r
 WHERE
+    r.batch <= ?1
     -- Settled before the crash, and only not yet removed here.
-    NOT EXISTS (
+    AND NOT EXISTS (
         SELECT 1 FROM ops AS o
         WHERE o.shard = r.shard AND o.doc_id = r.doc_id AND o.version = r.version
     )
