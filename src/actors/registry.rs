@@ -45,9 +45,9 @@ const MAX_SUSPECTS: usize = 16;
 /// … and how often one has to have done so to be refused.
 const POISON: u32 = 2;
 
-/// Documents that are read at a time. Thousands at once (everybody comes back after a restart) would take the memory of
-/// thousands of reads and be no sooner done.
-const LOADS: usize = 64;
+/// Documents that are read at a time: twice as many as storage has connections for. What more reads at once (everybody comes
+/// back after a restart) would take for a moment lies scattered between what stays, and cannot be given back afterwards.
+const LOADS: usize = 8;
 
 /// Documents that are asked to drain at a time: more than snapshots can wait, so that their writer never runs out of them.
 const DRAINS: usize = 8_192;
