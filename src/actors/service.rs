@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::actors::clock::Clock;
 use crate::actors::document::operation::{SequencedOp, Submission};
@@ -87,6 +88,8 @@ pub struct Documents {
     draining: Arc<AtomicBool>,
     /// For those who read the past.
     past: Arc<Turnstile>,
+    /// For those who look a document up to open it.
+    lookups: Arc<Turnstile>,
 }
 
 /// Versions of the past that are read at once: each holds a page of the log (4 MiB) and what it is read into.
@@ -95,6 +98,14 @@ const PAST_AT_ONCE: usize = 2;
 /// How many others may wait for their turn, and how long.
 const PAST_QUEUE: usize = 64;
 const PAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Documents that are looked up at once, twice as many as storage has connections for: what a question takes while it waits
+/// for one is, after thousands of people have come at once, hardly given back.
+const LOOKUPS: usize = 8;
+
+/// Any number may wait for it, as long as a question waits for a connection.
+const LOOKUP_QUEUE: usize = Semaphore::MAX_PERMITS;
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Documents {
     /// Joins what the application has started.
@@ -108,7 +119,8 @@ impl Documents {
         draining: Arc<AtomicBool>,
     ) -> Self {
         let past = Arc::new(Turnstile::new(PAST_AT_ONCE, PAST_QUEUE, PAST_PATIENCE));
-        Self { store, bodies, registry, journal, clock, limits, draining, past }
+        let lookups = Arc::new(Turnstile::new(LOOKUPS, LOOKUP_QUEUE, LOOKUP_PATIENCE));
+        Self { store, bodies, registry, journal, clock, limits, draining, past, lookups }
     }
 
     /// What one operation and one document may hold.
@@ -213,7 +225,11 @@ impl Documents {
 
     /// Opens a document, for a session or to be asked. One in the trash is `NotFound`.
     pub async fn open(&self, doc: &DocumentId) -> Result<Addr<DocumentActor>, Refusal> {
-        if self.store.document(doc).await?.deleted_at.is_some() {
+        let row = {
+            let _turn = self.lookups.enter().await?;
+            self.store.document(doc).await?
+        };
+        if row.deleted_at.is_some() {
             return Err(Refusal::new(ErrorCode::NotFound, format!("document {doc} is in the trash")));
         }
         self.registry.send(Open { doc: doc.clone() }).await.map_err(stopped)?
