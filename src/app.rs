@@ -215,7 +215,7 @@ async fn start_actors(
         journal: journal.clone(),
         snapshots: snapshots.clone(),
         registry: registry.clone(),
-        settings,
+        settings: Arc::new(settings),
         clock: Clock::system(),
         probe,
     });

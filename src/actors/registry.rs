@@ -314,7 +314,7 @@ impl RegistryActor {
                 let timer = METRICS.load.start_timer();
                 // Appends of the actor before are settled first: what is read afterwards is all there is.
                 let barrier = shared.journal.send(Barrier { doc: doc.clone(), incarnation }).await;
-                let (store, settings) = (shared.store.clone(), shared.settings);
+                let (store, settings) = (shared.store.clone(), *shared.settings);
                 let read = tokio::spawn(rehydrate::read(store, bodies, doc.clone(), poison, settings));
                 let result = match (barrier, read.await) {
                     (Ok(()), Ok(Ok(state))) => {

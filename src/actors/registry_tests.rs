@@ -120,7 +120,7 @@ async fn start(registry: RegistryActor, clock: Clock) -> (Addr<RegistryActor>, D
         rebaser: Rebaser::new(store.clone(), 1),
         snapshots: SnapshotActor::new(store, bodies).start(),
         registry: registry.clone(),
-        settings: DocumentSettings::default(),
+        settings: Arc::new(DocumentSettings::default()),
         clock,
         probe: None,
     };

@@ -53,7 +53,7 @@ impl Actors {
             snapshots: SnapshotActor::new(store.clone(), bodies.clone()).start(),
             registry: RegistryActor::new(bodies.clone(), &[Arbiter::new()]).start(),
             rebaser: Rebaser::new(store.clone(), 1),
-            settings,
+            settings: Arc::new(settings),
             clock: Clock::system(),
             probe: None,
         });

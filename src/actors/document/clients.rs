@@ -39,9 +39,9 @@ impl Client {
 #[derive(Default)]
 pub struct Clients {
     known: HashMap<ClientId, Box<Client>>,
-    /// How many questions about a client are on their way to storage: what they bring back must not be older than what
-    /// is known by then, so nothing is forgotten meanwhile.
-    asked: HashMap<ClientId, u32>,
+    /// Whom the questions are about that are on their way to storage, once for each: what they bring back must not be older
+    /// than what is known by then, so nothing is forgotten meanwhile.
+    asked: Vec<ClientId>,
 }
 
 impl Clients {
@@ -72,22 +72,23 @@ impl Clients {
 
     /// Takes note that storage is being asked about a client; [`Self::answered`] follows.
     pub fn ask(&mut self, client: ClientId) {
-        *self.asked.entry(client).or_default() += 1;
+        self.asked.push(client);
     }
 
     /// Takes note that an answer is there, before it is used.
     pub fn answered(&mut self, client: ClientId) {
-        if let Some(count) = self.asked.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                self.asked.remove(&client);
-            }
+        if let Some(index) = self.asked.iter().position(|asked| *asked == client) {
+            self.asked.swap_remove(index);
+        }
+        if self.asked.is_empty() {
+            // Nearly always: a document that everybody has come to has no questions left.
+            self.asked = Vec::new();
         }
     }
 
     /// Forgets a client that has neither a session nor an operation under way: storage knows it.
     pub fn unload_if_idle(&mut self, client: ClientId) {
-        if self.asked.contains_key(&client) {
+        if self.asked.contains(&client) {
             return;
         }
         if self.known.get(&client).is_some_and(|c| c.session.is_none() && c.speculative.is_none()) {
@@ -108,7 +109,7 @@ impl Clients {
         }
         let asked = &self.asked;
         self.known.retain(|id, client| {
-            client.session.is_some() || client.speculative.is_some() || asked.contains_key(id)
+            client.session.is_some() || client.speculative.is_some() || asked.contains(id)
         });
     }
 }

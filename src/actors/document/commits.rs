@@ -115,8 +115,7 @@ impl DocumentActor {
             METRICS.operations.inc();
             self.board.move_through(&op.delta, op.client);
             self.answer_waiting((op.client, op.seq), &Ok(op.version));
-            self.unsent.push(op);
-            self.unsent_since.push(durable.received);
+            self.unsent.push((op, durable.received));
         }
     }
 
@@ -139,7 +138,7 @@ impl DocumentActor {
 
     /// Sends what is durable to everybody.
     pub(super) fn broadcast_now(&mut self) {
-        let ops: Vec<Arc<_>> = std::mem::take(&mut self.unsent);
+        let (ops, received): (Vec<Arc<_>>, Vec<_>) = std::mem::take(&mut self.unsent).into_iter().unzip();
         let Some(first) = ops.first() else { return };
         let base = first.version - 1;
         let hash = self.state.due_hash();
@@ -148,7 +147,7 @@ impl DocumentActor {
                 attached.link.outbox.push_ops(&frame);
             }
         }
-        for received in self.unsent_since.drain(..) {
+        for received in received {
             METRICS.propagation.observe(received.elapsed().as_secs_f64());
         }
         self.rest_until = Instant::now() + self.shared.settings.delivery_cost * self.sessions.len() as u32;

@@ -88,7 +88,7 @@ impl DocumentActor {
         });
         let peers = self.board.peers(version);
         let role = self.role(&join.user);
-        let attached = Attached {
+        let attached = Box::new(Attached {
             address: join.address,
             link: join.link,
             client: join.client,
@@ -98,7 +98,7 @@ impl DocumentActor {
             rebasing: None,
             walk: None,
             gone: Vec::new(),
-        };
+        });
         self.sessions.insert(join.session, attached);
         if let Resume::Reattach { presence: Some((state, base)), .. } = join.resume {
             self.place(join.session, Some(state), base, ctx);

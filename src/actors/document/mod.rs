@@ -75,7 +75,7 @@ pub struct Shared {
     pub snapshots: Addr<SnapshotActor>,
     pub registry: Addr<RegistryActor>,
     pub rebaser: Rebaser,
-    pub settings: DocumentSettings,
+    pub settings: Arc<DocumentSettings>,
     pub clock: Clock,
     /// Called with every submission before the state machine: lets tests inject a panic.
     pub probe: Option<Probe>,
@@ -108,16 +108,16 @@ pub struct DocumentActor {
     shared: Arc<Shared>,
     incarnation: u64,
     state: DocumentState,
-    sessions: HashMap<SessionId, Attached>,
+    /// Boxed, since the map keeps room for more of them than most documents have.
+    sessions: HashMap<SessionId, Box<Attached>>,
     board: Board,
     /// REST callers who wait for their operation to become durable: several when it came more than once.
     waiting: HashMap<Key, Vec<Waiter>>,
     /// Operations that are being transformed off this actor.
     rebasing: usize,
-    /// Durable operations that have not been broadcast, because the last broadcast was just now.
-    unsent: Vec<Arc<SequencedOp>>,
-    /// When their frames had arrived.
-    unsent_since: Vec<Instant>,
+    /// Durable operations that have not been broadcast, because the last broadcast was just now, and when their frames had
+    /// arrived.
+    unsent: Vec<(Arc<SequencedOp>, Instant)>,
     /// Before this time no further broadcast begins, see [`DocumentSettings::delivery_cost`].
     rest_until: Instant,
     broadcast_due: bool,
@@ -170,14 +170,13 @@ impl DocumentActor {
                 unthinned: if birth.state.snapshot_version > 0 { THIN_EVERY - 1 } else { 0 },
                 reported_lag: 0,
                 ending: false,
-                state: DocumentState::new(birth.state, shared.settings),
+                state: DocumentState::new(birth.state, shared.settings.clone()),
                 shared,
                 sessions: HashMap::new(),
                 board: Board::default(),
                 waiting: HashMap::new(),
                 rebasing: 0,
                 unsent: Vec::new(),
-                unsent_since: Vec::new(),
                 rest_until: Instant::now(),
                 broadcast_due: false,
                 presence_due: false,

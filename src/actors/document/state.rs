@@ -107,7 +107,7 @@ pub struct DocumentState {
     /// In the trash: nobody may join.
     pub deleted: bool,
     pub clients: Clients,
-    settings: DocumentSettings,
+    settings: Arc<DocumentSettings>,
     version: Version,
     at: Millis,
     durable: Document,
@@ -130,7 +130,8 @@ pub struct DocumentState {
 
 impl DocumentState {
     /// Begins with what storage knows.
-    pub fn new(from: Rehydrated, settings: DocumentSettings) -> Self {
+    pub fn new(from: Rehydrated, settings: impl Into<Arc<DocumentSettings>>) -> Self {
+        let settings = settings.into();
         let mut tail = Tail::starting_at(from.version - from.tail.len() as Version);
         from.tail.into_iter().for_each(|op| tail.push(Arc::new(op)));
         tail.trim(settings.tail_ops, settings.tail_bytes);
