@@ -16,11 +16,12 @@ use crate::actors::journal::{Flush, JournalActor};
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::service::Documents;
-use crate::actors::session::{Setting, Visitor};
+use crate::actors::session::Setting;
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
 use crate::config::{DocumentSettings, ServeOptions};
 use crate::http;
+use crate::http::auth::Caller;
 use crate::storage::{Opened, SharedStore, SnapshotBodies};
 
 /// How long sessions, documents and journal may take together at a stop, of the 10 s that an orchestrator gives at
@@ -104,7 +105,7 @@ impl Application {
             rate_limited: options.rate_limits.is_on(),
             clock: Clock::system(),
             draining: draining.clone(),
-            check_token: Arc::new(move |token| check.check_token(token).map(Visitor::from)),
+            check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
         });
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),

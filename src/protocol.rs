@@ -9,7 +9,7 @@ use ts_rs::TS;
 
 use crate::actors::error::ErrorCode;
 use crate::config::Limits;
-use crate::ids::{ClientId, Millis, Version};
+use crate::ids::{ClientId, Millis, UserId, Version};
 
 /// The subprotocol that both sides name in the handshake.
 pub const SUBPROTOCOL: &str = "quire.v1";
@@ -177,7 +177,8 @@ impl Role {
 /// A person as the others see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct UserInfo {
-    pub id: String,
+    #[ts(type = "string")]
+    pub id: UserId,
     pub name: String,
     /// `#rrggbb`.
     pub color: String,

@@ -33,7 +33,7 @@ pub fn person(user: &UserId, name: Option<&str>) -> UserInfo {
     let shown = shown.trim();
     let name =
         if shown.is_empty() { format!("Guest {}", ANIMALS[hash % ANIMALS.len()]) } else { shown.to_owned() };
-    UserInfo { id: user.to_string(), name, color: COLORS[(hash >> 16) % COLORS.len()].to_owned() }
+    UserInfo { id: user.clone(), name, color: COLORS[(hash >> 16) % COLORS.len()].to_owned() }
 }
 
 /// Tells what a user may do with a document, on a socket and by REST alike. An archived one is only looked at; else whoever
@@ -62,7 +62,7 @@ pub fn pause_ms() -> u64 {
 
 impl From<&UserInfo> for Person {
     fn from(info: &UserInfo) -> Self {
-        Self { id: UserId(info.id.as_str().into()), name: info.name.clone(), color: info.color.clone() }
+        Self { id: info.id.clone(), name: info.name.clone(), color: info.color.clone() }
     }
 }
 

@@ -55,23 +55,26 @@ const DRAINS: usize = 8_192;
 /// Requests that may wait for the registry.
 const MAILBOX: usize = 65_536;
 
+/// A document's address, one for all who hold it: each of its own would be two allocations for as long as it is kept.
+pub type SharedAddress = Arc<Addr<DocumentActor>>;
+
 /// Somebody wants a document: answered with its actor, once it is in memory.
 #[derive(Message)]
-#[rtype(result = "Result<Addr<DocumentActor>, Refusal>")]
+#[rtype(result = "Result<SharedAddress, Refusal>")]
 pub struct Open {
     pub doc: DocumentId,
 }
 
 /// Somebody wants to ask actors that are in memory already; none is opened for it.
 #[derive(Message)]
-#[rtype(result = "Vec<Option<Addr<DocumentActor>>>")]
+#[rtype(result = "Vec<Option<SharedAddress>>")]
 pub struct Peek {
     pub docs: Vec<DocumentId>,
 }
 
 /// Somebody has something to tell a document's actor, if it is in memory or about to be; it is not opened for that.
 #[derive(Message)]
-#[rtype(result = "Option<Addr<DocumentActor>>")]
+#[rtype(result = "Option<SharedAddress>")]
 pub struct Find {
     pub doc: DocumentId,
 }
@@ -126,12 +129,12 @@ pub struct DrainAll {
     pub within: Duration,
 }
 
-type Answer = Result<Addr<DocumentActor>, Refusal>;
+type Answer = Result<SharedAddress, Refusal>;
 
 /// Where a document is.
 enum Slot {
     Opening { incarnation: u64, waiting: Vec<oneshot::Sender<Answer>> },
-    Live { incarnation: u64, address: Addr<DocumentActor> },
+    Live { incarnation: u64, address: SharedAddress },
     Quarantined { since: Instant, _counted: Counted },
 }
 
@@ -375,7 +378,7 @@ impl RegistryActor {
     }
 
     /// Removes a document's slot, whatever it is; returns the actor that has to stop.
-    fn evict(&mut self, doc: DocumentId) -> Option<Addr<DocumentActor>> {
+    fn evict(&mut self, doc: DocumentId) -> Option<SharedAddress> {
         match self.slots.remove(&doc)? {
             Slot::Live { address, incarnation } => {
                 self.forget(doc, incarnation);
@@ -446,7 +449,7 @@ impl Handler<Peek> for RegistryActor {
 }
 
 impl Handler<Find> for RegistryActor {
-    type Result = ResponseFuture<Option<Addr<DocumentActor>>>;
+    type Result = ResponseFuture<Option<SharedAddress>>;
 
     fn handle(&mut self, find: Find, _: &mut Self::Context) -> Self::Result {
         let (answer, answered) = oneshot::channel();
@@ -492,6 +495,7 @@ impl Handler<Opened> for RegistryActor {
         }
         let answer = match opened.result {
             Ok(address) => {
+                let address = Arc::new(address);
                 self.slots.insert(opened.doc, Slot::Live { incarnation, address: address.clone() });
                 Ok(address)
             }

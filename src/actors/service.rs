@@ -13,7 +13,7 @@ use crate::actors::document::operation::{SequencedOp, Submission};
 use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{CheckHealth, Create, Flush, JournalActor};
-use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor};
+use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor, SharedAddress};
 use crate::actors::session::frames::refuse_delta;
 use crate::actors::snapshot::first_line;
 use crate::actors::turnstile::Turnstile;
@@ -224,7 +224,7 @@ impl Documents {
     }
 
     /// Opens a document, for a session or to be asked. One in the trash is `NotFound`.
-    pub async fn open(&self, doc: &DocumentId) -> Result<Addr<DocumentActor>, Refusal> {
+    pub async fn open(&self, doc: &DocumentId) -> Result<SharedAddress, Refusal> {
         let row = {
             let _turn = self.lookups.enter().await?;
             self.store.document(doc).await?

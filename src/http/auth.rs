@@ -46,20 +46,14 @@ impl Caller {
         Self { user: None, name: None, expires_at: None }
     }
 
-    /// Returns the id of a signed-in user; `None` for a guest, whose id on a socket comes with `hello`.
-    pub fn user_id(&self) -> Option<UserId> {
-        self.user.clone()
+    /// Returns who connects with a token; `None` for a guest, whose id on a socket comes with `hello`.
+    pub fn visitor(self) -> Option<Visitor> {
+        Some(Visitor { user: self.user?, name: self.name, expires_at: self.expires_at })
     }
 
     /// Returns the id under which this caller writes by REST.
     pub fn author(&self) -> UserId {
         self.user.clone().unwrap_or_else(UserId::guest_rest)
-    }
-}
-
-impl From<Caller> for Visitor {
-    fn from(caller: Caller) -> Self {
-        Self { user: caller.user, name: caller.name, expires_at: caller.expires_at }
     }
 }
 
@@ -241,7 +235,7 @@ mod tests {
         let exp = in_an_hour();
         let good = token(&json!({"sub": "ada", "exp": exp, "name": " Ada\n ", "aud": "quire"}));
         let caller = with_header(Some(SECRET), &format!("bearer {good}")).unwrap();
-        assert_eq!(caller.user_id(), Some(UserId("ada".into())));
+        assert_eq!(caller.author(), UserId("ada".into()));
         assert_eq!(caller.name.as_deref(), Some("Ada"));
         assert_eq!(caller.expires_at, Some(exp as Millis * 1_000));
         let offered = headers(&[(SEC_WEBSOCKET_PROTOCOL, &format!("quire.v1, bearer.{good}"))]);

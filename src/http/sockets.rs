@@ -1,6 +1,7 @@
 //! The WebSocket upgrade: whatever can be refused is refused before it, as HTTP (protocol section 2).
 
 use std::any::Any;
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use socket2::SockRef;
 
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::service::stopping;
+use crate::actors::session::SessionActor;
 use crate::actors::session::body::{SessionBody, Wires};
 use crate::actors::session::guard::FrameGuard;
 use crate::actors::session::link::Link;
-use crate::actors::session::{SessionActor, Visitor};
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -29,8 +30,8 @@ use crate::protocol::SUBPROTOCOL;
 /// Bytes that the kernel takes of a connection beyond what its peer's window allows.
 const NOT_SENT: u32 = 128 << 10;
 
-/// A duplicate of the connection's socket, with which a session can be cut whose peer does not read.
-struct Duplicate(Arc<OwnedFd>);
+/// A duplicate of the connection's socket, with which a session can be cut whose peer does not read. The session takes it.
+struct Duplicate(Cell<Option<OwnedFd>>);
 
 /// Keeps a duplicate of every connection's socket beside it. For `HttpServer::on_connect`.
 pub fn keep_socket(connection: &dyn Any, extensions: &mut Extensions) {
@@ -41,7 +42,7 @@ pub fn keep_socket(connection: &dyn Any, extensions: &mut Extensions) {
         let _ = stream.set_nodelay(true);
         // What a slow reader has not taken stays in its outbox, where it is bounded and seen to stand still.
         let _ = SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT);
-        extensions.insert(Duplicate(Arc::new(duplicate)));
+        extensions.insert(Duplicate(Cell::new(Some(duplicate))));
     }
 }
 
@@ -70,12 +71,17 @@ pub async fn collab(
     let document = state.documents.open(&doc).await?;
 
     let limit = state.sessions.limits.frame_bytes;
-    let socket = request.conn_data::<Duplicate>().map(|duplicate| duplicate.0.clone());
+    let socket = request.conn_data::<Duplicate>().and_then(|duplicate| duplicate.0.take());
     let link = Arc::new(Link::new(socket));
-    let visitor = Visitor { user: caller.user_id(), name: caller.name, expires_at: caller.expires_at };
     let wires = Rc::new(Wires::default());
-    let actor =
-        SessionActor::new(doc, document, visitor, state.sessions.clone(), link.clone(), wires.clone());
+    let actor = SessionActor::new(
+        doc,
+        document,
+        caller.visitor(),
+        state.sessions.clone(),
+        link.clone(),
+        wires.clone(),
+    );
     let guarded = FrameGuard::new(payload, limit, wires.clone(), link.clone());
     // The guard refuses first; the codec's own limit only has to be no lower.
     let context = WebsocketContext::with_codec(actor, guarded, Codec::new().max_size(limit + 1));

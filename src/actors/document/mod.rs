@@ -392,7 +392,7 @@ impl DocumentActor {
     fn live(&self) -> Live {
         let mut people: Vec<Person> = Vec::new();
         for attached in self.sessions.values() {
-            if people.len() < 20 && people.iter().all(|p| p.id.as_str() != attached.person.id) {
+            if people.len() < 20 && people.iter().all(|p| p.id != attached.person.id) {
                 people.push(Person::from(&*attached.person));
             }
         }

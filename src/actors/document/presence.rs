@@ -195,9 +195,10 @@ pub fn catch_up<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
 
     fn user() -> Arc<UserInfo> {
-        Arc::new(UserInfo { id: "guest:x".into(), name: "X".into(), color: "#000000".into() })
+        Arc::new(UserInfo { id: UserId("guest:x".into()), name: "X".into(), color: "#000000".into() })
     }
 
     #[test]

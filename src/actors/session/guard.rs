@@ -20,12 +20,12 @@ use super::link::Link;
 /// See the module's documentation.
 pub struct FrameGuard<S> {
     payload: S,
-    limit: u64,
+    limit: u32,
+    /// Bytes of the current frame's payload that are still to come, at most the limit.
+    body: u32,
+    /// Payload bytes of the unfinished message's earlier frames, at most the limit.
+    message: u32,
     header: Header,
-    /// Bytes of the current frame's payload that are still to come.
-    body: u64,
-    /// Payload bytes of the unfinished message's earlier frames.
-    message: u64,
     wires: Rc<Wires>,
     link: Arc<Link>,
 }
@@ -34,16 +34,17 @@ pub struct FrameGuard<S> {
 #[derive(Default)]
 struct Header {
     bytes: [u8; 10],
-    have: usize,
+    have: u8,
     /// Of the mask, which follows the length.
-    mask_left: usize,
+    mask_left: u8,
 }
 
 impl<S> FrameGuard<S> {
     /// Guards `payload`, all of which is a sign of life to `link`: a large frame on a slow line takes its time. When a frame is
     /// refused, `wires.refused` becomes true and the codec sees no more bytes.
     pub fn new(payload: S, limit: usize, wires: Rc<Wires>, link: Arc<Link>) -> Self {
-        Self { payload, limit: limit as u64, header: Header::default(), body: 0, message: 0, wires, link }
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Self { payload, limit, body: 0, message: 0, header: Header::default(), wires, link }
     }
 
     /// Reads through a chunk and returns how many bytes of it may pass: all, or those before the header of a frame that is
@@ -51,9 +52,9 @@ impl<S> FrameGuard<S> {
     fn admit(&mut self, chunk: &[u8]) -> usize {
         let mut rest = chunk;
         loop {
-            let skipped = self.body.min(rest.len() as u64);
-            self.body -= skipped;
-            rest.advance(skipped as usize);
+            let skipped = rest.len().min(self.body as usize);
+            self.body -= skipped as u32;
+            rest.advance(skipped);
             if rest.is_empty() {
                 return chunk.len();
             }
@@ -63,16 +64,18 @@ impl<S> FrameGuard<S> {
                 None => return chunk.len(),
                 Some((first, length)) => {
                     let control = first & 0x08 != 0;
-                    let total = if control { length } else { self.message.saturating_add(length) };
-                    if total > self.limit {
+                    let earlier = if control { 0 } else { self.message };
+                    let room = u64::from(self.limit - earlier);
+                    if length > room {
                         self.wires.refused.set(true);
                         return before;
                     }
+                    // At most the limit.
+                    self.body = length as u32;
                     let finished = first & 0x80 != 0;
                     if !control {
-                        self.message = if finished { 0 } else { total };
+                        self.message = if finished { 0 } else { earlier + self.body };
                     }
-                    self.body = length;
                     self.wires.passed.set(self.wires.passed.get() + 1);
                 }
             }
@@ -86,7 +89,7 @@ impl Header {
         while self.mask_left == 0 {
             let byte = *chunk.first()?;
             chunk.advance(1);
-            self.bytes[self.have] = byte;
+            self.bytes[usize::from(self.have)] = byte;
             self.have += 1;
             if self.have >= 2 && self.have == self.needed() {
                 let masked = self.bytes[1] & 0x80 != 0;
@@ -96,14 +99,14 @@ impl Header {
                 self.mask_left = 4;
             }
         }
-        let masked = self.mask_left.min(chunk.len());
+        let masked = chunk.len().min(usize::from(self.mask_left));
         chunk.advance(masked);
-        self.mask_left -= masked;
+        self.mask_left -= masked as u8;
         (self.mask_left == 0).then(|| self.take())
     }
 
     /// Bytes before the mask.
-    fn needed(&self) -> usize {
+    fn needed(&self) -> u8 {
         match self.bytes[1] & 0x7f {
             126 => 4,
             127 => 10,

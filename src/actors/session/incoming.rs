@@ -58,7 +58,7 @@ impl SessionActor {
     /// Puts a fragmented message together (RFC 6455 section 5.4). The guard has bounded its length.
     fn assemble(&mut self, item: Item, ctx: &mut Ctx) {
         match item {
-            Item::FirstText(part) => self.fragments = Some(BytesMut::from(&part[..])),
+            Item::FirstText(part) => self.fragments = Some(Box::new(BytesMut::from(&part[..]))),
             Item::FirstBinary(_) => {
                 self.fragments = None;
                 self.strike(&bad_request("frames are text, not binary"), None);
@@ -96,12 +96,13 @@ impl SessionActor {
             ClientFrame::Hello(_) => self.strike(&bad_request("hello was said already"), None),
             ClientFrame::Op { seq, base, delta } => self.submit(seq, base, delta, received, ctx),
             ClientFrame::Presence { state, base } => {
-                self.presence = state.map(|state| (state, base));
-                match self.pace.take(received) {
+                let said = self.said.get_or_insert_default();
+                said.presence = state.map(|state| (state, base));
+                match said.pace.take(received) {
                     Turn::Now => self.tell_presence(ctx),
                     Turn::After(pause) => {
                         ctx.run_later(pause, |actor, ctx| {
-                            actor.pace.go(Instant::now());
+                            actor.said.get_or_insert_default().pace.go(Instant::now());
                             actor.tell_presence(ctx);
                         });
                     }
@@ -132,7 +133,8 @@ impl SessionActor {
         if self.stage != Stage::Joined {
             return;
         }
-        let (state, base) = self.presence.clone().map_or((None, None), |(state, base)| (Some(state), base));
+        let presence = self.said.as_ref().and_then(|said| said.presence.clone());
+        let (state, base) = presence.map_or((None, None), |(state, base)| (Some(state), base));
         let told = self.document.try_send(MoveCursor { session: self.id, state, base });
         // A full mailbox may lose presence: the next one replaces it.
         if let Err(SendError::Closed(_)) = told {
@@ -211,15 +213,17 @@ impl SessionActor {
     /// A fresh token of the same user; answered by `role`. Guests have none to renew, and none ends.
     fn renew(&mut self, token: &str, ctx: &mut Ctx) {
         let renewed = (self.setting.check_token)(token);
-        match renewed {
-            Ok(visitor) if visitor.user == self.visitor.user => {
-                self.visitor.expires_at = visitor.expires_at;
+        match (&mut self.visitor, renewed) {
+            (Some(visitor), Ok(Some(fresh))) if visitor.user == fresh.user => {
+                visitor.expires_at = fresh.expires_at;
                 self.watch_expiry(ctx);
                 self.tell_role();
             }
-            Ok(_) => self.refuse(&Refusal::new(ErrorCode::Forbidden, "the token is another user's"), None),
+            (_, Ok(_)) => {
+                self.refuse(&Refusal::new(ErrorCode::Forbidden, "the token is another user's"), None)
+            }
             // `unauthorized` is a code of REST and the handshake only: what to do about it differs.
-            Err(why) => self.refuse(&Refusal::new(ErrorCode::Forbidden, why.message), None),
+            (_, Err(why)) => self.refuse(&Refusal::new(ErrorCode::Forbidden, why.message), None),
         }
     }
 }
@@ -234,7 +238,7 @@ impl SessionActor {
 
     /// Says what the user may do, and until when.
     fn tell_role(&self) {
-        let role = RoleMessage { role: self.role, expires_at: self.visitor.expires_at };
+        let role = RoleMessage { role: self.role, expires_at: self.expires_at() };
         self.tell(&ServerMessage::Role(role));
     }
 }

@@ -1,8 +1,8 @@
 //! What other threads hold of a session: its outbox, when it was last heard, and a way to cut its socket.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use socket2::SockRef;
@@ -36,12 +36,12 @@ pub struct Link {
     left: AtomicBool,
     /// A duplicate of the connection's socket: when a peer stops reading, nothing of its session is polled any more,
     /// and shutting the socket is the only way to end it.
-    socket: Option<Arc<OwnedFd>>,
+    socket: Option<OwnedFd>,
 }
 
 impl Link {
     /// Makes the link of a connection whose socket's duplicate is `socket`.
-    pub fn new(socket: Option<Arc<OwnedFd>>) -> Self {
+    pub fn new(socket: Option<OwnedFd>) -> Self {
         Self {
             outbox: Outbox::default(),
             heard: AtomicU64::new(now_ms()),

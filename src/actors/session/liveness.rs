@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix::{Addr, WeakAddr};
+use actix::{Handler, Message, WeakAddr};
 use bytes::Bytes;
 
 use super::link::{Link, now_ms};
@@ -75,9 +75,7 @@ async fn run(draining: Arc<AtomicBool>) {
             all.retain_mut(|watched| watched.check(pings.then_some(&ping)));
             // Again and again: a session may have begun since.
             for watched in all.iter().filter(|watched| drains && !watched.link.outbox.is_closing()) {
-                if let Some(session) = watched.session.upgrade() {
-                    session.do_send(Draining);
-                }
+                watched.tell(Draining);
             }
             if all.capacity() > 64 && all.len() * 4 < all.capacity() {
                 all.shrink_to_fit();
@@ -89,7 +87,10 @@ async fn run(draining: Arc<AtomicBool>) {
 impl Watched {
     /// Looks at one session; returns whether to keep looking.
     fn check(&mut self, ping: Option<&Bytes>) -> bool {
-        let Some(session) = self.session.upgrade().filter(Addr::connected) else { return false };
+        if Arc::strong_count(&self.link) == 1 {
+            // The connection is gone, and all that belonged to it.
+            return false;
+        }
         let now = now_ms();
         if self.link.outbox.is_closing() {
             let since = *self.closing_since.get_or_insert(now);
@@ -108,13 +109,23 @@ impl Watched {
             self.drop_peer("silent");
         } else if self.link.outbox.is_fresh() && !self.link.waits() && now - self.since > HELLO_WITHIN {
             METRICS.dropped.with_label_values(&["no_hello"]).inc();
-            session.do_send(NoHello);
+            self.tell(NoHello);
         } else if let Some(ping) = ping
             && !self.link.outbox.push_control(ping.clone())
         {
             self.drop_peer("overflow");
         }
         true
+    }
+
+    /// Speaks to the session's actor, if it is still there.
+    fn tell<M: Message<Result = ()> + Send + 'static>(&self, message: M)
+    where
+        SessionActor: Handler<M>,
+    {
+        if let Some(session) = self.session.upgrade() {
+            session.do_send(message);
+        }
     }
 
     /// Ends a session whose peer cannot be talked to: the document forgets it when its actor is dropped with the

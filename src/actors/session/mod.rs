@@ -31,12 +31,12 @@ use self::link::Link;
 use self::pace::Pace;
 use self::rate::Bucket;
 use crate::actors::clock::Clock;
+use crate::actors::document::broadcast;
 use crate::actors::document::messages::{CatchUp, Fetch, Join, Joined, Leave, Resume, Start};
 use crate::actors::document::presence::PresenceState;
-use crate::actors::document::{DocumentActor, broadcast};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::people;
-use crate::actors::registry::{Open, RegistryActor};
+use crate::actors::registry::{Open, RegistryActor, SharedAddress};
 use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
@@ -58,13 +58,12 @@ pub struct Setting {
 }
 
 /// Reads a token that a session sends to renew its own; the refusal's message says what is wrong with it.
-pub type TokenCheck = Arc<dyn Fn(&str) -> Result<Visitor, Refusal> + Send + Sync>;
+pub type TokenCheck = Arc<dyn Fn(&str) -> Result<Option<Visitor>, Refusal> + Send + Sync>;
 
-/// Who has connected, as far as the handshake told.
+/// Who has connected or renews a session, as the token told.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// `None` for a guest, whose id comes with `hello`.
-    pub user: Option<UserId>,
+    pub user: UserId,
     pub name: Option<String>,
     /// When its token ends, in Unix ms.
     pub expires_at: Option<Millis>,
@@ -140,27 +139,35 @@ struct Identity {
     receipts: bool,
 }
 
-/// See the module's documentation.
+/// What a client says of where it is.
+#[derive(Default)]
+struct Said {
+    /// With the version that its positions are in.
+    presence: Option<(PresenceState, Option<Version>)>,
+    pace: Pace,
+}
+
+/// See the module's documentation. An idle one is small: what only some sessions need is boxed.
 pub struct SessionActor {
     id: SessionId,
     doc: DocumentId,
-    document: Addr<DocumentActor>,
+    document: SharedAddress,
     setting: Arc<Setting>,
     link: Arc<Link>,
     wires: Rc<Wires>,
-    visitor: Box<Visitor>,
+    /// Of somebody with a token.
+    visitor: Option<Box<Visitor>>,
     identity: Option<Box<Identity>>,
     stage: Stage,
     /// Frames that were not this protocol.
     strikes: u8,
     /// The parts of a fragmented message, so far.
-    fragments: Option<BytesMut>,
+    fragments: Option<Box<BytesMut>>,
     bucket: Bucket,
     /// The highest `seq` handed to the document, 0 for none.
     submitted: u64,
-    /// What it says of itself, with the version that its positions are in.
-    presence: Option<(PresenceState, Option<Version>)>,
-    pace: Pace,
+    /// From the first presence on.
+    said: Option<Box<Said>>,
     role: Role,
     /// Attempts in a row to find the document again.
     attempts: u32,
@@ -176,11 +183,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
 impl SessionActor {
-    /// Makes the session of a connection that has just been upgraded.
+    /// Makes the session of a connection that has just been upgraded. A guest has no `visitor`.
     pub fn new(
         doc: DocumentId,
-        document: Addr<DocumentActor>,
-        visitor: Visitor,
+        document: SharedAddress,
+        visitor: Option<Visitor>,
         setting: Arc<Setting>,
         link: Arc<Link>,
         wires: Rc<Wires>,
@@ -193,15 +200,14 @@ impl SessionActor {
             setting,
             link,
             wires,
-            visitor: Box::new(visitor),
+            visitor: visitor.map(Box::new),
             identity: None,
             stage: Stage::Fresh,
             strikes: 0,
             fragments: None,
             bucket: Bucket::new(rate),
             submitted: 0,
-            presence: None,
-            pace: Pace::default(),
+            said: None,
             role: Role::Viewer,
             attempts: 0,
         }
@@ -262,8 +268,9 @@ impl SessionActor {
             METRICS.divergences.inc();
             tracing::error!(document_id = %self.doc, client = %hello.client, version, "a client's text differed");
         }
-        let user = self.visitor.user.clone().unwrap_or_else(|| UserId::guest(hello.client));
-        let name = self.visitor.name.clone().or(hello.name);
+        let visitor = self.visitor.as_ref();
+        let user = visitor.map_or_else(|| UserId::guest(hello.client), |visitor| visitor.user.clone());
+        let name = visitor.and_then(|visitor| visitor.name.clone()).or(hello.name);
         let person = Arc::new(people::person(&user, name.as_deref()));
         let receipts = hello.receipts;
         self.identity = Some(Box::new(Identity { client: hello.client, user, person, receipts }));
@@ -334,7 +341,7 @@ impl SessionActor {
             last_seq: joined.last_seq,
             peers: joined.peers,
             limits: self.setting.limits,
-            expires_at: self.visitor.expires_at,
+            expires_at: self.expires_at(),
             content: None,
             since,
             reset,
@@ -343,12 +350,17 @@ impl SessionActor {
         self.watch_expiry(ctx);
     }
 
+    /// When its token ends, in Unix ms; a guest has none.
+    fn expires_at(&self) -> Option<Millis> {
+        self.visitor.as_ref()?.expires_at
+    }
+
     /// Closes the session when its token ends, unless a fresh one has come by then.
     fn watch_expiry(&self, ctx: &mut Ctx) {
-        let Some(expires_at) = self.visitor.expires_at else { return };
+        let Some(expires_at) = self.expires_at() else { return };
         let left = expires_at.saturating_sub(self.setting.clock.now()).max(0) as u64;
         ctx.run_later(Duration::from_millis(left), move |actor, _| {
-            if actor.visitor.expires_at == Some(expires_at) && actor.stage != Stage::Over {
+            if actor.expires_at() == Some(expires_at) && actor.stage != Stage::Over {
                 actor.finish([wire::close(close::TOKEN_EXPIRED, "token expired")]);
             }
         });
@@ -399,7 +411,7 @@ impl SessionActor {
                     actor.document = document;
                     let resume = resume.unwrap_or_else(|| Resume::Reattach {
                         sent: actor.link.outbox.sent(),
-                        presence: actor.presence.clone(),
+                        presence: actor.said.as_ref().and_then(|said| said.presence.clone()),
                     });
                     return actor.join(resume, ctx);
                 }
@@ -568,5 +580,17 @@ impl Handler<Oversized> for SessionActor {
     fn handle(&mut self, _: Oversized, _: &mut Ctx) {
         let message = format!("a frame has at most {} bytes", self.setting.limits.frame_bytes);
         self.end_with_error(&Refusal::new(ErrorCode::TooLarge, message), close::TOO_LARGE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thousands of sessions do nothing most of the time. What is around one (its context, the codec) takes 376 bytes, and
+    /// beyond 512 together the allocator would give it 640.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<SessionActor>() <= 136, "{} bytes", size_of::<SessionActor>());
     }
 }

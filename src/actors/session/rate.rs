@@ -4,8 +4,8 @@ use std::time::Instant;
 
 /// Holds up to one second's operations; they come back evenly.
 pub struct Bucket {
-    /// Operations a second, or `None` without a limit.
-    rate: Option<u32>,
+    /// Operations a second, infinite without a limit.
+    rate: f32,
     tokens: f32,
     filled: Instant,
 }
@@ -13,7 +13,8 @@ pub struct Bucket {
 impl Bucket {
     /// Makes a full bucket.
     pub fn new(rate: Option<u32>) -> Self {
-        Self { rate, tokens: rate.unwrap_or(0) as f32, filled: Instant::now() }
+        let rate = rate.map_or(f32::INFINITY, |rate| rate as f32);
+        Self { rate, tokens: rate, filled: Instant::now() }
     }
 
     /// Takes one operation's token.
@@ -21,8 +22,10 @@ impl Bucket {
     /// # Errors
     /// The milliseconds until there is one again.
     pub fn take(&mut self, now: Instant) -> Result<(), u64> {
-        let Some(rate) = self.rate else { return Ok(()) };
-        let rate = rate as f32;
+        let rate = self.rate;
+        if rate.is_infinite() {
+            return Ok(());
+        }
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f32();
         self.tokens = (self.tokens + elapsed * rate).min(rate);
         self.filled = now;
