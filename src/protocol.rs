@@ -131,7 +131,7 @@ pub struct Welcome {
     #[ts(type = "'rich-text'")]
     pub kind: String,
     pub history: String,
-    /// The durable head.
+    /// The durable head, or what `content` is at.
     #[ts(type = "number")]
     pub version: Version,
     pub role: Role,

@@ -28,3 +28,4 @@ mod load;
 mod memory;
 mod powercut;
 mod purge;
+mod slow_takers;

@@ -125,7 +125,7 @@ t: number, };
 
 export type Welcome = { type: "welcome", session: string, doc: string, kind: 'rich-text', history: string, 
 /**
- * The durable head.
+ * The durable head, or what `content` is at.
  */
 version: number, role: Role, user: UserInfo, 
 /**

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use actix::fut;
 use actix::prelude::*;
-use bytes::Bytes;
 
 use super::messages::{Join, Joined, Resume, Start};
 use super::{Attached, DocumentActor};
@@ -73,17 +72,24 @@ impl DocumentActor {
             self.state.clients.unload_if_idle(join.client);
             return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
         }
-        let last_seq = known.last_seq;
-        if let Some(older) = known.session.replace(join.session)
+        let (last_seq, own) = (known.last_seq, known.last_version);
+        let start = match self.start_of(&join, own) {
+            Ok(start) => start,
+            Err(why) => {
+                self.state.clients.unload_if_idle(join.client);
+                return Err(why);
+            }
+        };
+        let known = self.state.clients.get_mut(join.client);
+        if let Some(older) = known.and_then(|known| known.session.replace(join.session))
             && older != join.session
         {
             self.replace(older);
         }
         self.last_used = std::time::Instant::now();
         let version = self.state.version();
-        let start = self.start_of(&join);
         join.link.outbox.begin(match start {
-            Start::Content { .. } => version,
+            Start::Content { at, .. } => at,
             Start::Since(since) => since,
         });
         let peers = self.board.peers(version);
@@ -126,10 +132,11 @@ impl DocumentActor {
         }
     }
 
-    fn start_of(&mut self, join: &Join) -> Start {
+    /// Decides where a session begins whose client's last operation made the version `own`.
+    fn start_of(&mut self, join: &Join, own: Version) -> Result<Start, Refusal> {
         let version = self.state.version();
-        match &join.resume {
-            Resume::Nothing => Start::Content { json: self.content_json(), reset: false },
+        let start = match &join.resume {
+            Resume::Nothing => self.content_since(own, false)?,
             Resume::From { since, history } => {
                 let same =
                     history.as_ref().is_none_or(|h| h.eq_ignore_ascii_case(&self.state.history.to_string()));
@@ -137,27 +144,17 @@ impl DocumentActor {
                     METRICS.reconnects.inc();
                     Start::Since(*since)
                 } else {
-                    Start::Content { json: self.content_json(), reset: true }
+                    self.content_since(own, true)?
                 }
             }
             Resume::Reattach { sent, .. } => Start::Since((*sent).min(version)),
-        }
+        };
+        Ok(start)
     }
 
-    /// Returns the durable content as JSON; a thousand sessions that join at one version share one.
-    fn content_json(&mut self) -> Bytes {
-        let version: Version = self.state.version();
-        if let Some((at, json)) = &self.content_json
-            && *at == version
-        {
-            return json.clone();
-        }
-        let mut json = Vec::with_capacity(self.state.content().size() as usize + 64);
-        self.state.content().write_json(&mut json);
-        let json = Bytes::from(json);
-        // Small ones are made faster than they are worth keeping.
-        self.content_json = (json.len() > 4_096).then(|| (version, json.clone()));
-        json
+    fn content_since(&mut self, own: Version, reset: bool) -> Result<Start, Refusal> {
+        let (at, json) = self.contents.since(own, self.state.content(), self.state.tail())?;
+        Ok(Start::Content { json, at, reset })
     }
 
     /// Calls `then` with this actor once what storage knows of a client is at hand. For a client that is loaded there is

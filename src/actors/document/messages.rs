@@ -18,7 +18,8 @@ use crate::protocol::{Peer, Role, UserInfo};
 /// A session wants to take part. Sent by a `SessionActor` after `hello`, and again after its document was lost.
 ///
 /// The document begins the session's outbox; the session opens it with the welcome. Refused with `forbidden` when the
-/// client belongs to another user, `unavailable` when storage does not answer.
+/// client belongs to another user, `unavailable` when storage does not answer, or when those who take the content too
+/// slowly have too much of it.
 #[derive(Message)]
 #[rtype(result = "Result<Joined, Refusal>")]
 pub struct Join {
@@ -62,8 +63,8 @@ pub struct Joined {
 /// How a session that joins gets the document.
 #[derive(Debug)]
 pub enum Start {
-    /// The content, as JSON: serialised once for all that join at this version.
-    Content { json: Bytes, reset: bool },
+    /// The content, as JSON, at a version up to the head; then `ops` from there on.
+    Content { json: Bytes, at: Version, reset: bool },
     /// `ops` from here on.
     Since(Version),
 }

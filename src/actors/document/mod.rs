@@ -7,6 +7,7 @@ pub mod broadcast;
 mod catch_up;
 pub mod clients;
 mod commits;
+mod contents;
 mod cursors;
 mod joins;
 pub mod messages;
@@ -24,11 +25,11 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use actix::{WeakAddr, fut};
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use self::commits::TOUCH_EVERY;
 pub use self::commits::lost;
+use self::contents::Contents;
 use self::cursors::Walk;
 pub use self::messages::*;
 use self::operation::{Key, SequencedOp};
@@ -126,8 +127,7 @@ pub struct DocumentActor {
     presence_told: Instant,
     /// When the append that the journal has was handed over.
     append_since: Option<Instant>,
-    /// The content as JSON at a version, shared by all that join at it.
-    content_json: Option<(Version, Bytes)>,
+    contents: Contents,
     snapshot: Snapshotting,
     last_used: Instant,
     /// Answered when everything is durable and in a snapshot.
@@ -182,7 +182,7 @@ impl DocumentActor {
                 presence_due: false,
                 presence_told: Instant::now(),
                 append_since: None,
-                content_json: None,
+                contents: Contents::default(),
                 snapshot: Snapshotting::Idle,
                 last_used: Instant::now(),
                 draining: Vec::new(),
@@ -292,7 +292,7 @@ impl DocumentActor {
         if !self.sessions.is_empty() {
             if idle_for > self.shared.settings.passivate_after {
                 self.state.shrink();
-                self.content_json = None;
+                self.contents.forget_taken();
             }
             return;
         }

@@ -12,6 +12,7 @@ use actix::{Handler, Message, WeakAddr};
 use bytes::Bytes;
 
 use super::link::{Link, now_ms};
+use super::progress::{Look, Progress};
 use super::{Draining, NoHello, SessionActor, wire};
 use crate::metrics::METRICS;
 
@@ -32,8 +33,7 @@ struct Watched {
     session: WeakAddr<SessionActor>,
     since: u64,
     closing_since: Option<u64>,
-    /// Bytes of the welcome that had not been sent at the last look.
-    welcome_left: usize,
+    welcome: Progress,
 }
 
 thread_local! {
@@ -42,7 +42,8 @@ thread_local! {
 
 /// Watches a session of this thread until it ends. When `draining` is set, all of them are told to come back later.
 pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, draining: &Arc<AtomicBool>) {
-    let watched = Watched { link, session, since: now_ms(), closing_since: None, welcome_left: 0 };
+    let watched =
+        Watched { link, session, since: now_ms(), closing_since: None, welcome: Progress::default() };
     let first = WATCHED.with_borrow_mut(|all| match all {
         Some(all) => {
             all.push(watched);
@@ -101,11 +102,13 @@ impl Watched {
         }
         // A large document takes its time on a slow line, and pings wait behind it: what the peer takes of it is a sign of
         // life. Of nothing else: what is small may go into a buffer that nobody reads.
-        let left = self.link.outbox.welcome_left();
-        if std::mem::replace(&mut self.welcome_left, left) != left {
+        let look = self.welcome.look(self.link.outbox.welcome_left(), now);
+        if look == Look::Step {
             self.link.hear();
         }
-        if self.link.is_silent() {
+        if look == Look::TooSlow {
+            self.drop_peer("slow");
+        } else if self.link.is_silent() {
             self.drop_peer("silent");
         } else if self.link.outbox.is_fresh() && !self.link.waits() && now - self.since > HELLO_WITHIN {
             METRICS.dropped.with_label_values(&["no_hello"]).inc();

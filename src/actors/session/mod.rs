@@ -12,6 +12,7 @@ pub mod link;
 pub mod liveness;
 pub mod outbox;
 mod pace;
+mod progress;
 mod rate;
 pub mod wire;
 
@@ -325,10 +326,10 @@ impl SessionActor {
         self.stage = Stage::Joined;
         self.role = joined.role;
         METRICS.sessions.inc();
-        let version = joined.version;
-        let (content, since, reset) = match joined.start {
-            Start::Content { json, reset } => (Some(json), None, reset.then_some(true)),
-            Start::Since(since) => (None, Some(since), None),
+        let head = joined.version;
+        let (content, version, since, reset) = match joined.start {
+            Start::Content { json, at, reset } => (Some(json), at, None, reset.then_some(true)),
+            Start::Since(since) => (None, head, Some(since), None),
         };
         let welcome = Welcome {
             session: self.id.to_string(),
@@ -346,7 +347,7 @@ impl SessionActor {
             since,
             reset,
         };
-        self.link.outbox.open(welcome_frame(welcome, content), version);
+        self.link.outbox.open(welcome_frame(welcome, content), head);
         self.watch_expiry(ctx);
     }
 
