@@ -227,7 +227,7 @@ fn algebra(c: &mut Criterion) {
     };
     let (a, b) = (many(&mut numbers), many(&mut numbers));
     c.bench_function("transform/3,000 parts over 3,000", |bench| {
-        bench.iter(|| a.transform(black_box(&b), true))
+        bench.iter(|| a.transform(black_box(&b), true));
     });
     c.bench_function("compose/3,000 parts and 3,000", |bench| bench.iter(|| a.compose(black_box(&b))));
     c.bench_function("compose/typing a word", |bench| {

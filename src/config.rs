@@ -202,7 +202,7 @@ impl Default for DocumentSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            passivate_after: Duration::from_secs(60),
+            passivate_after: Duration::from_mins(1),
             snapshot_every: 100,
             tail_ops: 1_000,
             tail_bytes: 512 << 10,

@@ -30,14 +30,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A document that has not failed for so long begins again with the shortest pause.
-const FORGIVE_AFTER: Duration = Duration::from_secs(60);
+const FORGIVE_AFTER: Duration = Duration::from_mins(1);
 
 /// Documents whose failures are remembered, those that failed last: an operation that makes its document fail may come
 /// again after hours, and should not need two more failures then.
 const MAX_FAILED: usize = 4_096;
 
 /// How long a quarantined document is left alone before somebody's opening tries it again.
-const QUARANTINE: Duration = Duration::from_secs(60);
+const QUARANTINE: Duration = Duration::from_mins(1);
 
 /// Operations remembered per document as having made it fail …
 const MAX_SUSPECTS: usize = 16;

@@ -46,7 +46,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_find_no_place_and_those_who_have_waited_too_long_are_put_off() {
-        let turnstile = Turnstile::new(1, 1, Duration::from_secs(3600));
+        let turnstile = Turnstile::new(1, 1, Duration::from_hours(1));
         let inside = turnstile.enter().await.unwrap();
         let mut waits = std::pin::pin!(turnstile.enter());
         assert!(poll!(&mut waits).is_pending());

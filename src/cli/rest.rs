@@ -11,7 +11,7 @@ use ureq::RequestBuilder;
 use crate::ids::{DocumentId, Version};
 
 /// How long one call may take: a large import waits for its commit.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The largest answer taken: a document of 10 MB as JSON, with room for its attributes.
 const MAX_ANSWER: u64 = 256 << 20;

@@ -60,7 +60,7 @@ fn serve(request: &HttpRequest, path: &str, caching: &'static str) -> Option<Htt
     let plain = Files::get(path)?;
     let (file, encoding) = smallest(request, path).unwrap_or((plain.clone(), Encoding::identity()));
     let hash = file.metadata.sha256_hash();
-    let tag = EntityTag::new_strong(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect());
+    let tag = EntityTag::new_strong(hex::encode(&hash[..16]));
     let held = has_already(request, &tag);
     let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_not_one_object_is_refused() {
-        let many: String = (0..33).map(|i| format!("\"{i}\":1,")).collect();
+        let many = (0..33).map(|i| format!("\"{i}\":1,")).collect::<Vec<_>>().concat();
         let bad = [
             "[]",
             "1",

@@ -31,7 +31,7 @@ impl Security {
 /// # Errors
 /// A host or an origin in the settings is none.
 pub fn security(options: &ServeOptions, address: SocketAddr) -> Result<Arc<Security>, InvalidSetting> {
-    let secret = options.jwt_secret.as_ref().map(|secret| secret.expose());
+    let secret = options.jwt_secret.as_ref().map(super::super::config::Secret::expose);
     if options.guests.is_on() && !address.ip().is_loopback() {
         tracing::warn!(%address, "guests may read and write, and this address can be reached from other machines");
     }

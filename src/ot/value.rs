@@ -60,7 +60,7 @@ impl Value {
             Value::Number(number) => number.write_json(out),
             Value::String(string) => write::string(out, string),
             Value::Array(values) => {
-                write::list(out, b'[', b']', values.iter(), |out, value| value.write_json(out))
+                write::list(out, b'[', b']', values.iter(), |out, value| value.write_json(out));
             }
             Value::Object(object) => write_entries(out, object.iter()),
         }

@@ -89,7 +89,7 @@ impl TestClient {
     }
 
     fn welcomed(connection: Connection, mut replica: Replica, welcome: Value) -> Self {
-        replica.history = welcome["history"].as_str().expect("a history").to_owned();
+        welcome["history"].as_str().expect("a history").clone_into(&mut replica.history);
         if let Some(content) = welcome.get("content") {
             let last_seq = welcome["last_seq"].as_u64().expect("a number");
             // What the content has in it is settled; anything else would have to be handed to a user.

@@ -16,7 +16,7 @@ use crate::replica::Replica;
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Nothing may take longer than this while a test waits for writers to get on.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 
 /// A running load.
 pub struct Load {

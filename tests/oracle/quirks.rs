@@ -71,7 +71,7 @@ fn quirks_are_refused_or_matched_or_tidied_up() {
             // A slice, a difference and a transform have no document that they could be put to; they are not refused.
             "refuse" if case.cat == "split-pair" && !is_refused(&case) => check_whole(&case),
             "refuse" => {
-                assert!(is_refused(&case), "{} ({} {}) is not refused", case.id, case.function, case.cat)
+                assert!(is_refused(&case), "{} ({} {}) is not refused", case.id, case.function, case.cat);
             }
             // Numbers that are one only as floats are not even let in.
             "normalise" if case.cat == "numbers" => assert!(is_refused(&case), "{}", case.id),

@@ -141,7 +141,7 @@ impl Replica {
                 self.resend_due |= self.in_flight.as_ref().is_some_and(|op| op.seq == seq);
             }
             Down::Refused { seq, message } => {
-                self.complaint = Some(format!("seq {seq} was refused: {message}"))
+                self.complaint = Some(format!("seq {seq} was refused: {message}"));
             }
         }
     }

@@ -328,7 +328,7 @@ impl ReplyTo {
     fn settle(self, durable: usize, refused: Option<AppendRefused>) {
         match self {
             Self::Document { incarnation, recipient } => {
-                recipient.do_send(Reported { incarnation, report: Report::Settled { durable, refused } })
+                recipient.do_send(Reported { incarnation, report: Report::Settled { durable, refused } });
             }
             Self::Creator(None) => {}
             Self::Creator(Some(waiting)) => {

@@ -36,7 +36,7 @@ pub(super) async fn commit(
         match appended {
             Ok(()) => return batch.all_durable(),
             Err(AppendError::Entries(culprits)) if !culprits.is_empty() => {
-                refuse_entries(&mut batch, culprits)
+                refuse_entries(&mut batch, culprits);
             }
             Err(AppendError::Entries(_)) => {
                 return batch

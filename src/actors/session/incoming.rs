@@ -220,7 +220,7 @@ impl SessionActor {
                 self.tell_role();
             }
             (_, Ok(_)) => {
-                self.refuse(&Refusal::new(ErrorCode::Forbidden, "the token is another user's"), None)
+                self.refuse(&Refusal::new(ErrorCode::Forbidden, "the token is another user's"), None);
             }
             // `unauthorized` is a code of REST and the handshake only: what to do about it differs.
             (_, Err(why)) => self.refuse(&Refusal::new(ErrorCode::Forbidden, why.message), None),

@@ -34,7 +34,7 @@ impl Pace {
             return Turn::Now;
         }
         self.waits = true;
-        Turn::After(INTERVAL - since)
+        Turn::After(INTERVAL.checked_sub(since).unwrap())
     }
 
     /// Takes note that what has waited goes now.

@@ -117,10 +117,7 @@ impl Solo {
     pub fn next(&mut self) -> anyhow::Result<Vec<u8>> {
         loop {
             match first_frame(&self.buffer[self.used..])? {
-                None => {
-                    self.fill()?;
-                    continue;
-                }
+                None => self.fill()?,
                 Some((Frame::Text(payload), length)) => {
                     let payload = payload.to_vec();
                     self.used += length;

@@ -248,7 +248,7 @@ fn escaped(text: &str, at_line_start: bool) -> String {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '~' => out.extend(['\\', c]),
             '&' if chars.peek().is_some_and(|next| *next == '#' || next.is_ascii_alphanumeric()) => {
-                out.push_str("\\&")
+                out.push_str("\\&");
             }
             // Markdown takes them for line ends; embeds' names and alternative texts may have them.
             '\r' | '\n' => entity(&mut out, c),

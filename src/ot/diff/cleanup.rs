@@ -220,10 +220,8 @@ fn boundary_score(one: &[u16], two: &[u16]) -> u8 {
         3
     } else if is_space(last) || is_space(first) {
         2
-    } else if !is_word(last) || !is_word(first) {
-        1
     } else {
-        0
+        u8::from(!is_word(last) || !is_word(first))
     }
 }
 

@@ -119,6 +119,6 @@ fn edit_leaf_of(
 fn halve(tree: Tree) -> Tree {
     match tree? {
         Node::Leaf(leaf) => Node::inner(halve_if_heavy(Arc::unwrap_or_clone(leaf))),
-        tree => Some(tree),
+        inner @ Node::Inner(_) => Some(inner),
     }
 }

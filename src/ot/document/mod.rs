@@ -127,7 +127,7 @@ impl Document {
             let units = op.units() as usize;
             match op {
                 Op::Insert { insert, attributes } => {
-                    edit::insert(&mut self.tree, at, &piece_of(insert, attributes))
+                    edit::insert(&mut self.tree, at, &piece_of(insert, attributes));
                 }
                 Op::Retain { attributes, .. } if attributes.is_empty() => {}
                 Op::Retain { attributes, .. } => edit::format(&mut self.tree, at..at + units, attributes),

@@ -22,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A reader that nobody needs gives its memory back.
-const READER_IDLE: Duration = Duration::from_secs(60);
+const READER_IDLE: Duration = Duration::from_mins(1);
 
 /// Pages of 4 KiB in the write-ahead log at which a commit itself makes the checkpoint: only if the one in the
 /// background has come to a stand, since whoever waits for that commit waits for it.

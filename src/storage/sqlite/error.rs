@@ -18,7 +18,7 @@ const NOTADB: u32 = 26;
 /// Turns a failure into what the caller can do about it. Constraints are checked before anything is written, so that one
 /// which fails all the same is a conflict that no caller foresaw.
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
-    match error.as_database_error().map(|error| error.kind()) {
+    match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation | ErrorKind::CheckViolation) => {
             StoreError::Conflict { what: error.to_string() }
         }
@@ -80,7 +80,7 @@ mod tests {
     impl StdError for Reported {}
 
     impl DatabaseError for Reported {
-        fn message(&self) -> &str {
+        fn message(&self) -> &'static str {
             ""
         }
 

@@ -24,7 +24,7 @@ pub(in crate::storage) struct TestStore {
 impl TestStore {
     /// One that settles only when told to.
     pub(in crate::storage) async fn new() -> Self {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         Self::settling(SettleLimits { after: hour, ..SettleLimits::default() }).await
     }
 
@@ -291,7 +291,7 @@ async fn what_is_appended_during_a_read_is_not_missing_from_it() {
 
 #[tokio::test]
 async fn an_append_settles_by_itself_what_nobody_else_does() {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let limits = SettleLimits { ops: 10, after: hour, ..SettleLimits::default() };
     let mut store = TestStore::settling(limits).await;
     store.settler.abort();

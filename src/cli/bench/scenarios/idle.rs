@@ -20,7 +20,7 @@ const STILL_LOOKS: usize = 3;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How long the server may take to settle.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// Opens the connections, two a document, and weighs the server before and after.
 ///

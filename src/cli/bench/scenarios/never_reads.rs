@@ -20,7 +20,7 @@ const WRITERS: usize = 100;
 const PER_SECOND: f64 = 5.0;
 
 /// How long the others write.
-const DURATION: Duration = Duration::from_secs(60);
+const DURATION: Duration = Duration::from_mins(1);
 
 /// Size of the frame that is announced in the end.
 const ANNOUNCED: u64 = 100 << 20;

@@ -39,9 +39,9 @@ pub fn run(bench: &Bench) -> anyhow::Result<Outcome> {
         let mut opened = Vec::with_capacity(RESTARTS);
         for _ in 0..RESTARTS {
             if killed {
-                target.kill()?
+                target.kill()?;
             } else {
-                target.stop()?
+                target.stop()?;
             }
             target = bench.start()?;
             opened.push(open(&target, &doc)?);
