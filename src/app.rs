@@ -16,7 +16,7 @@ use crate::actors::journal::{Flush, JournalActor};
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::service::Documents;
-use crate::actors::session::Setting;
+use crate::actors::session::{Setting, outbox};
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
 use crate::config::{DocumentSettings, ServeOptions};
@@ -117,6 +117,8 @@ impl Application {
             .on_connect(http::sockets::keep_socket)
             .workers(options.workers.unwrap_or(cores).clamp(1, 64))
             .max_connections(200_000)
+            // Each connection keeps a buffer as large as the most that it has once written together.
+            .h1_write_buffer_size(outbox::CHUNK)
             .disable_signals()
             .shutdown_timeout(1)
             .listen(listener)?

@@ -21,7 +21,7 @@ pub const BUDGET: usize = 1 << 20;
 const CONTROL_RESERVE: usize = 256 << 10;
 
 /// Small frames are handed to the socket together, up to so many bytes.
-const CHUNK: usize = 16 << 10;
+pub const CHUNK: usize = 16 << 10;
 
 /// How live frames are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
