@@ -4,6 +4,9 @@
 //! never restarted in place (actix would keep its old value); a new one is made from storage, with a pause that grows.
 //! A document that fails while it is being read is quarantined: it answers `unavailable` instead of failing in a loop.
 
+mod failures;
+mod messages;
+
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::future::ready;
@@ -16,6 +19,8 @@ use actix::{Arbiter, ArbiterHandle};
 use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
 
+use self::failures::Failures;
+pub use self::messages::*;
 use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydrate};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Barrier, Forget};
@@ -55,80 +60,6 @@ const DRAINS: usize = 8_192;
 /// Requests that may wait for the registry.
 const MAILBOX: usize = 65_536;
 
-/// A document's address, one for all who hold it: each of its own would be two allocations for as long as it is kept.
-pub type SharedAddress = Arc<Addr<DocumentActor>>;
-
-/// Somebody wants a document: answered with its actor, once it is in memory.
-#[derive(Message)]
-#[rtype(result = "Result<SharedAddress, Refusal>")]
-pub struct Open {
-    pub doc: DocumentId,
-}
-
-/// Somebody wants to ask actors that are in memory already; none is opened for it.
-#[derive(Message)]
-#[rtype(result = "Vec<Option<SharedAddress>>")]
-pub struct Peek {
-    pub docs: Vec<DocumentId>,
-}
-
-/// Somebody has something to tell a document's actor, if it is in memory or about to be; it is not opened for that.
-#[derive(Message)]
-#[rtype(result = "Option<SharedAddress>")]
-pub struct Find {
-    pub doc: DocumentId,
-}
-
-/// A document actor has ended by a panic, or has found that the log is ahead of it.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Crashed {
-    pub doc: DocumentId,
-    pub incarnation: u64,
-    /// The operation it was working on.
-    pub culprit: Option<(ClientId, u64)>,
-}
-
-/// An idle document actor asks to stop; `true` when nobody will find it any more.
-#[derive(Message)]
-#[rtype(result = "bool")]
-pub struct Passivate {
-    pub doc: DocumentId,
-    pub incarnation: u64,
-}
-
-/// Another node owns a document's shard; its actor has stopped.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Fenced {
-    pub doc: DocumentId,
-    pub incarnation: u64,
-}
-
-/// A document is about to be purged: its actor stops without a snapshot, and nobody opens it until [`PurgeEnded`]
-/// follows. Sent by the service.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Evict {
-    pub doc: DocumentId,
-}
-
-/// The purge of a document has ended, one way or the other: what storage says of it holds again. Sent by the service,
-/// once for each [`Evict`].
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct PurgeEnded {
-    pub doc: DocumentId,
-}
-
-/// The server stops: nobody is given a document any more, and the answer comes when all are durable and in a snapshot, or
-/// when the time is over: how many of them are not.
-#[derive(Message)]
-#[rtype(result = "usize")]
-pub struct DrainAll {
-    pub within: Duration,
-}
-
 type Answer = Result<SharedAddress, Refusal>;
 
 /// Where a document is.
@@ -152,15 +83,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         METRICS.quarantined.dec();
     }
-}
-
-/// How a document has failed.
-struct Failures {
-    pause: Duration,
-    /// The pause is forgiven some time after this, the suspects are not.
-    last: Instant,
-    /// Operations that it was working on when it failed, and how often.
-    suspects: Vec<((ClientId, u64), u32)>,
 }
 
 /// See the module's documentation.
@@ -200,31 +122,6 @@ enum OpenError {
     Store(StoreError),
     /// Reading it, or making an actor of it, made us fail.
     Panicked,
-}
-
-impl Failures {
-    fn are_old(&self) -> bool {
-        self.last.elapsed() > FORGIVE_AFTER
-    }
-
-    fn forgive(&mut self) {
-        if self.are_old() {
-            self.pause = Duration::ZERO;
-        }
-    }
-
-    /// Takes note of an operation that was worked on. When there are too many, the first one that is no poison gives way.
-    fn suspect(&mut self, key: (ClientId, u64)) {
-        if let Some((_, count)) = self.suspects.iter_mut().find(|(suspect, _)| *suspect == key) {
-            *count += 1;
-            return;
-        }
-        if self.suspects.len() >= MAX_SUSPECTS {
-            let least = self.suspects.iter().position(|(_, count)| *count < POISON).unwrap_or(0);
-            self.suspects.remove(least);
-        }
-        self.suspects.push((key, 1));
-    }
 }
 
 impl RegistryActor {
@@ -623,5 +520,4 @@ impl Handler<Watch> for RegistryActor {
 }
 
 #[cfg(test)]
-#[path = "registry_tests.rs"]
 mod tests;
