@@ -157,7 +157,7 @@ impl SessionActor {
             return self.end_with_reconnect(ReconnectReason::Lagging, close::TRY_LATER, people::pause_ms());
         }
         let pause = FIRST_PAUSE * 2u32.pow(self.attempts - 1);
-        ctx.run_later(pause, |actor, ctx| actor.reattach(ctx));
+        ctx.run_later(pause, SessionActor::reattach);
     }
 
     /// Asks the registry for the document and joins it: as `resume` says, or where the session was.
