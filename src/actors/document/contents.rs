@@ -8,14 +8,10 @@ use crate::ids::Version;
 use crate::ot::Document;
 
 /// Contents that some reader has not taken yet have at most so many bytes together, or there is one alone.
-const HELD: usize = 64 << 20;
+const HELD: usize = 24 << 20;
 
 /// Smaller ones are made faster than they are worth keeping.
 const SMALL: usize = 4_096;
-
-/// A content is handed out until the operations after it, which its readers are sent, too, have one byte for so many of
-/// its own.
-const STALE: usize = 8;
 
 /// Contents that were handed out, in the order of their versions: the newest, and those that are still on their way.
 #[derive(Default)]
@@ -24,17 +20,15 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Returns a content and its version: that of the head, or one before it. The reader's own last operation, which made
-    /// `own`, is in it.
+    /// Returns a content and its version: that of the head, or one before it when slow readers hold too much, so that they
+    /// share it; its readers are sent the operations after it. The reader's own last operation, which made `own`, is in it.
     ///
     /// # Errors
     /// `unavailable` when slow readers hold too much, and all of it is older than `own`.
     pub fn since(&mut self, own: Version, head: &Document, tail: &Tail) -> Result<(Version, Bytes), Refusal> {
         let newest = self.kept.last().filter(|(at, _)| *at >= own);
-        if let Some((at, json)) = newest
-            && tail.bytes_since(*at).is_some_and(|bytes| bytes <= json.len() / STALE)
-        {
-            return Ok((*at, json.clone()));
+        if let Some(newest) = newest.filter(|(at, _)| *at == tail.head()) {
+            return Ok(newest.clone());
         }
         let on_their_way = self.kept.iter().filter(|(_, json)| !json.is_unique());
         let held: usize = on_their_way.map(|(_, json)| json.len()).sum();
@@ -94,16 +88,16 @@ mod tests {
     }
 
     #[test]
-    fn readers_share_a_content_until_much_has_been_written_after_it() {
+    fn readers_share_the_content_of_a_version() {
         let mut doc = Written::default();
         doc.write(100_000);
         let (at, first) = doc.since(0).unwrap();
         assert_eq!(at, 1);
-        doc.write(1_000);
         let (at, second) = doc.since(1).unwrap();
         assert_eq!((at, second.as_ptr()), (1, first.as_ptr()));
-        assert_eq!(doc.since(2).unwrap().0, 2, "the reader's own operation is in it");
-        doc.write(20_000);
+        doc.write(1_000);
+        assert_eq!(doc.since(0).unwrap().0, 2);
+        doc.write(1_000);
         assert_eq!(doc.since(0).unwrap().0, 3);
         assert_eq!(doc.contents.kept.len(), 2, "what nobody has to send any more is gone");
         drop((first, second));

@@ -50,11 +50,6 @@ impl Tail {
         }
     }
 
-    /// Returns how many bytes the operations after `version` have as JSON, or `None` when some of them are only in the log.
-    pub fn bytes_since(&self, version: Version) -> Option<usize> {
-        Some(self.since(version)?.map(|op| op.member().len()).sum())
-    }
-
     /// Returns the operations after `version`, or `None` when some of them are only in the log.
     pub fn since(&self, version: Version) -> Option<impl Iterator<Item = &Arc<SequencedOp>>> {
         let skip = version.checked_sub(self.base)?;
