@@ -39,6 +39,17 @@ require_browser() {
   [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || install_debian chromium
 }
 
+# PostgreSQL as Debian packages it. Tests start servers of their own (scripts/services/postgres): the one that the package
+# would start is not wanted.
+require_postgres() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return
+  if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+  fi
+  install_debian postgresql
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do
