@@ -69,10 +69,11 @@ impl Application {
     /// Opens storage, starts the actors, and binds the address.
     ///
     /// # Errors
-    /// A sentence for the operator: the data folder is in use or cannot be read, or the address is taken.
+    /// A sentence for the operator: the data folder is in use or cannot be read, the database cannot be reached, or the
+    /// address is taken.
     pub async fn build(options: ServeOptions) -> anyhow::Result<Self> {
         raise_file_limit();
-        let storage = Opened::at(&options.data, &options.sqlite()).await?;
+        let storage = Opened::at(&options.data, options.storage()?).await?;
         let settings = DocumentSettings {
             passivate_after: Duration::from_secs(options.passivate_after.max(1)),
             ..DocumentSettings::default()

@@ -4,11 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::storage::{Durability, SettleLimits, SqliteOptions};
+use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
 
 /// What `quire serve` is told.
 #[derive(Args, Clone, Debug)]
@@ -20,6 +20,9 @@ pub struct ServeOptions {
     /// Folder of the embedded database and the snapshots; locked while the server runs.
     #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
+
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -85,8 +88,16 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl ServeOptions {
-    /// Returns how the database is to be used.
-    pub fn sqlite(&self) -> SqliteOptions {
+    /// Returns which database is to be used, and how.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn storage(&self) -> Result<DatabaseOptions, OpenError> {
+        let postgres = self.database.postgres()?;
+        Ok(postgres.map_or_else(|| self.sqlite().into(), DatabaseOptions::Postgres))
+    }
+
+    fn sqlite(&self) -> SqliteOptions {
         let durability = match self.sqlite_synchronous {
             Synchronous::Full => Durability::Full,
             Synchronous::Off => Durability::Off,
@@ -98,6 +109,62 @@ impl ServeOptions {
             ..usual
         };
         SqliteOptions { durability, settle, ..SqliteOptions::default() }
+    }
+}
+
+/// A database that is not in the data folder.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// PostgreSQL database to use instead of the embedded one, postgres://USER:PASSWORD@HOST:PORT/NAME; what it does not
+    /// say is taken from PGHOST, PGUSER, PGPASSWORD, PGPASSFILE and their like. Snapshots stay in --data.
+    #[arg(long, env = "QUIRE_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<Secret>,
+
+    /// Connections to PostgreSQL, beside the one for edits.
+    #[arg(
+        long,
+        env = "QUIRE_DATABASE_CONNECTIONS",
+        default_value_t = 8,
+        value_name = "N",
+        value_parser = value_parser!(u32).range(1..=500)
+    )]
+    pub database_connections: u32,
+
+    /// How long to wait for a connection to PostgreSQL before storage counts as unavailable.
+    #[arg(
+        long,
+        env = "QUIRE_DATABASE_CONNECT_TIMEOUT",
+        default_value_t = 3,
+        value_name = "SECONDS",
+        value_parser = value_parser!(u64).range(1..=60)
+    )]
+    pub database_connect_timeout: u64,
+
+    /// How long PostgreSQL may work on one statement.
+    #[arg(
+        long,
+        env = "QUIRE_DATABASE_STATEMENT_TIMEOUT",
+        default_value_t = 5,
+        value_name = "SECONDS",
+        value_parser = value_parser!(u64).range(1..=60)
+    )]
+    pub database_statement_timeout: u64,
+}
+
+impl DatabaseSettings {
+    /// Returns how PostgreSQL is to be used; `None` when the embedded database is.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn postgres(&self) -> Result<Option<PostgresOptions>, OpenError> {
+        // A variable that is set to nothing is not set.
+        let url = self.database_url.as_ref().filter(|url| !url.expose().is_empty());
+        let Some(url) = url else { return Ok(None) };
+        let mut options = PostgresOptions::new(url.expose())?;
+        options.connections = self.database_connections;
+        options.connect_within = Duration::from_secs(self.database_connect_timeout);
+        options.statement_within = Duration::from_secs(self.database_statement_timeout);
+        Ok(Some(options))
     }
 }
 

@@ -1,11 +1,12 @@
-//! `quire migrate`: brings a data folder to the schema of this version.
+//! `quire migrate`: brings a database to the schema of this version.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::storage::{DataDir, SqliteStore};
+use crate::config::DatabaseSettings;
+use crate::storage::{DataDir, Migrated, PostgresStore, SqliteStore};
 
 /// What `quire migrate` is told.
 #[derive(Args, Debug)]
@@ -13,15 +14,20 @@ use crate::storage::{DataDir, SqliteStore};
 Examples:
   quire migrate                    the folder ./data, made if it is not there
   quire migrate --data /srv/quire
+  QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire migrate
 
 `quire serve` does the same when it starts; run this before, to know that it works and how long it takes. Migrations only
-go forward: keep a copy of the folder if you may want to go back to an older quire.
+go forward: keep a copy of the database if you may want to go back to an older quire. Several may migrate one PostgreSQL
+database at once: one of them does it, and the others wait.
 
 Exit code: 0 if the schema is this version's now; 1 if not, with the reason (the folder is in use, say).")]
 pub struct MigrateOptions {
     /// Folder of the embedded database and the snapshots; no server may be running on it.
     #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseSettings,
 }
 
 /// Migrates, and tells each step that was missing.
@@ -31,8 +37,7 @@ pub struct MigrateOptions {
 /// step.
 pub fn run(options: &MigrateOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let folder = DataDir::lock(&options.data)?;
-    let applied = runtime.block_on(SqliteStore::migrate(&folder))?;
+    let (applied, place) = runtime.block_on(migrate(options))?;
     let mut out = std::io::stdout();
     if applied.is_empty() {
         write!(out, "nothing to do: ")?;
@@ -40,6 +45,15 @@ pub fn run(options: &MigrateOptions) -> anyhow::Result<()> {
     for step in &applied {
         writeln!(out, "applied {:04} {}", step.number, step.name)?;
     }
-    writeln!(out, "{} has the schema of quire {}", options.data.display(), env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "{place} has the schema of quire {}", env!("CARGO_PKG_VERSION"))?;
     Ok(())
+}
+
+/// Returns what was missing, and the name of what had it missing.
+async fn migrate(options: &MigrateOptions) -> anyhow::Result<(Vec<Migrated>, String)> {
+    if let Some(postgres) = options.database.postgres()? {
+        return Ok((PostgresStore::migrate(&postgres).await?, postgres.place()));
+    }
+    let folder = DataDir::lock(&options.data)?;
+    Ok((SqliteStore::migrate(&folder).await?, options.data.display().to_string()))
 }

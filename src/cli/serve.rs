@@ -14,6 +14,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   quire serve                                       http://127.0.0.1:8080, documents in ./data
   quire serve --listen 127.0.0.1:0 --data /tmp/try  a free port, told on standard output
+  QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire serve
   QUIRE_JWT_SECRET=… quire serve --listen 0.0.0.0:8080 --allowed-hosts wiki.example --guests off
 
 Prints `listening on http://HOST:PORT`, alone on a line of standard output, once it is ready; the log goes to standard
@@ -40,15 +41,14 @@ pub fn run(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 /// Variables of the contract (section 2) that name parts which this version does not have.
-const UNKNOWN_PARTS: [&str; 4] =
-    ["QUIRE_DATABASE_URL", "QUIRE_KAFKA_BROKERS", "QUIRE_REDIS_URL", "QUIRE_OBJECT_STORE_URL"];
+const UNKNOWN_PARTS: [&str; 3] = ["QUIRE_KAFKA_BROKERS", "QUIRE_REDIS_URL", "QUIRE_OBJECT_STORE_URL"];
 
-/// Whoever names a database must not find the documents in a folder.
+/// Whoever names an object store must not find the snapshots in a folder.
 fn refuse_unknown_parts() -> anyhow::Result<()> {
     let set =
         UNKNOWN_PARTS.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     match set {
-        Some(name) => anyhow::bail!("{name} is set, and this version keeps everything in the data folder"),
+        Some(name) => anyhow::bail!("{name} is set, and this version does not have that part"),
         None => Ok(()),
     }
 }

@@ -2,12 +2,14 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
+use crate::config::DatabaseSettings;
 use crate::ids::Version;
 use crate::storage::verify::verify;
-use crate::storage::{Opened, SqliteOptions};
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
 
 /// Documents looked up at a time.
 const PAGE: usize = 1_000;
@@ -18,6 +20,7 @@ const PAGE: usize = 1_000;
 Examples:
   quire verify                    the folder ./data
   quire verify --data /srv/quire
+  QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire verify --data /srv/quire
 
 Replays the log of every document from its beginning, trash included, and compares it with each snapshot and with what is
 known of its clients; then checks the database as a whole. The server that uses the folder has to be stopped. Like the
@@ -29,7 +32,13 @@ pub struct VerifyOptions {
     /// Folder of the embedded database and the snapshots.
     #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseSettings,
 }
+
+/// Looking through a whole table takes as long as it takes.
+const STATEMENT_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 /// What was looked at, and how much of it was complained of.
 #[derive(Default)]
@@ -57,7 +66,14 @@ pub fn run(options: &VerifyOptions) -> anyhow::Result<()> {
 }
 
 async fn verify_all(options: &VerifyOptions) -> anyhow::Result<Totals> {
-    let opened = Opened::existing(&options.data, &SqliteOptions::default()).await?;
+    let database = match options.database.postgres()? {
+        Some(mut postgres) => {
+            postgres.statement_within = STATEMENT_WITHIN;
+            DatabaseOptions::Postgres(postgres)
+        }
+        None => SqliteOptions::default().into(),
+    };
+    let opened = Opened::existing(&options.data, database).await?;
     let mut totals = Totals::default();
     let mut after = None;
     loop {

@@ -79,6 +79,19 @@ pub enum OpenError {
         #[source]
         source: Source,
     },
+    /// Nobody has ever served from this database, or it is not the one that was meant.
+    #[error("there are no documents in the database {place}, and no tables for them")]
+    Empty { place: String },
+    /// The address of a database is none. It is not shown: it may hold a password.
+    #[error("the address of the database cannot be used: {why}")]
+    Address { why: String },
+    /// The server cannot be reached, or its database is not one that this program can use.
+    #[error("the database {place} cannot be used")]
+    Server {
+        place: String,
+        #[source]
+        source: Source,
+    },
     /// The place for snapshots cannot be used.
     #[error("the object store cannot be used")]
     Objects(#[source] Source),

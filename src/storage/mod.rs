@@ -11,12 +11,14 @@ mod error;
 pub mod history;
 mod memory;
 mod object_store;
+mod opened;
 mod page;
+mod postgres;
+mod schema;
 mod search;
 mod sqlite;
 pub mod verify;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,7 +28,10 @@ pub use self::data_dir::DataDir;
 pub use self::error::{AppendError, OpenError, Source, StoreError};
 pub use self::memory::MemoryStore;
 pub use self::object_store::{NewSnapshot, SnapshotBodies};
-pub use self::sqlite::{Durability, Migrated, SettleLimits, SqliteOptions, SqliteStore};
+pub use self::opened::{DatabaseOptions, Opened};
+pub use self::postgres::{PostgresOptions, PostgresStore};
+pub use self::schema::Migrated;
+pub use self::sqlite::{Durability, SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
 
 /// The format of the `delta` column: canonical JSON.
@@ -306,64 +311,3 @@ impl<T: OpLog + DocumentStore + SnapshotIndex + OwnershipStore> Store for T {}
 
 /// A store as the actors share it.
 pub type SharedStore = Arc<dyn Store>;
-
-/// An opened data folder: the embedded default.
-pub struct Opened {
-    pub store: SharedStore,
-    pub bodies: Arc<SnapshotBodies>,
-    sqlite: Arc<SqliteStore>,
-}
-
-impl Opened {
-    /// Locks and opens the folder `dir`, making and migrating what is missing.
-    ///
-    /// # Errors
-    /// With the reason: the folder is in use by another server, or cannot be read.
-    pub async fn at(dir: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        let folder = DataDir::lock(dir)?;
-        let bodies = Arc::new(SnapshotBodies::local(&dir.join("snapshots"))?);
-        let sqlite = Arc::new(SqliteStore::open(folder, options).await?);
-        if let Err(error) = finish_purges(&sqlite, &bodies).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "snapshots of purged documents are left, until the next start");
-        }
-        Ok(Self { store: sqlite.clone(), bodies, sqlite })
-    }
-
-    /// As [`Opened::at`], but makes neither the folder nor a database.
-    ///
-    /// # Errors
-    /// `Missing` when there is none, and as [`Opened::at`].
-    pub async fn existing(dir: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        if !SqliteStore::is_in(dir) {
-            return Err(OpenError::Missing { path: dir.to_owned() });
-        }
-        Self::at(dir, options).await
-    }
-
-    /// Checks the database as a whole, see [`SqliteStore::check`].
-    ///
-    /// # Errors
-    /// `Unavailable` when the check itself cannot be made.
-    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.sqlite.check().await
-    }
-
-    /// Settles what waits and closes the database. Without it nothing is lost, but the next start has that to do.
-    ///
-    /// # Errors
-    /// `Unavailable` when the disk is; it is closed all the same.
-    pub async fn close(self) -> Result<(), StoreError> {
-        self.sqlite.close().await
-    }
-}
-
-/// Ends the purges of earlier runs. Their marks stay until here although their bodies were removed at once: a snapshot that
-/// was on its way may have been written after that. Nobody writes one now.
-async fn finish_purges(sqlite: &SqliteStore, bodies: &SnapshotBodies) -> Result<(), StoreError> {
-    let purges = sqlite.purges().await?;
-    for (doc, history) in &purges {
-        bodies.purge(doc, *history).await?;
-    }
-    if purges.is_empty() { Ok(()) } else { sqlite.end_purges().await }
-}

@@ -5,8 +5,15 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 /// Variables that commands read: what is set around a test run is not for these.
-const VARIABLES: [&str; 6] =
-    ["QUIRE_URL", "QUIRE_TOKEN", "QUIRE_DATA", "QUIRE_LISTEN", "QUIRE_LOG", "QUIRE_LOG_FORMAT"];
+const VARIABLES: [&str; 7] = [
+    "QUIRE_URL",
+    "QUIRE_TOKEN",
+    "QUIRE_DATA",
+    "QUIRE_DATABASE_URL",
+    "QUIRE_LISTEN",
+    "QUIRE_LOG",
+    "QUIRE_LOG_FORMAT",
+];
 
 /// What a command has said, and how it ended.
 #[derive(Debug)]

@@ -93,6 +93,6 @@ fn a_name_is_an_address_to_listen_on() {
 
 #[test]
 fn a_part_that_this_version_does_not_have_is_named() {
-    let reason = reason(Launch::new().with("QUIRE_DATABASE_URL", "postgres://127.0.0.1/quire").try_start());
-    assert!(reason.contains("QUIRE_DATABASE_URL"), "{reason}");
+    let reason = reason(Launch::new().with("QUIRE_KAFKA_BROKERS", "127.0.0.1:9092").try_start());
+    assert!(reason.contains("QUIRE_KAFKA_BROKERS"), "{reason}");
 }

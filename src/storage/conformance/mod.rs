@@ -79,7 +79,7 @@ macro_rules! run_over {
 mod backends {
     use super::Backend;
     use crate::storage::sqlite::tests::TestStore;
-    use crate::storage::{MemoryStore, Store};
+    use crate::storage::{MemoryStore, Store, postgres};
 
     pub(super) struct Memory(pub(super) MemoryStore);
 
@@ -124,9 +124,21 @@ mod backends {
             }
         }
     }
+
+    pub(super) struct Postgres(pub(super) postgres::tests::TestStore);
+
+    #[async_trait::async_trait(?Send)]
+    impl Backend for Postgres {
+        fn store(&self) -> &dyn Store {
+            &*self.0
+        }
+
+        async fn after_append(&mut self) {}
+    }
 }
 
 run_over! { memory, async { Memory(crate::storage::MemoryStore::new()) } }
 run_over! { sqlite_recent, Sqlite::new(State::Recent) }
 run_over! { sqlite_settled, Sqlite::new(State::Settled) }
 run_over! { sqlite_reopened, Sqlite::new(State::Reopened) }
+run_over! { postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }

@@ -1,20 +1,13 @@
-//! The schema, as steps that only go forward. The same numbers mean the same step in every backend.
+//! The schema of SQLite.
 
 use std::sync::LazyLock;
 
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, Migrator};
 use sqlx::sqlite::SqliteConnection;
 
-/// Number, name and text of each step.
-macro_rules! steps {
-    ($($file:literal),* $(,)?) => {
-        [$(($file, include_str!(concat!("../../../migrations/sqlite/", $file, ".sql")))),*]
-    };
-}
+use crate::storage::schema::{self, Migrated, SchemaError, Step, steps};
 
-/// Listed by hand rather than by `sqlx::migrate!`, whose feature builds all of sqlx a second time.
-const STEPS: [(&str, &str); 7] = steps![
+const STEPS: &[Step] = steps!["sqlite":
     "0001_create_shards",
     "0002_create_documents",
     "0003_create_ops",
@@ -24,30 +17,7 @@ const STEPS: [(&str, &str); 7] = steps![
     "0007_create_recent_batches",
 ];
 
-static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
-    let steps = STEPS.iter().zip(1..).map(|(&(file, sql), number)| {
-        let name = file[5..].replace('_', " ");
-        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(steps.collect())
-});
-
-/// One step that was applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    pub number: i64,
-    /// Its name as words: "create ops".
-    pub name: String,
-}
-
-/// Why a schema cannot be brought to this program's version.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SchemaError {
-    #[error("its schema is at step {found}, of a newer quire: this one knows {known}")]
-    Newer { found: i64, known: usize },
-    #[error(transparent)]
-    Failed(#[from] MigrateError),
-}
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));
 
 /// Brings the schema to this program's version and returns what was missing.
 ///
@@ -55,14 +25,10 @@ pub(super) enum SchemaError {
 /// A database that a newer program has migrated, or one whose applied steps read differently, is refused.
 pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<Vec<Migrated>, SchemaError> {
     conn.ensure_migrations_table(&MIGRATOR.table_name).await?;
-    let before = conn.list_applied_migrations(&MIGRATOR.table_name).await?;
-    let newest = before.iter().map(|step| step.version).max();
-    if let Some(found) = newest.filter(|found| *found > STEPS.len() as i64) {
-        return Err(SchemaError::Newer { found, known: STEPS.len() });
-    }
+    let applied = conn.list_applied_migrations(&MIGRATOR.table_name).await?;
+    let missing = schema::missing(&MIGRATOR, &applied)?;
     MIGRATOR.run(&mut *conn).await?;
-    let missing = MIGRATOR.iter().filter(|step| before.iter().all(|had| had.version != step.version));
-    Ok(missing.map(|step| Migrated { number: step.version, name: step.description.to_string() }).collect())
+    Ok(missing)
 }
 
 #[cfg(test)]
@@ -93,9 +59,6 @@ mod tests {
 
     #[test]
     fn the_number_in_a_file_name_is_the_number_of_the_step() {
-        for (step, (file, _)) in MIGRATOR.iter().zip(STEPS) {
-            assert!(file.starts_with(&format!("{:04}_", step.version)), "{file}");
-        }
-        assert_eq!(std::fs::read_dir("migrations/sqlite").unwrap().count(), STEPS.len());
+        crate::storage::schema::tests::check_steps("migrations/sqlite", STEPS);
     }
 }

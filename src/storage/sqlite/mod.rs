@@ -36,12 +36,12 @@ use tokio::task::JoinHandle;
 
 use self::connect::Database;
 use self::error::store_error;
-pub use self::migrate::Migrated;
+
 use self::recent::Recent;
 use self::settle::Signals;
 use self::touches::Touches;
 use self::writer::{Writer, WriterGuard};
-use super::{DataDir, OpenError, StoreError};
+use super::{DataDir, Migrated, OpenError, StoreError};
 
 /// What a commit waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

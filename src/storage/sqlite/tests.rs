@@ -401,27 +401,27 @@ async fn a_purge_that_a_crash_has_interrupted_ends_with_the_next_start() {
 #[tokio::test]
 async fn no_body_outlives_its_document_whenever_the_process_dies() {
     let folder = tempfile::tempdir().unwrap();
-    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     opened.store.append(&[entry(1..=5)]).await.unwrap();
     let early = opened.bodies.write(snapshot(4, noise())).await.unwrap();
     opened.store.record_snapshots(std::slice::from_ref(&early)).await.unwrap();
     opened.store.purge_document(&doc(), 1).await.unwrap();
     drop(opened);
 
-    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     assert!(opened.bodies.read(&early).await.is_err(), "left by a purge that was cut short");
-    assert_eq!(opened.sqlite.purges().await.unwrap(), []);
+    assert_eq!(opened.purges().await.unwrap(), []);
     drop(opened);
 
     let folder = tempfile::tempdir().unwrap();
-    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     opened.store.append(&[entry(1..=5)]).await.unwrap();
     let history = opened.store.purge_document(&doc(), 1).await.unwrap();
     opened.bodies.purge(&doc(), history).await.unwrap();
     let late = opened.bodies.write(snapshot(5, noise())).await.unwrap();
     drop(opened);
 
-    let opened = Opened::at(folder.path(), &SqliteOptions::default()).await.unwrap();
+    let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     assert!(opened.bodies.read(&late).await.is_err(), "written after the purge, and never recorded");
 }
 

@@ -1,0 +1,141 @@
+//! Everything durable of one server, opened together.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{
+    DataDir, OpenError, PostgresOptions, PostgresStore, SharedStore, SnapshotBodies, SqliteOptions,
+    SqliteStore, StoreError,
+};
+use crate::ids::{DocumentId, HistoryId};
+
+/// Which database holds the log and all that goes with it.
+#[derive(Clone, Debug)]
+pub enum DatabaseOptions {
+    /// SQLite, in the data folder.
+    Embedded(SqliteOptions),
+    Postgres(PostgresOptions),
+}
+
+impl From<SqliteOptions> for DatabaseOptions {
+    fn from(options: SqliteOptions) -> Self {
+        Self::Embedded(options)
+    }
+}
+
+/// An opened data folder, and the database if that is elsewhere. The folder holds the bodies of snapshots in either case,
+/// and is locked.
+pub struct Opened {
+    pub store: SharedStore,
+    pub bodies: Arc<SnapshotBodies>,
+    database: Database,
+}
+
+enum Database {
+    Sqlite(Arc<SqliteStore>),
+    /// The folder is unlocked after the connections are gone.
+    Postgres(Arc<PostgresStore>, DataDir),
+}
+
+impl Opened {
+    /// Locks and opens the folder `dir` and the database, making and migrating what is missing.
+    ///
+    /// # Errors
+    /// With the reason: the folder is in use by another server, or cannot be read; the database cannot be reached.
+    pub async fn at(dir: &Path, options: impl Into<DatabaseOptions>) -> Result<Self, OpenError> {
+        let folder = DataDir::lock(dir)?;
+        let bodies = Arc::new(SnapshotBodies::local(&dir.join("snapshots"))?);
+        let database = match options.into() {
+            DatabaseOptions::Embedded(options) => {
+                Database::Sqlite(Arc::new(SqliteStore::open(folder, &options).await?))
+            }
+            DatabaseOptions::Postgres(options) => {
+                Database::Postgres(Arc::new(PostgresStore::open(options).await?), folder)
+            }
+        };
+        if let Err(error) = database.finish_purges(&bodies).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "snapshots of purged documents are left, until the next start");
+        }
+        let store: SharedStore = match &database {
+            Database::Sqlite(store) => store.clone(),
+            Database::Postgres(store, _) => store.clone(),
+        };
+        Ok(Self { store, bodies, database })
+    }
+
+    /// As [`Opened::at`], but makes neither the folder nor a database.
+    ///
+    /// # Errors
+    /// `Missing` or `Empty` when there is none, and as [`Opened::at`].
+    pub async fn existing(dir: &Path, options: impl Into<DatabaseOptions>) -> Result<Self, OpenError> {
+        let options = options.into();
+        match &options {
+            DatabaseOptions::Embedded(_) if !SqliteStore::is_in(dir) => {
+                return Err(OpenError::Missing { path: dir.to_owned() });
+            }
+            DatabaseOptions::Embedded(_) => {}
+            DatabaseOptions::Postgres(_) if !dir.is_dir() => {
+                let source = io::ErrorKind::NotFound.into();
+                return Err(OpenError::Folder { path: dir.to_owned(), source });
+            }
+            DatabaseOptions::Postgres(options) => PostgresStore::expect(options).await?,
+        }
+        Self::at(dir, options).await
+    }
+
+    /// Checks the database as a whole, see [`SqliteStore::check`] and [`PostgresStore::check`].
+    ///
+    /// # Errors
+    /// `Unavailable` when the check itself cannot be made.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        match &self.database {
+            Database::Sqlite(store) => store.check().await,
+            Database::Postgres(store, _) => store.check().await,
+        }
+    }
+
+    /// Settles what waits and closes the database. Without it nothing is lost, but the next start has that to do.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk is; it is closed all the same.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.database {
+            Database::Sqlite(store) => store.close().await,
+            Database::Postgres(store, _folder) => {
+                store.close().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Lists the purges whose marks are still there.
+    #[cfg(test)]
+    pub(super) async fn purges(&self) -> Result<Vec<(DocumentId, HistoryId)>, StoreError> {
+        self.database.purges().await
+    }
+}
+
+impl Database {
+    /// Ends the purges of earlier runs. Their marks stay until here although their bodies were removed at once: a snapshot
+    /// that was on its way may have been written after that. Nobody writes one now.
+    async fn finish_purges(&self, bodies: &SnapshotBodies) -> Result<(), StoreError> {
+        let purges = self.purges().await?;
+        for (doc, history) in &purges {
+            bodies.purge(doc, *history).await?;
+        }
+        match self {
+            _ if purges.is_empty() => Ok(()),
+            Self::Sqlite(store) => store.end_purges().await,
+            Self::Postgres(store, _) => store.end_purges(&purges).await,
+        }
+    }
+
+    async fn purges(&self) -> Result<Vec<(DocumentId, HistoryId)>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.purges().await,
+            Self::Postgres(store, _) => store.purges().await,
+        }
+    }
+}

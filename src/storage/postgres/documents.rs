@@ -1,0 +1,90 @@
+//! The documents themselves.
+
+use async_trait::async_trait;
+
+use super::error::{read_error, store_error};
+use super::log::not_found;
+use super::rows::{self, integer, text_of};
+use super::sessions::{Sessions, statement};
+use super::{PostgresStore, purge};
+use crate::ids::{DocumentId, HistoryId, Millis};
+use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, ListQuery, StoreError, search};
+
+const READ_DOCUMENT: &str = include_str!("sql/read_document.sql");
+const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
+const LIST_IDS: &str = include_str!("sql/list_ids.sql");
+const LOCK_DOCUMENT: &str = include_str!("sql/lock_document.sql");
+const PATCH_DOCUMENT: &str = include_str!("sql/patch_document.sql");
+
+#[async_trait]
+impl DocumentStore for PostgresStore {
+    async fn document(&self, doc: &DocumentId) -> Result<DocumentRow, StoreError> {
+        let row = self.sessions.row(statement(READ_DOCUMENT).bind(doc.as_str())).await;
+        let row = row.map_err(|error| read_error(doc, 0, error))?.ok_or_else(|| not_found(doc))?;
+        rows::document(&row).map_err(|error| read_error(doc, 0, error))
+    }
+
+    async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError> {
+        // No text that is kept has it, see `rows::text_of`, and the database takes none that does.
+        if query.text.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Ok(Vec::new());
+        }
+        let (after_time, after_id) = query.after.as_ref().map(|(time, id)| (*time, id.as_str())).unzip();
+        let list = statement(LIST_DOCUMENTS)
+            .bind(query.trashed)
+            .bind(query.text.as_deref().map(search::needle))
+            .bind(after_time)
+            .bind(after_id)
+            .bind(integer(query.limit as u64));
+        let found = self.sessions.rows(list).await.map_err(store_error)?;
+        found.iter().map(rows::document).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn patch_document(
+        &self,
+        doc: &DocumentId,
+        patch: &DocumentPatch,
+    ) -> Result<DocumentRow, StoreError> {
+        let patched = patch_row(&self.sessions, doc, patch).await;
+        patched.map_err(|error| read_error(doc, 0, error))?.ok_or_else(|| not_found(doc))?;
+        self.document(doc).await
+    }
+
+    async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError> {
+        purge::purge(self.sessions.clone(), doc.clone(), at).await
+    }
+
+    async fn document_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        let list = statement(LIST_IDS).bind(after.map_or("", DocumentId::as_str)).bind(integer(limit as u64));
+        let found = self.sessions.rows(list).await.map_err(store_error)?;
+        found.iter().map(|row| rows::document_id(row, "id")).collect::<Result<_, _>>().map_err(store_error)
+    }
+}
+
+/// Returns `None` when there is no such document.
+async fn patch_row(
+    sessions: &Sessions,
+    doc: &DocumentId,
+    patch: &DocumentPatch,
+) -> Result<Option<()>, sqlx::Error> {
+    let mut session = sessions.begin().await?;
+    let Some(row) = session.row(statement(LOCK_DOCUMENT).bind(doc.as_str())).await? else { return Ok(None) };
+    let mut document = rows::document(&row)?;
+    patch.apply(&mut document);
+    let (title, preview) = (text_of(&document.title), text_of(&document.preview));
+    let update = statement(PATCH_DOCUMENT)
+        .bind(doc.as_str())
+        .bind(&title)
+        .bind(document.archived)
+        .bind(document.deleted_at)
+        .bind(document.updated_at)
+        .bind(search::haystack(&title, &preview))
+        .bind(&preview);
+    session.run(update).await?;
+    session.commit().await?;
+    Ok(Some(()))
+}

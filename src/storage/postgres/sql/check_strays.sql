@@ -1,0 +1,12 @@
+-- What is held of documents that do not exist. A tombstone has nothing either once its purge has ended, which opening
+-- the database sees to.
+SELECT held.doc_id, held.place
+FROM (
+    SELECT DISTINCT doc_id, 'operations' AS place FROM ops
+    UNION ALL
+    SELECT DISTINCT doc_id, 'clients' AS place FROM clients
+    UNION ALL
+    SELECT DISTINCT doc_id, 'snapshots' AS place FROM snapshots
+) AS held
+WHERE NOT EXISTS (SELECT FROM documents AS d WHERE d.id = held.doc_id AND d.purged_at IS NULL)
+LIMIT 100

@@ -1,0 +1,1 @@
+SELECT id, history FROM documents WHERE purge_pending ORDER BY id

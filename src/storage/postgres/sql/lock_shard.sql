@@ -1,0 +1,1 @@
+SELECT FROM shards WHERE shard = $1 FOR UPDATE

@@ -1,0 +1,10 @@
+-- Positions are the log's own; the floor remembers those that have left it.
+SELECT
+    s.shard,
+    s.epoch,
+    greatest(
+        s.pos_floor,
+        (SELECT o.pos FROM ops AS o WHERE o.shard = s.shard ORDER BY o.pos DESC LIMIT 1)
+    ) AS last_pos
+FROM shards AS s
+ORDER BY s.shard

@@ -1,0 +1,1 @@
+DELETE FROM permissions WHERE doc_id = $1

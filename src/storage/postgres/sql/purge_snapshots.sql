@@ -1,0 +1,1 @@
+DELETE FROM snapshots WHERE doc_id = $1
