@@ -20,6 +20,7 @@ mod command;
 mod database;
 mod help;
 mod migrate;
+mod postgres;
 mod replay;
 mod serve;
 mod transfer;

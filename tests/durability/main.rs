@@ -21,6 +21,7 @@ mod rest;
 
 mod crash;
 mod damage;
+mod database;
 mod full_disk;
 mod ledger;
 mod left;

@@ -1,0 +1,136 @@
+//! The commands over PostgreSQL.
+
+use serde_json::json;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::client::TestClient;
+use crate::command::quire;
+use crate::harness::{DataFolder, Launch};
+use crate::rest::Rest;
+
+/// A database without anything in it: a schema of its own.
+struct Database {
+    url: String,
+    password: String,
+}
+
+impl Database {
+    fn new() -> Self {
+        let server = std::env::var("QUIRE_TEST_POSTGRES")
+            .expect("QUIRE_TEST_POSTGRES names a server: run `scripts/services/postgres with cargo test`");
+        let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
+        run(&server, &format!("CREATE SCHEMA {schema}"));
+        let password = server.split([':', '@']).nth(2).expect("a password").to_owned();
+        Self { url: format!("{server}?options[search_path]={schema}"), password }
+    }
+
+    /// Changes the database as nobody should.
+    fn change(&self, sql: &str) {
+        assert_ne!(run(&self.url, sql), 0, "{sql} has changed nothing");
+    }
+
+    fn launch(&self, data: DataFolder) -> Launch {
+        Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)
+    }
+}
+
+fn run(url: &str, sql: &str) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(url).await.expect("the server answers");
+        let done = connection.execute(AssertSqlSafe(sql.to_owned())).await;
+        connection.close().await.expect("it closes");
+        done.expect("a sound statement").rows_affected()
+    })
+}
+
+#[test]
+fn a_database_gets_the_whole_schema_and_the_second_run_has_nothing_to_do() {
+    let database = Database::new();
+    let args = ["migrate", "--database-url", &database.url];
+    let first = quire(args).succeeds();
+    let steps = std::fs::read_dir("migrations/postgres").expect("tests run in the package's folder").count();
+    assert_eq!(first.lines().filter(|line| line.starts_with("applied 0")).count(), steps, "{first}");
+    assert!(
+        first.contains("applied 0003 create ops\n") && first.contains("\nquire at 127.0.0.1:"),
+        "{first}"
+    );
+    let second = quire(args).succeeds();
+    assert!(second.starts_with("nothing to do: quire at 127.0.0.1:"), "{second}");
+    assert!(![first, second].concat().contains(&database.password));
+}
+
+#[test]
+fn a_server_serves_from_it_stops_in_order_and_finds_everything_again() {
+    let database = Database::new();
+    let server = database.launch(DataFolder::new()).start();
+    let doc = Rest::of(&server).create(&json!([{ "insert": "Hello\n" }]));
+    let mut client = TestClient::join(&server, &doc);
+    for n in 0..120 {
+        client.insert(n % 5, "x");
+    }
+    server.signal(libc::SIGTERM);
+    assert!(!server.messages().contains(&database.password), "{}", server.messages());
+    let (status, data) = server.ended();
+    assert!(status.success(), "{status}");
+    assert!(!data.path().join("quire.db").exists(), "the embedded database was made all the same");
+
+    let verify = |data: &DataFolder| {
+        let folder = data.path().into_os_string();
+        quire([
+            "verify".into(),
+            "--data".into(),
+            folder,
+            "--database-url".into(),
+            database.url.clone().into(),
+        ])
+    };
+    let told = verify(&data).succeeds();
+    assert!(told.starts_with("1 documents verified: 121 versions replayed, "), "{told}");
+    let server = database.launch(data).start();
+    assert_eq!(TestClient::join(&server, &doc).replica.version, 121);
+
+    // A gap is noticed, and never shown as a shorter document.
+    let data = server.kill();
+    database.change("DELETE FROM ops WHERE version = 50");
+    let told = verify(&data).fails_with(&["complaints: 2"]);
+    assert!(told.contains(&format!("document {doc} cannot be read at version 50")), "{told}");
+    assert!(told.contains("the log has 120 operations, but positions up to 121"), "{told}");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named_without_its_password() {
+    let data = DataFolder::new();
+    let nobody = "postgres://quire:hunter2@127.0.0.1:1/quire";
+    for args in [
+        vec!["migrate", "--database-url", nobody],
+        vec!["serve", "--listen", "127.0.0.1:0", "--database-url", nobody],
+        vec!["serve", "--listen", "127.0.0.1:0", "--database-url", "mysql://quire:hunter2@127.0.0.1/quire"],
+    ] {
+        let mut args: Vec<_> = args.into_iter().map(std::ffi::OsString::from).collect();
+        args.extend(["--data".into(), data.path().into_os_string()]);
+        let ran = quire(args);
+        let reason = ran.reason();
+        let named = reason.contains("quire at 127.0.0.1:1") || reason.contains("postgres://");
+        assert!(named && !format!("{ran:?}").contains("hunter2"), "{ran:?}");
+    }
+    let database = Database::new();
+    std::fs::create_dir_all(data.path()).expect("the folder is ours");
+    let folder = data.path().into_os_string();
+    quire(["verify".into(), "--data".into(), folder, "--database-url".into(), database.url.into()])
+        .fails_with(&["quire at 127.0.0.1", "no tables"]);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_named() {
+    for [option, value] in [
+        ["--database-connections", "0"],
+        ["--database-connect-timeout", "3600"],
+        ["--database-statement-timeout", "0"],
+    ] {
+        let ran = quire(["serve", option, value]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.contains(option) && ran.err.contains(value), "{}", ran.err);
+    }
+}
