@@ -14,6 +14,7 @@ mod scenarios;
 mod schedule;
 mod search;
 mod solo;
+mod store;
 mod swarm;
 mod target;
 mod websocket;
@@ -29,6 +30,7 @@ use self::process::{pin_to_core, usable_cores};
 use self::report::{Outcome, table};
 use self::scenarios::{Bench, Scenario, Settings};
 use self::target::{Cores, Plan};
+use crate::config::Secret;
 
 /// What `quire bench` is told.
 #[derive(Args, Debug)]
@@ -41,12 +43,13 @@ Examples:
   quire bench hot --only quire         without the relay beside it
   quire bench many --load 2500         10,000 op/s and nothing else
   quire bench many --url http://127.0.0.1:8080 --pid 4711
+  quire bench store --database-url postgres://quire@127.0.0.1/bench
 
 Exit code: 0 if everything could be measured, whatever the figures; 1 if not, with the reason."
 )]
 pub struct BenchOptions {
     #[command(subcommand)]
-    yardstick: Option<Yardstick>,
+    part: Option<Part>,
 
     /// What to measure, one after the other; all of it by default.
     #[arg(value_enum, value_name = "SCENARIO")]
@@ -59,6 +62,11 @@ pub struct BenchOptions {
     /// Process of the server at --url, to show its CPU time and memory.
     #[arg(long, requires = "url", value_name = "PID")]
     pid: Option<u32>,
+
+    /// PostgreSQL database for the server to use instead of an embedded one. It is filled with documents that nobody wants,
+    /// and taken from any server that uses it: name one for this alone.
+    #[arg(long, value_name = "URL", conflicts_with = "url")]
+    database_url: Option<Secret>,
 
     /// Measure only one of the two servers.
     #[arg(long, value_enum, value_name = "SERVER")]
@@ -109,7 +117,10 @@ enum Server {
 }
 
 #[derive(Subcommand, Debug)]
-enum Yardstick {
+enum Part {
+    /// Measure the journal alone: operations that it makes durable in a second.
+    Store(store::StoreOptions),
+
     /// Serve as the yardstick: a bare actix-web-actors relay without order, transformation or storage.
     Relay {
         /// Address to listen on; port 0 picks a free one.
@@ -124,8 +135,10 @@ enum Yardstick {
 /// A server did not start, stop or lost connections that it should have kept. Bad figures are no error.
 pub fn run(options: BenchOptions) -> anyhow::Result<()> {
     let room = files::make_room().context("raising the limit of open files")?;
-    if let Some(Yardstick::Relay { listen }) = options.yardstick {
-        return actix_rt::System::new().block_on(relay::serve(listen));
+    match options.part {
+        Some(Part::Store(options)) => return store::run(&options),
+        Some(Part::Relay { listen }) => return actix_rt::System::new().block_on(relay::serve(listen)),
+        None => {}
     }
     let cores = cores(&options);
     if let Some(cores) = cores {
@@ -165,7 +178,8 @@ fn run_one(
     if wanted(Server::Quire) {
         let data = tempfile::tempdir().context("making a temporary data folder")?;
         let running = options.url.clone().map(|url| (url, options.pid));
-        let plan = Plan::Quire { data: data.path().join("data") };
+        let (data, database_url) = (data.path().join("data"), options.database_url.clone());
+        let plan = Plan::Quire { data, database_url };
         measured.push(scenario.run(&Bench::new(settings.clone(), plan, running))?);
     }
     if wanted(Server::Relay) && scenario.has_yardstick() {

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::dialect::Dialect;
 use super::process::{Process, pin_to_core};
+use crate::config::Secret;
 
 /// How long a server may take to say that it listens, and to stop when it is told to.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,8 +26,8 @@ pub struct Cores {
 /// Which server to put under load.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// `quire serve` on a data folder.
-    Quire { data: PathBuf },
+    /// `quire serve` on a data folder, and on a database if one is named.
+    Quire { data: PathBuf, database_url: Option<Secret> },
     /// `quire bench relay`.
     Relay,
 }
@@ -50,8 +51,10 @@ impl Target {
     pub fn start(plan: &Plan, cores: Option<Cores>) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("finding this program")?);
         let (name, dialect) = match plan {
-            Plan::Quire { data } => {
+            Plan::Quire { data, database_url } => {
                 command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+                // What the environment says of a database is meant for another server.
+                command.env("QUIRE_DATABASE_URL", database_url.as_ref().map_or("", Secret::expose));
                 command.env("QUIRE_RATE_LIMITS", "off");
                 if std::env::var_os("QUIRE_LOG").is_none() {
                     command.env("QUIRE_LOG", "warn");
