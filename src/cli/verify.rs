@@ -38,7 +38,7 @@ pub struct VerifyOptions {
 }
 
 /// Looking through a whole table takes as long as it takes.
-const STATEMENT_WITHIN: Duration = Duration::from_secs(24 * 3600);
+const STATEMENT_WITHIN: Duration = Duration::from_hours(24);
 
 /// What was looked at, and how much of it was complained of.
 #[derive(Default)]

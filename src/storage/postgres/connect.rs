@@ -13,7 +13,7 @@ use crate::storage::{OpenError, Source};
 const DESCRIBE_SERVER: &str = include_str!("sql/describe_server.sql");
 
 /// A connection of the pool that nobody needs is closed.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
 
 /// The oldest server whose features are used: `starts_with`, pruning of partitions by `MergeAppend`.
 const OLDEST: i32 = 130_000;

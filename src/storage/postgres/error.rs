@@ -14,7 +14,7 @@ const INDEX_CORRUPTED: &str = "XX002";
 
 /// Turns a failure into what the caller can do about it.
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
-    match error.as_database_error().map(|error| error.kind()) {
+    match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation | ErrorKind::CheckViolation) => {
             StoreError::Conflict { what: error.to_string() }
         }
