@@ -1,74 +1,18 @@
 //! A server over PostgreSQL, and either of them ended at any moment.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::fs;
 
 use serde_json::json;
 
 use crate::client::TestClient;
-use crate::harness::{DataFolder, Launch, TestServer};
+use crate::full_disk::fill;
+use crate::harness::DataFolder;
 use crate::ledger;
 use crate::load::Load;
+use crate::postgres::Postgres;
 use crate::rest::Rest;
 
 const WRITERS: usize = 20;
-
-/// A PostgreSQL server of the test's own, since it is going to be killed.
-struct Postgres {
-    folder: PathBuf,
-    url: String,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        let started = services(&["start", &std::process::id().to_string()]);
-        let (folder, url) = started.trim_end().split_once('\n').expect("a folder and an address");
-        Self { folder: folder.into(), url: url.to_owned() }
-    }
-
-    /// Ends all of its processes, as a crash of the machine would but for the disk's cache.
-    fn kill(&self) {
-        self.call("kill");
-    }
-
-    fn resume(&self) {
-        self.call("resume");
-    }
-
-    fn call(&self, command: &str) {
-        services(&[command, self.folder.to_str().expect("UTF-8")]);
-    }
-
-    /// A server whose log is here.
-    fn launch(&self, data: DataFolder) -> Launch {
-        Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)
-    }
-
-    /// Lets `quire verify` look, after the server has stopped in order.
-    fn verify(&self, server: TestServer) {
-        server.signal(libc::SIGTERM);
-        let (status, data) = server.ended();
-        assert!(status.success(), "{status}");
-        let mut verify = Command::new(env!("CARGO_BIN_EXE_quire"));
-        verify.arg("verify").arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.url);
-        let done = verify.output().expect("the binary can be started");
-        let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
-        assert!(done.status.success(), "{said}");
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.call("stop");
-    }
-}
-
-fn services(arguments: &[&str]) -> String {
-    let done = Command::new("scripts/services/postgres").args(arguments).output().expect("bash is there");
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "PostgreSQL, {arguments:?}: {said}");
-    String::from_utf8(done.stdout).expect("UTF-8")
-}
 
 fn documents(rest: &Rest, count: usize) -> Vec<String> {
     (0..count).map(|_| rest.create(&json!([{ "insert": "\n" }]))).collect()
@@ -131,9 +75,47 @@ fn nothing_acknowledged_is_lost_or_doubled_by_connections_that_are_ended() {
     let load = Load::start(&server, &docs, WRITERS);
     for round in 0..30 {
         load.wait_for(5 + round);
-        postgres.call("cut");
+        postgres.cut();
     }
     load.wait_for(WRITERS);
+    ledger::check(&server, load.finish());
+    postgres.verify(server);
+}
+
+/// The standby has all that was acknowledged, and takes over at the same address.
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_by_a_failover_to_a_synchronous_standby() {
+    let postgres = Postgres::start();
+    let server = postgres.launch(DataFolder::new()).start();
+    let docs = documents(&Rest::of(&server), 4);
+    let load = Load::start(&server, &docs, WRITERS);
+    load.wait_for(60);
+    postgres.add_standby();
+    load.wait_for(200);
+    postgres.kill();
+    load.wait_for_refusals(WRITERS);
+    postgres.fail_over();
+    load.wait_for(200);
+    ledger::check(&server, load.finish());
+    postgres.verify(server);
+}
+
+/// PostgreSQL rolls back what it finds no room for. (Where its own log has no room it ends, as if it had crashed.)
+#[test]
+fn a_database_without_room_puts_edits_off_and_loses_none() {
+    let postgres = Postgres::with_tables_of("48m");
+    let server = postgres.launch(DataFolder::new()).start();
+    let rest = Rest::of(&server);
+    let docs = documents(&rest, 4);
+    let load = Load::start(&server, &docs, WRITERS);
+    load.wait_for(60);
+    let ballast = postgres.tables().join("ballast");
+    fill(&ballast);
+    // Pages that exist already have room for some more.
+    load.wait_for_refusals(WRITERS);
+    rest.get(&format!("/v1/docs/{}/content", docs[0])).expect(200);
+    fs::remove_file(&ballast).expect("just written");
+    load.wait_for(60);
     ledger::check(&server, load.finish());
     postgres.verify(server);
 }

@@ -90,9 +90,9 @@ fn throw_off_ballast(server: &TestServer) {
     fs::remove_file(ballast(server)).expect("it has been written before");
 }
 
-/// Writes until nothing more fits, not even a page.
-fn fill(server: &TestServer) {
-    let mut file = File::create(ballast(server)).expect("the server's disk is seen");
+/// Writes a file until nothing more fits, not even a page.
+pub fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).expect("the disk is seen");
     for size in [1 << 20, 4096] {
         let bytes = vec![1; size];
         loop {
@@ -131,5 +131,5 @@ fn a_disk_filled_by_typing_puts_edits_off_and_loses_none() {
 
 #[test]
 fn a_disk_that_is_really_full_puts_edits_off_and_loses_none() {
-    write_through(on_a_small_disk(DataFolder::new()), fill, throw_off_ballast);
+    write_through(on_a_small_disk(DataFolder::new()), |server| fill(&ballast(server)), throw_off_ballast);
 }

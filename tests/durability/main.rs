@@ -27,6 +27,7 @@ mod ledger;
 mod left;
 mod load;
 mod memory;
+mod postgres;
 mod powercut;
 mod purge;
 mod slow_takers;

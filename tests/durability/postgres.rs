@@ -1,0 +1,100 @@
+//! A PostgreSQL server of a test's own, since it is going to be broken.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{DataFolder, Launch, TestServer};
+
+/// The server; it is stopped with this.
+pub struct Postgres {
+    folder: PathBuf,
+    url: String,
+}
+
+impl Postgres {
+    pub fn start() -> Self {
+        Self::started(Command::new(SCRIPT))
+    }
+
+    /// A server whose tables have no more room than this, such as `64m`.
+    pub fn with_tables_of(size: &str) -> Self {
+        let mut script = Command::new(SCRIPT);
+        script.env("QUIRE_POSTGRES_TABLES", size);
+        Self::started(script)
+    }
+
+    fn started(mut script: Command) -> Self {
+        let started = output(script.args(["start", &std::process::id().to_string()]));
+        let (folder, url) = started.trim_end().split_once('\n').expect("a folder and an address");
+        Self { folder: folder.into(), url: url.to_owned() }
+    }
+
+    /// Ends all of its processes, as a crash of the machine would but for the disk's cache.
+    pub fn kill(&self) {
+        self.call("kill");
+    }
+
+    /// Starts it again after that.
+    pub fn resume(&self) {
+        self.call("resume");
+    }
+
+    /// Ends all connections of its clients, whatever they are doing.
+    pub fn cut(&self) {
+        self.call("cut");
+    }
+
+    /// Gives it a synchronous standby.
+    pub fn add_standby(&self) {
+        self.call("standby");
+    }
+
+    /// Lets the standby take the place of the server, which has been killed.
+    pub fn fail_over(&self) {
+        self.call("failover");
+    }
+
+    /// The tables' file system, as it is seen from here.
+    pub fn tables(&self) -> PathBuf {
+        let pids = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it is running");
+        let pid = pids.lines().next().expect("its first line is the process");
+        let below = self.folder.strip_prefix("/").expect("an absolute path");
+        Path::new("/proc").join(pid).join("root").join(below).join("tables")
+    }
+
+    /// A server whose log is here.
+    pub fn launch(&self, data: DataFolder) -> Launch {
+        Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)
+    }
+
+    /// Lets `quire verify` look, after the server has stopped in order.
+    pub fn verify(&self, server: TestServer) {
+        server.signal(libc::SIGTERM);
+        let (status, data) = server.ended();
+        assert!(status.success(), "{status}");
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_quire"));
+        verify.arg("verify").arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.url);
+        let done = verify.output().expect("the binary can be started");
+        let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        assert!(done.status.success(), "{said}");
+    }
+
+    fn call(&self, command: &str) {
+        output(Command::new(SCRIPT).arg(command).arg(&self.folder));
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.call("stop");
+    }
+}
+
+const SCRIPT: &str = "scripts/services/postgres";
+
+fn output(script: &mut Command) -> String {
+    let done = script.output().expect("bash is there");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{script:?}: {said}");
+    String::from_utf8(done.stdout).expect("UTF-8")
+}
