@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use super::batch::{self, Known, Ledger};
 use super::page::{self, Page};
 use super::{
-    AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, ListQuery, LoggedOp,
-    NewDocument, OpLog, OwnershipStore, SnapshotIndex, SnapshotMeta, StoreError, search,
+    AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
+    LoggedOp, NewDocument, OpLog, OwnershipStore, SnapshotIndex, SnapshotMeta, StoreError, search,
 };
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 
@@ -41,6 +41,8 @@ struct Document {
     versions: HashMap<(ClientId, u64), Version>,
     clients: HashMap<ClientId, ClientRow>,
     snapshots: BTreeMap<Version, SnapshotMeta>,
+    /// The newest last.
+    forks: Vec<Fork>,
 }
 
 impl MemoryStore {
@@ -108,6 +110,7 @@ impl Document {
             versions: HashMap::new(),
             clients: HashMap::new(),
             snapshots: BTreeMap::new(),
+            forks: Vec::new(),
         }
     }
 
@@ -269,6 +272,38 @@ impl DocumentStore for MemoryStore {
         let documents = state.documents.range::<DocumentId, _>((begin, Bound::Unbounded));
         let live = documents.filter(|(_, document)| document.is_some());
         Ok(live.map(|(id, _)| id.clone()).take(limit).collect())
+    }
+
+    async fn purged_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        let state = self.state.lock();
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let documents = state.documents.range::<DocumentId, _>((begin, Bound::Unbounded));
+        let purged = documents.filter(|(_, document)| document.is_none());
+        Ok(purged.map(|(id, _)| id.clone()).take(limit).collect())
+    }
+
+    async fn fork_document(&self, doc: &DocumentId, fork: &Fork) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let document = state.live_mut(doc)?;
+        if document.row.history != fork.parent {
+            return Err(not_found(doc));
+        }
+        document.row.history = fork.history;
+        document.row.snapshot_version = 0;
+        document.snapshots.clear();
+        document.forks.push(*fork);
+        Ok(())
+    }
+
+    async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError> {
+        let state = self.state.lock();
+        Ok(state
+            .live(doc)
+            .map_or_else(|_| Vec::new(), |document| document.forks.iter().rev().copied().collect()))
     }
 }
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 pub use self::data_dir::DataDir;
 pub use self::error::{AppendError, OpenError, Source, StoreError};
@@ -101,6 +102,27 @@ pub struct DocumentRow {
     /// When it was put into the trash.
     pub deleted_at: Option<Millis>,
     pub archived: bool,
+}
+
+/// Where a document's history has parted from the one that it had before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    pub history: HistoryId,
+    pub parent: HistoryId,
+    /// The last version that both have.
+    pub version: Version,
+    /// When it was done.
+    pub at: Millis,
+}
+
+/// Returns the last version that `ancestor` has in common with the newest history of a document; `None` when it is none of
+/// its histories. `forks` are all of the document's, the newest first.
+pub fn common_version(forks: &[Fork], ancestor: HistoryId) -> Option<Version> {
+    let mut common = Version::MAX;
+    forks.iter().find_map(|fork| {
+        common = common.min(fork.version);
+        (fork.parent == ancestor).then_some(common)
+    })
 }
 
 /// A change of a document's row; absent fields stay.
@@ -258,12 +280,29 @@ pub trait DocumentStore: Send + Sync {
     /// and a purge that is cut short, or a body written late, is seen to at the next start.
     async fn purge_document(&self, doc: &DocumentId, at: Millis) -> Result<HistoryId, StoreError>;
 
-    /// Reads the ids of all documents after `after`, in order of id, at most `limit`: for `verify`.
+    /// Reads the ids of all documents after `after`, in order of id, at most `limit`: for `verify` and `backup`.
     async fn document_ids(
         &self,
         after: Option<&DocumentId>,
         limit: usize,
     ) -> Result<Vec<DocumentId>, StoreError>;
+
+    /// The same of the documents that were purged.
+    async fn purged_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError>;
+
+    /// Gives a document a history of its own from here on, and forgets its snapshots, which are of the one before: their
+    /// bodies are to be removed ([`SnapshotBodies::purge`]). To be called by the owner of its shard.
+    ///
+    /// # Errors
+    /// `NotFound` for a document that does not exist, or has not the history that is to be left.
+    async fn fork_document(&self, doc: &DocumentId, fork: &Fork) -> Result<(), StoreError>;
+
+    /// Reads where a document's histories have parted, the newest first.
+    async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError>;
 }
 
 /// The rows of snapshots; their bodies are in the object store, or inline.

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use quire::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 use quire::storage::{
-    AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, ListQuery, LoggedOp,
-    OpLog, OwnershipStore, SharedStore, SnapshotIndex, SnapshotMeta, StoreError,
+    AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
+    LoggedOp, OpLog, OwnershipStore, SharedStore, SnapshotIndex, SnapshotMeta, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -312,6 +312,22 @@ impl DocumentStore for FaultyStore {
         limit: usize,
     ) -> Result<Vec<DocumentId>, StoreError> {
         self.inner.document_ids(after, limit).await
+    }
+
+    async fn purged_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.inner.purged_ids(after, limit).await
+    }
+
+    async fn fork_document(&self, doc: &DocumentId, fork: &Fork) -> Result<(), StoreError> {
+        self.inner.fork_document(doc, fork).await
+    }
+
+    async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError> {
+        self.inner.forks(doc).await
     }
 }
 

@@ -10,10 +10,10 @@ use super::{Attached, DocumentActor};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::people;
 use crate::actors::session::Replaced;
-use crate::ids::{ClientId, Version};
+use crate::ids::{ClientId, HistoryId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::UserInfo;
-use crate::storage::ClientRow;
+use crate::storage::{ClientRow, common_version};
 
 impl Handler<Join> for DocumentActor {
     type Result = ResponseActFuture<Self, Result<Joined, Refusal>>;
@@ -24,9 +24,10 @@ impl Handler<Join> for DocumentActor {
             Resume::Reattach { sent, .. } => *sent > self.state.version(),
             Resume::Nothing => false,
         };
-        if self.state.clients.knows(join.client) && !asks_beyond_head {
+        let left = self.left_history(&join.resume);
+        if self.state.clients.knows(join.client) && !asks_beyond_head && left.is_none() {
             // At once: a message behind this one may unload the client.
-            return Box::pin(fut::ready(self.join(join, None, ctx)));
+            return Box::pin(fut::ready(self.join(join, None, None, ctx)));
         }
         self.state.clients.ask(join.client);
         let (store, doc, client) = (self.shared.store.clone(), self.state.id.clone(), join.client);
@@ -35,26 +36,40 @@ impl Handler<Join> for DocumentActor {
             let row = store.client(&doc, client).await?;
             // A client that holds more than this actor knows: the log decides which of the two is wrong.
             let beyond = asks_beyond_head && !store.read_ops(&doc, head, head + 1, 1, 0).await?.is_empty();
-            Ok::<_, crate::storage::StoreError>((row, beyond))
+            let common = match left {
+                Some(left) => common_version(&store.forks(&doc).await?, left),
+                None => None,
+            };
+            Ok::<_, crate::storage::StoreError>((row, beyond, common))
         };
         Box::pin(fut::wrap_future(ask).map(move |answer, actor: &mut Self, ctx| {
             actor.state.clients.answered(client);
-            let (row, beyond) = answer.map_err(|error| Refusal::from(&error))?;
+            let (row, beyond, common) = answer.map_err(|error| Refusal::from(&error))?;
             if beyond && actor.state.version() == head && actor.state.is_settled() {
                 tracing::error!(document_id = %actor.state.id, head, "the log is ahead of its owner: rehydrating");
                 actor.crash(ctx, None);
                 return Err(Refusal::unavailable("the document is being read again"));
             }
-            actor.join(join, row, ctx)
+            actor.join(join, row, common, ctx)
         }))
     }
 }
 
 impl DocumentActor {
+    /// Returns the history that a client comes with, if it is another than the document's: one that it had before, perhaps.
+    fn left_history(&self, resume: &Resume) -> Option<HistoryId> {
+        let Resume::From { history: Some(history), .. } = resume else { return None };
+        let history = HistoryId(history.parse().ok()?);
+        (history != self.state.history).then_some(history)
+    }
+
+    /// Lets somebody take part. `common` is the last version that the document has in common with the history which the
+    /// client comes with, if that is one that the document had before.
     fn join(
         &mut self,
         join: Join,
         row: Option<ClientRow>,
+        common: Option<Version>,
         ctx: &mut Context<Self>,
     ) -> Result<Joined, Refusal> {
         if self.state.deleted {
@@ -73,7 +88,7 @@ impl DocumentActor {
             return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
         }
         let (last_seq, own) = (known.last_seq, known.last_version);
-        let start = match self.start_of(&join, own) {
+        let start = match self.start_of(&join, own, common) {
             Ok(start) => start,
             Err(why) => {
                 self.state.clients.unload_if_idle(join.client);
@@ -133,14 +148,15 @@ impl DocumentActor {
     }
 
     /// Decides where a session begins whose client's last operation made the version `own`.
-    fn start_of(&mut self, join: &Join, own: Version) -> Result<Start, Refusal> {
+    fn start_of(&mut self, join: &Join, own: Version, common: Option<Version>) -> Result<Start, Refusal> {
         let version = self.state.version();
         let start = match &join.resume {
             Resume::Nothing => self.content_since(own, false)?,
             Resume::From { since, history } => {
                 let same =
                     history.as_ref().is_none_or(|h| h.eq_ignore_ascii_case(&self.state.history.to_string()));
-                if same && *since <= version {
+                let shared = same || common.is_some_and(|common| *since <= common);
+                if shared && *since <= version {
                     METRICS.reconnects.inc();
                     Start::Since(*since)
                 } else {

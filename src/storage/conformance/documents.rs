@@ -133,3 +133,14 @@ pub(super) async fn ids_are_listed_in_order_by_page(mut f: Fixture) {
     assert_eq!(f.store().document_ids(None, 3).await.unwrap(), ["a", "b", "c"].map(id));
     assert_eq!(f.store().document_ids(Some(&id("c")), 3).await.unwrap(), [id("d")]);
 }
+
+pub(super) async fn purged_ids_are_listed_in_order_by_page(mut f: Fixture) {
+    for doc in ["c", "a", "kept", "b"] {
+        f.write(doc, 1).await;
+    }
+    for doc in ["b", "c", "a"] {
+        f.store().purge_document(&id(doc), at(9)).await.unwrap();
+    }
+    assert_eq!(f.store().purged_ids(None, 2).await.unwrap(), [id("a"), id("b")]);
+    assert_eq!(f.store().purged_ids(Some(&id("b")), 2).await.unwrap(), [id("c")]);
+}

@@ -5,6 +5,7 @@
 mod append;
 mod documents;
 mod fixture;
+mod forks;
 mod log;
 mod ownership;
 mod snapshots;
@@ -49,6 +50,10 @@ macro_rules! run_over {
                 documents: what_is_unknown_is_not_found;
                 documents: a_purged_document_leaves_a_tombstone_only;
                 documents: ids_are_listed_in_order_by_page;
+                documents: purged_ids_are_listed_in_order_by_page;
+                forks: a_fork_has_a_history_of_its_own_and_no_snapshots;
+                forks: a_history_is_left_once;
+                forks: forks_are_read_newest_first_and_go_with_the_document;
                 snapshots: snapshots_are_read_newest_first;
                 snapshots: a_snapshot_shows_in_its_document;
                 snapshots: an_older_snapshot_recorded_later_does_not_show;

@@ -6,13 +6,15 @@ use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer, text_of};
 use super::sessions::{Sessions, statement};
-use super::{PostgresStore, purge};
+use super::{PostgresStore, forks, purge};
 use crate::ids::{DocumentId, HistoryId, Millis};
-use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, ListQuery, StoreError, search};
+use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, StoreError, search};
 
 const READ_DOCUMENT: &str = include_str!("sql/read_document.sql");
 const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
 const LIST_IDS: &str = include_str!("sql/list_ids.sql");
+const LIST_PURGED: &str =
+    "SELECT id FROM documents WHERE purged_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
 const LOCK_DOCUMENT: &str = include_str!("sql/lock_document.sql");
 const PATCH_DOCUMENT: &str = include_str!("sql/patch_document.sql");
 
@@ -62,6 +64,27 @@ impl DocumentStore for PostgresStore {
         let list = statement(LIST_IDS).bind(after.map_or("", DocumentId::as_str)).bind(integer(limit as u64));
         let found = self.sessions.rows(list).await.map_err(store_error)?;
         found.iter().map(|row| rows::document_id(row, "id")).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn purged_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        let after = after.map_or("", DocumentId::as_str);
+        let list = statement(LIST_PURGED).bind(after).bind(integer(limit as u64));
+        let found = self.sessions.rows(list).await.map_err(store_error)?;
+        found.iter().map(|row| rows::document_id(row, "id")).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn fork_document(&self, doc: &DocumentId, fork: &Fork) -> Result<(), StoreError> {
+        let forked = forks::fork(&self.sessions, doc, fork).await;
+        let there = forked.map_err(|error| read_error(doc, 0, error))?;
+        if there { Ok(()) } else { Err(not_found(doc)) }
+    }
+
+    async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError> {
+        forks::read(&self.sessions, doc).await.map_err(|error| read_error(doc, 0, error))
     }
 }
 

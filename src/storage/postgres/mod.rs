@@ -11,6 +11,7 @@ mod check;
 mod connect;
 mod documents;
 mod error;
+mod forks;
 mod ledger;
 mod log;
 mod memory;

@@ -10,9 +10,9 @@ use super::bulk::integer;
 use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::writer::WriterGuard;
-use super::{Inner, SqliteStore, rows};
+use super::{Inner, SqliteStore, forks, rows};
 use crate::ids::{DocumentId, HistoryId, Millis};
-use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, ListQuery, StoreError, search};
+use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, StoreError, search};
 
 const READ_DOCUMENT: &str = "SELECT * FROM documents WHERE id = ?1 AND purged_at IS NULL";
 const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
@@ -20,7 +20,15 @@ const READ_HEADS: &str = include_str!("sql/look_up_documents.sql");
 const PATCH_DOCUMENT: &str = include_str!("sql/patch_document.sql");
 const BURY_DOCUMENT: &str = include_str!("sql/bury_document.sql");
 const PURGE_OPS: &str = include_str!("sql/purge_ops.sql");
+const LIST_PURGED: &str =
+    "SELECT id FROM documents WHERE purged_at IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2";
 const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
+
+const PURGE_AT_ONCE: [&str; 3] = [
+    "DELETE FROM snapshots WHERE doc_id = ?1",
+    "DELETE FROM forks WHERE doc_id = ?1",
+    "DELETE FROM permissions WHERE doc_id = ?1",
+];
 
 /// Rows of a purged document removed in one transaction, for which an append may have to wait.
 const PURGED_AT_ONCE: i64 = 1024;
@@ -190,6 +198,35 @@ impl DocumentStore for SqliteStore {
                 .map_err(store_error)?;
         found.iter().map(|row| rows::document_id(row, "id")).collect::<Result<_, _>>().map_err(store_error)
     }
+
+    async fn purged_ids(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        let found = sqlx::query(LIST_PURGED)
+            .bind(after.map_or("", DocumentId::as_str))
+            .bind(integer(limit as u64))
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(store_error)?;
+        found.iter().map(|row| rows::document_id(row, "id")).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn fork_document(&self, doc: &DocumentId, fork: &Fork) -> Result<(), StoreError> {
+        let (doc, fork) = (doc.clone(), *fork);
+        let change = async move |_, mut writer: WriterGuard| {
+            let forked = forks::fork(writer.begin().await?, &doc, &fork).await;
+            let forked = forked.map_err(|error| read_error(&doc, 0, error));
+            let forked = forked.and_then(|there| if there { Ok(()) } else { Err(not_found(&doc)) });
+            writer.end(forked).await
+        };
+        self.inner.detached(change).await
+    }
+
+    async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError> {
+        forks::read(&self.inner.readers, doc).await.map_err(|error| read_error(doc, 0, error))
+    }
 }
 
 async fn patch_row(
@@ -231,7 +268,9 @@ async fn bury(
         .bind(integer(last_pos))
         .execute(&mut *conn)
         .await?;
-    sqlx::query("DELETE FROM snapshots WHERE doc_id = ?1").bind(doc.as_str()).execute(conn).await?;
+    for part in PURGE_AT_ONCE {
+        sqlx::query(part).bind(doc.as_str()).execute(&mut *conn).await?;
+    }
     rows::history_id(&buried, "history").map(Some)
 }
 

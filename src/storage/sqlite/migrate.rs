@@ -15,6 +15,9 @@ const STEPS: &[Step] = steps!["sqlite":
     "0005_create_snapshots",
     "0006_create_recent_ops",
     "0007_create_recent_batches",
+    "0008_create_users",
+    "0009_create_permissions",
+    "0012_create_forks",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));

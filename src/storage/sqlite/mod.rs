@@ -12,6 +12,7 @@ mod checkpoint;
 mod connect;
 mod documents;
 mod error;
+mod forks;
 mod log;
 mod migrate;
 mod ownership;

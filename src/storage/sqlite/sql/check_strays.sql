@@ -7,6 +7,10 @@ FROM (
     SELECT DISTINCT doc_id, 'clients' AS place FROM clients
     UNION ALL
     SELECT DISTINCT doc_id, 'snapshots' AS place FROM snapshots
+    UNION ALL
+    SELECT DISTINCT doc_id, 'forks' AS place FROM forks
+    UNION ALL
+    SELECT DISTINCT doc_id, 'permissions' AS place FROM permissions
 ) AS held
 WHERE NOT EXISTS (SELECT 1 FROM documents AS d WHERE d.id = held.doc_id AND d.purged_at IS NULL)
 LIMIT 100
