@@ -15,12 +15,12 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{CheckHealth, Create, Flush, JournalActor};
 use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor, SharedAddress};
 use crate::actors::session::frames::refuse_delta;
-use crate::actors::snapshot::first_line;
 use crate::actors::turnstile::Turnstile;
 use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
 use crate::metrics::METRICS;
 use crate::ot::{Delta, Document};
+use crate::storage::first_line;
 use crate::storage::{
     DocumentPatch, DocumentRow, ListQuery, LoggedOp, NewDocument, SharedStore, SnapshotBodies, history,
 };

@@ -193,10 +193,7 @@ async fn record(store: SharedStore, bodies: Arc<SnapshotBodies>, rows: Vec<Snaps
 
 async fn write_body(bodies: Arc<SnapshotBodies>, due: SnapshotDue) -> Result<SnapshotMeta, StoreError> {
     let SnapshotDue { doc, history, version, at, content, .. } = due;
-    let mut json = Vec::with_capacity(content.size() as usize + 64);
-    content.write_json(&mut json);
-    let preview = first_line(&content);
-    bodies.write(NewSnapshot { doc, history, version, at, preview, content: json }).await
+    bodies.write(NewSnapshot::of(doc, history, version, at, &content)).await
 }
 
 /// Removes snapshots that lie close together in the past, and the row of one that cannot be read.
@@ -240,14 +237,6 @@ pub fn to_forget(versions: &[Version]) -> Vec<Version> {
     forget
 }
 
-/// Returns the first line of a document's text that is not blank, at most 120 characters. It is looked for in the first
-/// few thousand code units only.
-pub fn first_line(content: &Document) -> String {
-    let text = content.leading_text(2_000);
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
-    line.chars().map(|c| if c == '\u{fffc}' { ' ' } else { c }).take(120).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,13 +277,5 @@ mod tests {
         let store: SharedStore = Arc::new(crate::storage::MemoryStore::new());
         assert!(record(store, bodies.clone(), vec![written.clone()]).await);
         assert!(bodies.read(&written).await.is_err());
-    }
-
-    #[test]
-    fn the_first_line_is_the_first_that_says_something() {
-        let content =
-            Document::from_json(r#"[{"insert":"\n  \n  Hello"},{"insert":" world\nmore"}]"#).unwrap();
-        assert_eq!(first_line(&content), "Hello world");
-        assert_eq!(first_line(&Document::new()), "");
     }
 }

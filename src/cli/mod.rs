@@ -1,13 +1,16 @@
 //! The command line: one file a command.
 
+mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
 mod export;
+mod fork;
 mod import;
 mod local;
 mod migrate;
 mod replay;
 mod rest;
+mod restore;
 mod serve;
 mod verify;
 
@@ -38,6 +41,12 @@ enum Command {
     Migrate(migrate::MigrateOptions),
     /// Replay every document's log and compare it with what was derived from it.
     Verify(verify::VerifyOptions),
+    /// Write all documents and their logs to a file; a server may be running.
+    Backup(backup::BackupOptions),
+    /// Put the documents of a backup into an empty database, or one of them beside others.
+    Restore(restore::RestoreOptions),
+    /// Give documents new histories, after a failover that may have lost the ends of their logs.
+    Fork(fork::ForkOptions),
     /// Send a recorded editing history through a server, and check the text that comes out.
     Replay(replay::ReplayOptions),
     /// Write a document of a running server to a file.
@@ -58,6 +67,9 @@ pub fn run() -> anyhow::Result<()> {
         Command::Serve(options) => serve::run(options),
         Command::Migrate(options) => migrate::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Backup(options) => backup::run(&options),
+        Command::Restore(options) => restore::run(options),
+        Command::Fork(options) => fork::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Import(options) => import::run(&options),

@@ -3,6 +3,7 @@
 //! The log is the truth; everything else can be rebuilt from it. The traits are small and their contracts are what
 //! `conformance` checks over every backend. Nothing here knows of actors or HTTP.
 
+pub mod backup;
 mod batch;
 #[cfg(test)]
 mod conformance;
@@ -14,6 +15,7 @@ mod object_store;
 mod opened;
 mod page;
 mod postgres;
+mod preview;
 mod schema;
 mod search;
 mod sqlite;
@@ -29,8 +31,9 @@ pub use self::data_dir::DataDir;
 pub use self::error::{AppendError, OpenError, Source, StoreError};
 pub use self::memory::MemoryStore;
 pub use self::object_store::{NewSnapshot, SnapshotBodies};
-pub use self::opened::{DatabaseOptions, Opened};
+pub use self::opened::{DatabaseOptions, Opened, Reading};
 pub use self::postgres::{PostgresOptions, PostgresStore};
+pub use self::preview::first_line;
 pub use self::schema::Migrated;
 pub use self::sqlite::{Durability, SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};

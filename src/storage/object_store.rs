@@ -14,8 +14,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::{OpenError, SnapshotMeta, StoreError};
+use super::{OpenError, SnapshotMeta, StoreError, first_line};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
+use crate::ot::Document;
 
 /// What a stored body begins with, then the version of its format, then zstd of the content's canonical JSON.
 const MAGIC: [u8; 4] = *b"QSNP";
@@ -55,6 +56,15 @@ pub struct NewSnapshot {
     pub preview: String,
     /// Canonical JSON of the document.
     pub content: Vec<u8>,
+}
+
+impl NewSnapshot {
+    /// Makes one of a document's content at a version.
+    pub fn of(doc: DocumentId, history: HistoryId, version: Version, at: Millis, content: &Document) -> Self {
+        let mut json = Vec::with_capacity(content.size() as usize + 64);
+        content.write_json(&mut json);
+        Self { doc, history, version, at, preview: first_line(content), content: json }
+    }
 }
 
 impl SnapshotBodies {

@@ -4,9 +4,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use super::{
-    DataDir, OpenError, PostgresOptions, PostgresStore, SharedStore, SnapshotBodies, SqliteOptions,
-    SqliteStore, StoreError,
+    DataDir, Durability, OpenError, PostgresOptions, PostgresStore, SharedStore, SnapshotBodies,
+    SqliteOptions, SqliteStore, StoreError,
 };
 use crate::ids::{DocumentId, HistoryId};
 
@@ -114,6 +116,66 @@ impl Opened {
     #[cfg(test)]
     pub(super) async fn purges(&self) -> Result<Vec<(DocumentId, HistoryId)>, StoreError> {
         self.database.purges().await
+    }
+}
+
+/// A database that is only read, perhaps beside a server that uses it.
+pub struct Reading {
+    pub store: SharedStore,
+    from: ReadFrom,
+    /// Declared last: the copy of an embedded database goes after it is closed.
+    _copy: Option<TempDir>,
+}
+
+enum ReadFrom {
+    Opened(Opened),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl Reading {
+    /// Opens what there is. Of an embedded database that a server uses, a copy is made, as of now.
+    ///
+    /// # Errors
+    /// As [`Opened::existing`]; there is no room for a copy.
+    pub async fn from(dir: &Path, options: impl Into<DatabaseOptions>) -> Result<Self, OpenError> {
+        match options.into() {
+            DatabaseOptions::Postgres(options) => {
+                PostgresStore::expect(&options).await?;
+                let store = Arc::new(PostgresStore::open(options).await?);
+                Ok(Self { store: store.clone(), from: ReadFrom::Postgres(store), _copy: None })
+            }
+            DatabaseOptions::Embedded(options) => match Opened::existing(dir, options.clone()).await {
+                Err(OpenError::Locked { .. }) => Self::copy(dir, options).await,
+                opened => Ok(Self::opened(opened?, None)),
+            },
+        }
+    }
+
+    async fn copy(dir: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        let folder = tempfile::Builder::new().prefix("quire-copy").tempdir();
+        let folder = folder.map_err(|source| OpenError::Folder { path: std::env::temp_dir(), source })?;
+        SqliteStore::copy(dir, folder.path()).await?;
+        // It is read once, and goes.
+        let options = SqliteOptions { durability: Durability::Off, ..options };
+        Ok(Self::opened(Opened::at(folder.path(), options).await?, Some(folder)))
+    }
+
+    fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
+        Self { store: opened.store.clone(), from: ReadFrom::Opened(opened), _copy: copy }
+    }
+
+    /// Closes it.
+    ///
+    /// # Errors
+    /// As [`Opened::close`].
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.from {
+            ReadFrom::Opened(opened) => opened.close().await,
+            ReadFrom::Postgres(store) => {
+                store.close().await;
+                Ok(())
+            }
+        }
     }
 }
 

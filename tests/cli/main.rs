@@ -16,8 +16,10 @@ mod replica;
 #[path = "../api/rest.rs"]
 mod rest;
 
+mod backup;
 mod command;
 mod database;
+mod fork;
 mod help;
 mod migrate;
 mod postgres;

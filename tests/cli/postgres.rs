@@ -10,13 +10,13 @@ use crate::harness::{DataFolder, Launch};
 use crate::rest::Rest;
 
 /// A database without anything in it: a schema of its own.
-struct Database {
-    url: String,
+pub struct Database {
+    pub url: String,
     password: String,
 }
 
 impl Database {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let server = std::env::var("QUIRE_TEST_POSTGRES")
             .expect("QUIRE_TEST_POSTGRES names a server: run `scripts/services/postgres with cargo test`");
         let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
@@ -30,7 +30,7 @@ impl Database {
         assert_ne!(run(&self.url, sql), 0, "{sql} has changed nothing");
     }
 
-    fn launch(&self, data: DataFolder) -> Launch {
+    pub fn launch(&self, data: DataFolder) -> Launch {
         Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)
     }
 }

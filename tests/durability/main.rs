@@ -22,6 +22,7 @@ mod rest;
 mod crash;
 mod damage;
 mod database;
+mod drill;
 mod full_disk;
 mod ledger;
 mod left;

@@ -13,10 +13,10 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::Append;
 use crate::actors::registry::Fenced;
 use crate::actors::session::{SessionActor, wire};
-use crate::actors::snapshot::first_line;
 use crate::ids::{ClientId, Millis, SessionId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, ServerMessage};
+use crate::storage::first_line;
 
 /// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation. Each document has its own
 /// turns of this length, and writes the time of its first operation in each.

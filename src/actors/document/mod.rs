@@ -400,7 +400,7 @@ impl DocumentActor {
         Live {
             version: self.state.version(),
             at: self.state.at(),
-            preview: crate::actors::snapshot::first_line(self.state.content()),
+            preview: crate::storage::first_line(self.state.content()),
             sessions: self.sessions.len(),
             people,
         }

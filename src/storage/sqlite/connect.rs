@@ -1,6 +1,6 @@
 //! Connections: one writer, a few readers, one that checkpoints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteSynchronous;
@@ -87,6 +87,20 @@ impl Database {
     pub(super) fn failed(&self, source: impl Into<crate::storage::Source>) -> OpenError {
         OpenError::Database { path: self.path.clone(), source: source.into() }
     }
+}
+
+/// Copies the database in `dir`, which a server may be using, into the empty folder `to`, as it is at one moment.
+///
+/// # Errors
+/// It is no database, or there is no room.
+pub(super) async fn copy(dir: &Path, to: &Path) -> Result<(), OpenError> {
+    let path = dir.join(FILE);
+    let failed = |error| OpenError::Database { path: path.clone(), source: Box::new(error) };
+    let options = SqliteConnectOptions::new().filename(&path).busy_timeout(BUSY_TIMEOUT);
+    let mut conn = options.disable_statement_logging().connect().await.map_err(failed)?;
+    let copied = sqlx::query("VACUUM INTO ?1").bind(to.join(FILE).to_string_lossy()).execute(&mut conn).await;
+    close(conn).await;
+    copied.map(|_| ()).map_err(failed)
 }
 
 /// Closes a connection after all that was sent to it has been done. What fails here has no one to wait for it.

@@ -109,6 +109,11 @@ struct Inner {
 }
 
 impl SqliteStore {
+    /// Copies the database in a folder, which a server may be using, into an empty one, as it is at one moment.
+    pub(super) async fn copy(dir: &Path, to: &Path) -> Result<(), OpenError> {
+        connect::copy(dir, to).await
+    }
+
     /// Tells whether there is a database in a folder.
     pub(super) fn is_in(dir: &Path) -> bool {
         dir.join(connect::FILE).is_file()

@@ -1,0 +1,94 @@
+//! `quire backup`: all documents and their logs, as one file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::config::DatabaseSettings;
+use crate::storage::backup::{Counts, write};
+use crate::storage::{DatabaseOptions, Reading, SqliteOptions, Store};
+
+/// What `quire backup` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quire backup -o monday.qbak                    the folder ./data
+  quire backup --data /srv/quire -o - | ssh elsewhere 'cat > monday.qbak'
+  QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire backup -o monday.qbak
+
+A server may be running: the backup has all that was acknowledged before it began, and of what comes meanwhile some. Of an
+embedded database that is in use a copy is made first, in the folder for temporary files (TMPDIR). In the backup are
+documents, their operations and the ids that were purged; everything else is derived from them.
+
+Exit code: 0 if the backup is whole and on the disk; 1 if not, with the reason; a file is then not there.")]
+pub struct BackupOptions {
+    /// Folder of the embedded database.
+    #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseSettings,
+
+    /// File to write; - is standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Writes the backup, and tells what is in it.
+///
+/// # Errors
+/// Storage or the file do not oblige, or a log cannot be read.
+pub fn run(options: &BackupOptions) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let counts = runtime.block_on(backup(options))?;
+    let Counts { documents, operations, purged } = counts;
+    eprintln!("{documents} documents, {operations} operations, {purged} purged ids");
+    Ok(())
+}
+
+async fn backup(options: &BackupOptions) -> anyhow::Result<Counts> {
+    let database = match options.database.postgres()? {
+        Some(postgres) => DatabaseOptions::Postgres(postgres),
+        None => SqliteOptions::default().into(),
+    };
+    let reading = Reading::from(&options.data, database).await?;
+    let written = write_to(&*reading.store, &options.output).await;
+    reading.close().await?;
+    written
+}
+
+async fn write_to(store: &dyn Store, output: &Path) -> anyhow::Result<Counts> {
+    let bar = progress();
+    let told = |counts: &Counts| tell(&bar, counts);
+    if output == Path::new("-") {
+        if io::stdout().is_terminal() {
+            bail!("a backup is not for a terminal: name a file, or pipe it to a program");
+        }
+        return Ok(write(store, BufWriter::new(io::stdout().lock()), told).await?.0);
+    }
+    // Under its name only when it is whole.
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = || format!("writing {}", output.display());
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    let (counts, _) = write(store, BufWriter::new(file.as_file_mut()), told).await?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(output).with_context(failed)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)?;
+    Ok(counts)
+}
+
+/// A line on standard error that tells how far it has come: nobody knows before how much there is.
+pub(super) fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+    // The template is a constant; were it wrong, the default one would do.
+    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
+pub(super) fn tell(bar: &ProgressBar, counts: &Counts) {
+    bar.tick();
+    bar.set_message(format!("{} documents, {} operations", counts.documents, counts.operations));
+}

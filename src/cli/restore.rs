@@ -1,0 +1,111 @@
+//! `quire restore`: documents out of a backup.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::backup::{progress, tell};
+use crate::actors::clock::Clock;
+use crate::config::DatabaseSettings;
+use crate::ids::{DocumentId, Millis, Version};
+use crate::storage::backup::{Counts, Reader, Restore, Until};
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
+
+/// What `quire restore` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quire restore monday.qbak                              everything, into the empty folder ./data
+  QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire restore monday.qbak --keep-history
+                                                         from a folder to PostgreSQL, or back
+  quire restore monday.qbak --doc minutes --as minutes-monday
+  quire restore monday.qbak --doc minutes --as minutes-noon --time 2026-11-23T12:00:00Z
+                                                         one document, as it was at a time
+
+No server may be running on the data folder; one that uses the same PostgreSQL database loses its shards. Documents get new
+histories, which begin where the backup ends: pages that were ahead of it load them anew. With --keep-history they do not, for
+a move: nothing may have been written after the backup.
+
+Exit code: 0 if everything is restored; 1 if not, with the reason. What was restored before a failure is there: begin anew
+with an empty database.")]
+pub struct RestoreOptions {
+    /// The backup; - is standard input.
+    backup: PathBuf,
+
+    /// Folder of the embedded database and the snapshots, made if it is not there.
+    #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseSettings,
+
+    /// Restore this document alone, beside those that are there.
+    #[arg(long, value_name = "ID")]
+    doc: Option<DocumentId>,
+
+    /// Give it this id instead of its own.
+    #[arg(long = "as", value_name = "ID", requires = "doc")]
+    renamed: Option<DocumentId>,
+
+    /// Restore it as it was at this version.
+    #[arg(long, value_name = "VERSION", requires = "doc", conflicts_with = "time")]
+    at: Option<Version>,
+
+    /// Restore it as it was at this time (RFC 3339, such as 2026-11-23T12:00:00Z).
+    #[arg(long, value_name = "TIME", requires = "doc", value_parser = time)]
+    time: Option<Millis>,
+
+    /// Let documents keep their histories.
+    #[arg(long, conflicts_with_all = ["renamed", "at", "time"])]
+    keep_history: bool,
+}
+
+/// Reads a time in ms.
+fn time(text: &str) -> Result<Millis, String> {
+    humantime::parse_rfc3339(text)
+        .map_err(|error| error.to_string())
+        .map(|time| time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis))
+}
+
+/// Restores, and tells what.
+///
+/// # Errors
+/// The backup cannot be read, or storage does not oblige.
+pub fn run(options: RestoreOptions) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let counts = runtime.block_on(restore(options))?;
+    let Counts { documents, operations, purged } = counts;
+    eprintln!("restored {documents} documents, {operations} operations, {purged} purged ids");
+    Ok(())
+}
+
+async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
+    let reader = Reader::new(open(&options.backup)?)?;
+    let database = match options.database.postgres()? {
+        Some(postgres) => DatabaseOptions::Postgres(postgres),
+        None => SqliteOptions::default().into(),
+    };
+    let opened = Opened::at(&options.data, database).await?;
+    let how = Restore {
+        only: options.doc,
+        renamed: options.renamed,
+        until: options.at.map(Until::Version).or(options.time.map(Until::Time)),
+        keep_history: options.keep_history,
+        at: Clock::system().now(),
+    };
+    let bar = progress();
+    let restored = how.run(&*opened.store, &opened.bodies, reader, |counts| tell(&bar, counts)).await;
+    opened.close().await?;
+    Ok(restored?)
+}
+
+fn open(backup: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if backup == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(backup).with_context(|| format!("reading {}", backup.display()))?;
+    Ok(Box::new(BufReader::new(file)))
+}

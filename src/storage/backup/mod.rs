@@ -1,0 +1,100 @@
+//! Documents and their logs as one stream of bytes: for backups, and for moving from one database to another.
+//!
+//! Only what cannot be derived is in it: each document's row, its forks and its operations, and the ids that were purged.
+//! Clients, positions and snapshots are made anew by whoever reads it.
+//!
+//! The log is only added to, and documents have nothing to do with each other, so nothing needs to stand still: of each
+//! document the stream has what was durable when it came to it, which is all that was acknowledged before the stream began.
+//!
+//! **Format.** `QBAK`, a byte for the version (1), and one zstd frame with a checksum. In it are lines, each a JSON object
+//! with one member that names what it is ([`Record`]): a `document`, then its operations, an `op` each, and so on; `purged`
+//! for each tombstone, which may be that of a document before; and the `end`, which counts them: a stream without it was cut off.
+
+mod read;
+mod restore;
+mod write;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub use self::read::{BackupError, Reader};
+pub use self::restore::{Restore, RestoreError, Until};
+pub use self::write::{WriteError, write};
+use super::{DocumentRow, Fork};
+use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
+
+const MAGIC: [u8; 4] = *b"QBAK";
+const FORMAT: u8 = 1;
+
+/// How many there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub documents: u64,
+    pub operations: u64,
+    pub purged: u64,
+}
+
+/// One line of a backup.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    Document(DocumentRecord),
+    /// Of the document before it, with the version after that of the operation before it.
+    Op(OpRecord),
+    Purged(DocumentId),
+    End(Counts),
+}
+
+/// A document without its content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DocumentRecord {
+    pub id: DocumentId,
+    pub history: HistoryId,
+    pub title: String,
+    pub owner: UserId,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+    /// How many operations follow.
+    pub version: Version,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub preview: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Millis>,
+    #[serde(default)]
+    pub archived: bool,
+    /// The newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forks: Vec<Fork>,
+}
+
+/// An operation, as it was committed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OpRecord {
+    pub version: Version,
+    pub client: ClientId,
+    pub seq: u64,
+    pub user: UserId,
+    pub at: Millis,
+    /// Byte by byte as in the log.
+    pub delta: Box<RawValue>,
+}
+
+impl DocumentRecord {
+    fn new(row: DocumentRow, forks: Vec<Fork>) -> Self {
+        let DocumentRow { id, history, title, owner, created_at, updated_at, version, .. } = row;
+        let (preview, deleted_at, archived) = (row.preview, row.deleted_at, row.archived);
+        Self {
+            id,
+            history,
+            title,
+            owner,
+            created_at,
+            updated_at,
+            version,
+            preview,
+            deleted_at,
+            archived,
+            forks,
+        }
+    }
+}
