@@ -112,13 +112,13 @@ fn a_backup_restores_all_that_was_acknowledged_before_it() {
     load.wait_for(5_000);
     let writers = load.finish();
     let acknowledged: usize = writers.iter().map(|writer| writer.replica.acknowledged.len()).sum();
-    let file = server.data().beside("drill.qbak");
+    let data = DataFolder::new();
+    let file = data.beside("drill.qbak");
     let begun = Instant::now();
     quire(&["backup", "--data"], &server.data().path(), &["-o", file.to_str().expect("UTF-8")]);
     let (made, bytes) = (begun.elapsed(), std::fs::metadata(&file).expect("it was written").len());
     let lost_at = Instant::now();
     drop(server);
-    let data = DataFolder::new();
     quire(&["restore", file.to_str().expect("UTF-8"), "--data"], &data.path(), &[]);
     let server = Launch::on(data).start();
     let lost = ledger::losses(&server, &writers);

@@ -34,8 +34,9 @@ impl Handler<Join> for DocumentActor {
         let head = self.state.version();
         let ask = async move {
             let row = store.client(&doc, client).await?;
-            // A client that holds more than this actor knows: the log decides which of the two is wrong.
-            let beyond = asks_beyond_head && !store.read_ops(&doc, head, head + 1, 1, 0).await?.is_empty();
+            // A client that holds more than this actor knows, or something else: the log decides which of the two is wrong.
+            let beyond = (asks_beyond_head || left.is_some())
+                && !store.read_ops(&doc, head, head + 1, 1, 0).await?.is_empty();
             let common = match left {
                 Some(left) => common_version(&store.forks(&doc).await?, left),
                 None => None,

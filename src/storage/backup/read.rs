@@ -57,7 +57,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// `CutOff` when the stream ends before its `end`; `Damaged` names the line.
-    pub fn next(&mut self) -> Result<Option<Record>, BackupError> {
+    pub fn record(&mut self) -> Result<Option<Record>, BackupError> {
         self.line += 1;
         if !self.read_line()? {
             return if self.ended { Ok(None) } else { Err(BackupError::CutOff) };

@@ -86,7 +86,7 @@ impl Restore {
     ) -> Result<Counts, RestoreError> {
         self.expect_room(store).await?;
         let mut restorer = Restorer::new(self, store, bodies).await?;
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.record()? {
             match record {
                 Record::Document(document) => {
                     restorer.finish(&reader).await?;
