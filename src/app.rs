@@ -108,6 +108,7 @@ impl Application {
             store,
             limits: settings.limits,
             rate_limited: options.rate_limits.is_on(),
+            buckets: remote.map(|remote| remote.buckets),
             clock: Clock::system(),
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
