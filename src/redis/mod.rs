@@ -4,12 +4,12 @@
 //! asks waits 50 ms at most and then does without; what is only written goes through a bounded queue ([`queue`]). When Redis
 //! does not answer, the [`breaker`] opens, and asking costs nothing until it is back.
 
-pub mod breaker;
+mod breaker;
 pub mod buckets;
 mod error;
 mod link;
 mod probe;
-pub mod queue;
+mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;
