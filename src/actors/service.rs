@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
 use crate::actors::clock::Clock;
@@ -286,10 +286,14 @@ impl Documents {
         let head = live.map_or(row.version, |live| live.version.max(row.version));
         let asked = version.unwrap_or(head);
         let in_memory = live.is_some() && asked == head;
-        let remote = self.remote.as_ref().filter(|_| asked <= head && !in_memory);
+        // A log that ends below its snapshot has lost its end: reading it says so.
+        let sound = row.version >= row.snapshot_version;
+        let remote = self.remote.as_ref().filter(|_| asked <= head && !in_memory && sound);
         let Some(remote) = remote else { return self.read(&row.id, version).await };
         let place = Place { doc: &row.id, history: row.history };
-        if let Some(Content { version, at, content }) = remote.cache.content(place, asked, head).await {
+        let (cached, reached) =
+            join(remote.cache.content(place, asked, head), self.reached(row, asked)).await;
+        if let Some(Content { version, at, content }) = cached.filter(|_| reached <= row.version) {
             return Ok(Reading { history: row.history, version, at, content });
         }
         if asked == head {
@@ -304,6 +308,16 @@ impl Documents {
             Ok(read)
         });
         read.await
+    }
+
+    /// Returns what the log is known to have come to, which the row's head must not be below to be believed as current; asked
+    /// beside Redis, and only where the head is what is asked for.
+    async fn reached(&self, row: &DocumentRow, asked: Version) -> Version {
+        if asked < row.version {
+            return 0;
+        }
+        // What cannot be told is told by reading.
+        self.store.least_head(&row.id).await.unwrap_or(Version::MAX)
     }
 
     /// Puts what was read into Redis, while its reader goes on.

@@ -5,10 +5,12 @@ use std::net::TcpListener;
 use std::thread;
 
 use deadpool_redis::redis::cmd;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
 
-use super::service::{Redis, launch, metric, read_all, text, until, until_passive, until_up};
+use super::service::{Redis, configure, launch, metric, read_all, text, until, until_passive, until_up};
 use super::write;
-use crate::harness::Launch;
+use crate::harness::{DataFolder, Launch};
 use crate::rest::Rest;
 
 const STATE: &str = "quire_redis_breaker_state";
@@ -83,6 +85,43 @@ fn what_a_full_redis_declines_is_dropped_and_what_it_has_is_read() {
     });
     read_all(&rest, &doc, 9);
     assert_eq!(metric(&rest, STATE), 0, "it answers");
+}
+
+/// Removes the end of a document's log from the database of a stopped server.
+fn cut_log(data: &DataFolder, doc: &str, after: i64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let removed = runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(data.path().join("quire.db"));
+        let mut connection: SqliteConnection = options.connect().await.expect("the database opens");
+        let cut = sqlx::query("DELETE FROM ops WHERE doc_id = ? AND version > ?").bind(doc).bind(after);
+        let removed = cut.execute(&mut connection).await.expect("a sound statement").rows_affected();
+        connection.close().await.expect("it closes");
+        removed
+    });
+    assert!(removed > 0, "the log had an end");
+}
+
+#[test]
+fn a_log_that_has_lost_its_end_is_not_hidden_by_what_redis_holds() {
+    let redis = Redis::start();
+    let server = launch(&redis).start();
+    let rest = Rest::of(&server);
+    until_up(&rest);
+    let doc = rest.create_empty();
+    write(&server, &doc, 1, 3);
+    until_passive(&rest);
+    assert_eq!(rest.text(&doc), text(3));
+    write(&server, &doc, 4, 5);
+    // Started and stopped once more, so that everything is settled; nobody opens the document.
+    let server = Launch::on(server.kill()).start();
+    server.signal(libc::SIGTERM);
+    let (_, data) = server.ended();
+    cut_log(&data, &doc, 3);
+    let server = configure(Launch::on(data), &redis).start();
+    let rest = Rest::of(&server);
+    until_up(&rest);
+    assert!(redis.run::<bool>(cmd("EXISTS").arg(format!("doc:{doc}:snapshot"))), "version 3 is there");
+    rest.get(&format!("/v1/docs/{doc}/content")).expect_problem(500, "internal");
 }
 
 #[test]
