@@ -15,7 +15,8 @@ use crate::metrics::METRICS;
 /// Connections: each carries one exchange at a time, of which a thousand a second fit.
 const CONNECTIONS: usize = 16;
 
-/// How long to wait for one of them. Whoever gets none has met a crowd, and that says nothing of Redis.
+/// How long to wait for one of them, less than anybody waits for an answer. Whoever gets none has met a crowd, and that says
+/// nothing of Redis.
 const WAIT: Duration = Duration::from_millis(20);
 
 /// How long connecting may take, where the caller does not give up before.
@@ -44,9 +45,10 @@ impl Link {
     pub fn new(url: &str) -> Result<Self, RedisAddressError> {
         let info = address(url)?;
         let place = info.addr().to_string();
+        // Each exchange has a time-out of its own, whatever part of it takes long.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(CONNECT_WITHIN));
+            .set_response_timeout(None);
         let unusable = |error: String| RedisAddressError::new(error);
         let manager =
             Manager::new_with_config(info, config).map_err(|error| unusable(error.category().to_owned()))?;

@@ -20,14 +20,15 @@ pub use self::error::RedisAddressError;
 use self::link::Link;
 use self::queue::Queue;
 
-/// How long whoever reads waits for Redis: what it saves is hardly more.
-pub const READ_WITHIN: Duration = Duration::from_millis(50);
+/// How long whoever reads waits for Redis unless told otherwise: what it saves is hardly more.
+const READ_WITHIN: Duration = Duration::from_millis(50);
 
 /// Where Redis is.
 #[derive(Clone)]
 pub struct RedisOptions {
     /// May hold a password: not to be shown.
     url: String,
+    read_within: Duration,
 }
 
 impl RedisOptions {
@@ -37,13 +38,18 @@ impl RedisOptions {
     /// It is none, or asks for TLS, which this build does not have.
     pub fn new(url: &str) -> Result<Self, RedisAddressError> {
         link::address(url)?;
-        Ok(Self { url: url.to_owned() })
+        Ok(Self { url: url.to_owned(), read_within: READ_WITHIN })
+    }
+
+    /// Sets how long whoever reads waits for an answer before doing without: 50 ms unless this is said.
+    pub fn waiting(self, read_within: Duration) -> Self {
+        Self { read_within, ..self }
     }
 }
 
 impl std::fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RedisOptions")
+        f.debug_struct("RedisOptions").field("read_within", &self.read_within).finish_non_exhaustive()
     }
 }
 
@@ -57,6 +63,7 @@ struct Shared {
     runtime: tokio::runtime::Handle,
     link: Arc<Link>,
     queue: Queue,
+    read_within: Duration,
 }
 
 impl Redis {
@@ -81,7 +88,8 @@ impl Redis {
                 runtime.block_on(worker.run());
             })
             .map_err(|error| RedisAddressError::new(format!("it cannot be spoken to: {error}")))?;
-        Ok(Self { shared: Arc::new(Shared { runtime: handle, link, queue }) })
+        let read_within = options.read_within;
+        Ok(Self { shared: Arc::new(Shared { runtime: handle, link, queue, read_within }) })
     }
 
     /// Tells whether Redis is spoken to; if not, [`Self::ask`] answers `None` at once.
@@ -90,13 +98,13 @@ impl Redis {
     }
 
     /// Sends the commands together and returns what they answer; `None` when there is no sound answer within
-    /// [`READ_WITHIN`], which is counted and is no error of the caller's.
+    /// [`RedisOptions::waiting`], which is counted and is no error of the caller's.
     pub async fn ask<T: FromRedisValue + Send + 'static>(&self, commands: Pipeline) -> Option<T> {
         if !self.is_up() {
             return None;
         }
-        let link = self.shared.link.clone();
-        let asked = self.shared.runtime.spawn(async move { link.ask(&commands, READ_WITHIN).await });
+        let (link, within) = (self.shared.link.clone(), self.shared.read_within);
+        let asked = self.shared.runtime.spawn(async move { link.ask(&commands, within).await });
         // An error here is the end of that thread.
         asked.await.ok().flatten()
     }

@@ -8,7 +8,9 @@ use std::time::Instant;
 use deadpool_redis::redis::cmd;
 use serde_json::{Value, json};
 
-use self::service::{Redis, launch, letter, metric, read_all, text, until, until_passive, until_up};
+use self::service::{
+    Redis, launch, launch_impatient, letter, metric, read_all, text, until, until_passive, until_up,
+};
 use crate::client::{TestClient, insertion};
 use crate::connection::Incoming;
 use crate::harness::{DataFolder, Launch, PATIENCE, TestServer};
@@ -208,7 +210,7 @@ fn launch_on(data: DataFolder, redis: &Redis) -> Launch {
 #[test]
 fn content_is_what_the_log_says_whatever_becomes_of_redis() {
     let redis = Redis::start();
-    let server = launch(&redis).start();
+    let server = launch_impatient(&redis).start();
     let rest = Rest::of(&server);
     until_up(&rest);
     let doc = rest.create_empty();

@@ -27,7 +27,9 @@ impl Fixture {
     async fn new() -> Self {
         let url = std::env::var("QUIRE_TEST_REDIS")
             .expect("QUIRE_TEST_REDIS names a Redis: scripts/services/redis with cargo test");
-        let redis = Redis::start(&RedisOptions::new(&url).unwrap()).unwrap();
+        // A busy machine is not what is tested.
+        let options = RedisOptions::new(&url).unwrap().waiting(PATIENCE);
+        let redis = Redis::start(&options).unwrap();
         until(|| redis.is_up()).await;
         let doc = format!("cache-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self {

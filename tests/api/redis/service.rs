@@ -58,8 +58,14 @@ fn services(arguments: &[&str]) -> String {
     String::from_utf8(done.stdout).expect("UTF-8")
 }
 
-/// A server beside this Redis, whose documents leave memory soon.
+/// A server beside this Redis, whose documents leave memory soon. It waits for answers as long as it takes, so that a busy
+/// machine is not taken for a Redis that hangs.
 pub fn launch(redis: &Redis) -> Launch {
+    configure(Launch::new(), redis).with("QUIRE_REDIS_TIMEOUT_MS", "10000")
+}
+
+/// The same, and as impatient as servers are.
+pub fn launch_impatient(redis: &Redis) -> Launch {
     configure(Launch::new(), redis)
 }
 
