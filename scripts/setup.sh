@@ -50,6 +50,13 @@ require_postgres() {
   install_debian postgresql
 }
 
+# Redis as Debian packages it. Tests start servers of their own (scripts/services/redis), on other ports than the one that the
+# package may start.
+require_redis() {
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null && return
+  install_debian redis-server
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do

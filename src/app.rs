@@ -15,6 +15,7 @@ use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
+use crate::actors::remote::Remote;
 use crate::actors::service::Documents;
 use crate::actors::session::{Setting, outbox};
 use crate::actors::snapshot::SnapshotActor;
@@ -22,6 +23,7 @@ use crate::actors::watch::end_of;
 use crate::config::{DocumentSettings, ServeOptions};
 use crate::http;
 use crate::http::auth::Caller;
+use crate::redis::Redis;
 use crate::storage::{Opened, SharedStore, SnapshotBodies};
 
 /// How long sessions, documents and journal may take together at a stop, of the 10 s that an orchestrator gives at
@@ -93,7 +95,9 @@ impl Application {
         let (store, settings) = (parts.store.clone(), parts.settings);
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
-        let actors = start_actors(parts, document_threads, draining.clone()).await?;
+        let redis = options.redis.options()?.map(|options| Redis::start(&options)).transpose()?;
+        let remote = redis.map(Remote::new);
+        let actors = start_actors(parts, remote.clone(), document_threads, draining.clone()).await?;
         let listener = std::net::TcpListener::bind(options.listen)
             .with_context(|| format!("cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
@@ -104,6 +108,7 @@ impl Application {
             store,
             limits: settings.limits,
             rate_limited: options.rate_limits.is_on(),
+            buckets: remote.map(|remote| remote.buckets),
             clock: Clock::system(),
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
@@ -193,6 +198,7 @@ impl Actors {
 /// Starts the journal, the snapshot writer, the registry and the document threads.
 async fn start_actors(
     parts: Parts,
+    remote: Option<Remote>,
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
@@ -207,7 +213,8 @@ async fn start_actors(
     let service_thread = Arbiter::new();
     let journal_handle = journal_thread.as_ref().unwrap_or(&threads[0]).handle();
     let journal = JournalActor::start_in_arbiter(&journal_handle, |_| journal);
-    let writer = SnapshotActor::new(store.clone(), bodies.clone());
+    let cache = remote.as_ref().map(|remote| remote.cache.clone());
+    let writer = SnapshotActor::new(store.clone(), bodies.clone()).through(cache);
     let snapshots = SnapshotActor::start_in_arbiter(&service_thread.handle(), |_| writer);
     let registry = RegistryActor::new(bodies.clone(), &threads);
     let registry = RegistryActor::start_in_arbiter(&service_thread.handle(), |_| registry);
@@ -221,11 +228,13 @@ async fn start_actors(
         registry: registry.clone(),
         settings: Arc::new(settings),
         clock: Clock::system(),
+        remote: remote.clone(),
         probe,
     });
     registry.send(Equip(shared)).await?;
     let (clock, limits) = (Clock::system(), settings.limits);
-    let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining);
+    let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
+        .through(remote);
     let threads = threads.into_iter().chain(journal_thread).chain([service_thread]).collect();
     Ok(Actors { registry, journal, snapshots, documents, threads })
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::redis::{RedisAddressError, RedisOptions};
 use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
 
 /// What `quire serve` is told.
@@ -23,6 +24,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub database: DatabaseSettings,
+
+    #[command(flatten)]
+    pub redis: RedisSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -165,6 +169,38 @@ impl DatabaseSettings {
         options.connect_within = Duration::from_secs(self.database_connect_timeout);
         options.statement_within = Duration::from_secs(self.database_statement_timeout);
         Ok(Some(options))
+    }
+}
+
+/// A Redis beside the database, for what may be lost.
+#[derive(Args, Clone, Debug)]
+pub struct RedisSettings {
+    /// Redis that caches documents and shares presence and rate limits between servers, redis://[USER:PASSWORD@]HOST:PORT/;
+    /// without one quire is slower where documents are read that are not in memory, and not wrong.
+    #[arg(long, env = "QUIRE_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub redis_url: Option<Secret>,
+
+    /// How long a reader waits for Redis before it does without, in milliseconds.
+    #[arg(
+        long,
+        env = "QUIRE_REDIS_TIMEOUT_MS",
+        default_value_t = 50,
+        value_name = "MS",
+        value_parser = value_parser!(u64).range(1..=10_000)
+    )]
+    pub redis_timeout_ms: u64,
+}
+
+impl RedisSettings {
+    /// Returns how Redis is to be used; `None` when it is not.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn options(&self) -> Result<Option<RedisOptions>, RedisAddressError> {
+        let url = self.redis_url.as_ref().filter(|url| !url.expose().is_empty());
+        let Some(url) = url else { return Ok(None) };
+        let read_within = Duration::from_millis(self.redis_timeout_ms);
+        Ok(Some(RedisOptions::new(url.expose())?.waiting(read_within)))
     }
 }
 

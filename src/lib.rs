@@ -9,6 +9,7 @@
 pub mod ids;
 pub mod ot;
 
+pub mod redis;
 pub mod storage;
 
 pub mod actors;

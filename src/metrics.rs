@@ -54,6 +54,14 @@ pub struct Metrics {
     pub crashes: IntCounter,
     /// Commits whose outcome was not known at first.
     pub unknown_commits: IntCounter,
+    /// Whether Redis is spoken to: 0 yes, 1 it is being looked for, 2 no.
+    pub redis_breaker: IntGauge,
+    /// Exchanges with Redis that came to nothing, by reason.
+    pub redis_failures: IntCounterVec,
+    /// Writes to Redis that were not made, by reason.
+    pub redis_dropped: IntCounterVec,
+    /// What was looked for in Redis, by what became of it.
+    pub cache_reads: IntCounterVec,
 }
 
 /// The handles of this process.
@@ -84,6 +92,23 @@ impl Metrics {
         let refused = make.counters("quire_operations_refused_total", "Operations refused, by code", "code");
         for code in ErrorCode::ALL {
             refused.with_label_values(&[code.as_str()]);
+        }
+        let redis_failures = make.counters(
+            "quire_redis_failures_total",
+            "Exchanges with Redis that came to nothing, by reason",
+            "reason",
+        );
+        for reason in ["declined", "lost", "timeout", "busy"] {
+            redis_failures.with_label_values(&[reason]);
+        }
+        let redis_dropped =
+            make.counters("quire_redis_writes_dropped_total", "Writes to Redis that were not made", "reason");
+        for reason in ["open", "full", "failed", "declined"] {
+            redis_dropped.with_label_values(&[reason]);
+        }
+        let cache_reads = make.counters("quire_cache_reads_total", "Reads through the cache", "outcome");
+        for outcome in ["hit", "miss", "stale", "skipped"] {
+            cache_reads.with_label_values(&[outcome]);
         }
         Self {
             sessions: make.gauge("quire_sessions", "WebSocket sessions that said hello"),
@@ -132,6 +157,10 @@ impl Metrics {
             crashes: make.counter("quire_document_crashes_total", "Document actors ended by a panic"),
             unknown_commits: make
                 .counter("quire_commits_unknown_total", "Commits whose outcome had to be found out"),
+            redis_breaker: make.gauge("quire_redis_breaker_state", "0 closed, 1 half open, 2 open"),
+            redis_failures,
+            redis_dropped,
+            cache_reads,
             registry,
         }
     }

@@ -20,9 +20,11 @@ pub mod journal;
 pub mod people;
 pub mod rebase;
 pub mod registry;
+pub mod remote;
 pub mod service;
 pub mod session;
 pub mod snapshot;
 pub mod watch;
 
+mod flights;
 mod turnstile;

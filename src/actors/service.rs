@@ -5,21 +5,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
 use crate::actors::clock::Clock;
 use crate::actors::document::operation::{SequencedOp, Submission};
-use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait};
+use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait, Who};
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::flights::Flights;
 use crate::actors::journal::{CheckHealth, Create, Flush, JournalActor};
 use crate::actors::registry::{Evict, Find, Open, Peek, PurgeEnded, RegistryActor, SharedAddress};
+use crate::actors::remote::Remote;
 use crate::actors::session::frames::refuse_delta;
 use crate::actors::turnstile::Turnstile;
 use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
 use crate::metrics::METRICS;
 use crate::ot::{Delta, Document};
+use crate::protocol::Peer;
+use crate::storage::cache::{Content, OPERATIONS, Place, Range};
 use crate::storage::first_line;
 use crate::storage::{
     DocumentPatch, DocumentRow, ListQuery, LoggedOp, NewDocument, SharedStore, SnapshotBodies, history,
@@ -36,6 +40,7 @@ pub struct CreateDocument {
 }
 
 /// A document's content at a version.
+#[derive(Clone)]
 pub struct Reading {
     pub history: HistoryId,
     pub version: Version,
@@ -90,7 +95,13 @@ pub struct Documents {
     past: Arc<Turnstile>,
     /// For those who look a document up to open it.
     lookups: Arc<Turnstile>,
+    /// Redis, if there is one, and who waits for the same version of the past to be put there.
+    remote: Option<Remote>,
+    flights: Arc<PastFlights>,
 }
+
+/// Readings of the past that are under way.
+type PastFlights = Flights<(DocumentId, HistoryId, Version), Result<Reading, Refusal>>;
 
 /// Versions of the past that are read at once: each holds a page of the log (4 MiB) and what it is read into.
 const PAST_AT_ONCE: usize = 2;
@@ -120,7 +131,14 @@ impl Documents {
     ) -> Self {
         let past = Arc::new(Turnstile::new(PAST_AT_ONCE, PAST_QUEUE, PAST_PATIENCE));
         let lookups = Arc::new(Turnstile::new(LOOKUPS, LOOKUP_QUEUE, LOOKUP_PATIENCE));
-        Self { store, bodies, registry, journal, clock, limits, draining, past, lookups }
+        let flights = Arc::new(Flights::new());
+        let remote = None;
+        Self { store, bodies, registry, journal, clock, limits, draining, past, lookups, remote, flights }
+    }
+
+    /// Has it read through Redis.
+    pub fn through(self, remote: Option<Remote>) -> Self {
+        Self { remote, ..self }
     }
 
     /// What one operation and one document may hold.
@@ -219,6 +237,9 @@ impl Documents {
         self.registry.send(Evict { doc: doc.clone() }).await.map_err(stopped)?;
         self.journal.send(Flush).await.map_err(stopped)?;
         let history = self.store.purge_document(doc, self.clock.now()).await?;
+        if let Some(remote) = &self.remote {
+            remote.cache.forget(doc);
+        }
         // A snapshot that is still on its way is removed by whoever writes it.
         Ok(self.bodies.purge(doc, history).await?)
     }
@@ -245,20 +266,111 @@ impl Documents {
                 format!("version {version} of document {doc} not found: the head is {}", head.version);
             return Err(Refusal::new(ErrorCode::NotFound, message));
         }
-        let _turn = self.past.enter().await?;
-        let loaded = history::at(&*self.store, &self.bodies, doc, version).await?;
-        Ok(Reading { history: head.history, version, at: loaded.at, content: loaded.content })
+        self.read_past(Place { doc, history: head.history }, version).await
     }
 
-    /// Reads operations with `from < version <= to`, at most `limit`.
+    async fn read_past(&self, place: Place<'_>, version: Version) -> Result<Reading, Refusal> {
+        let _turn = self.past.enter().await?;
+        let loaded = history::at(&*self.store, &self.bodies, place.doc, version).await?;
+        Ok(Reading { history: place.history, version, at: loaded.at, content: loaded.content })
+    }
+
+    /// As [`Self::read`], through Redis where there is one and the document is not in memory here. `row` and `live` were just
+    /// read: they say what is current.
+    pub async fn content(
+        &self,
+        row: &DocumentRow,
+        live: Option<&Live>,
+        version: Option<Version>,
+    ) -> Result<Reading, Refusal> {
+        let head = live.map_or(row.version, |live| live.version.max(row.version));
+        let asked = version.unwrap_or(head);
+        let in_memory = live.is_some() && asked == head;
+        // A log that ends below its snapshot has lost its end: reading it says so.
+        let sound = row.version >= row.snapshot_version;
+        let remote = self.remote.as_ref().filter(|_| asked <= head && !in_memory && sound);
+        let Some(remote) = remote else { return self.read(&row.id, version).await };
+        let place = Place { doc: &row.id, history: row.history };
+        let (cached, reached) =
+            join(remote.cache.content(place, asked, head), self.reached(row, asked)).await;
+        if let Some(Content { version, at, content }) = cached.filter(|_| reached <= row.version) {
+            return Ok(Reading { history: row.history, version, at, content });
+        }
+        if asked == head {
+            let read = self.read(&row.id, version).await?;
+            self.keep(remote, &row.id, &read, true);
+            return Ok(read);
+        }
+        let key = (row.id.clone(), row.history, asked);
+        let read = self.flights.share(key, async {
+            let read = self.read_past(place, asked).await?;
+            self.keep(remote, place.doc, &read, false);
+            Ok(read)
+        });
+        read.await
+    }
+
+    /// Returns what the log is known to have come to, which the row's head must not be below to be believed as current; asked
+    /// beside Redis, and only where the head is what is asked for.
+    async fn reached(&self, row: &DocumentRow, asked: Version) -> Version {
+        if asked < row.version {
+            return 0;
+        }
+        // What cannot be told is told by reading.
+        self.store.least_head(&row.id).await.unwrap_or(Version::MAX)
+    }
+
+    /// Puts what was read into Redis, while its reader goes on.
+    fn keep(&self, remote: &Remote, doc: &DocumentId, read: &Reading, newest: bool) {
+        let (cache, doc, history) = (remote.cache.clone(), doc.clone(), read.history);
+        let content = Content { version: read.version, at: read.at, content: read.content.clone() };
+        tokio::spawn(async move {
+            let place = Place { doc: &doc, history };
+            if newest {
+                cache.keep_newest(place, content).await;
+            } else {
+                cache.keep_past(place, content).await;
+            }
+        });
+    }
+
+    /// Reads operations with `from < version <= to`, at most `limit`, of a document whose durable head is `head`; those at
+    /// its end through Redis where there is one.
     pub async fn ops(
         &self,
-        doc: &DocumentId,
-        from: Version,
-        to: Version,
+        place: Place<'_>,
+        head: Version,
+        (from, to): (Version, Version),
         limit: usize,
     ) -> Result<Vec<LoggedOp>, Refusal> {
-        Ok(self.store.read_ops(doc, from, to, limit, PAGE_BYTES).await?)
+        let range = Range { after: from, upto: to, limit, max_bytes: PAGE_BYTES };
+        let cached = match &self.remote {
+            Some(remote) => remote.cache.ops(place, range, head).await,
+            None => None,
+        };
+        if let Some(ops) = cached {
+            return Ok(ops);
+        }
+        let ops = self.store.read_ops(place.doc, from, to, limit, PAGE_BYTES).await?;
+        let is_end = ops.last().is_some_and(|op| op.version == head) && head - from <= OPERATIONS;
+        if let Some(remote) = self.remote.as_ref().filter(|_| is_end) {
+            remote.cache.keep_ops(place, ops.clone());
+        }
+        Ok(ops)
+    }
+
+    /// Tells who is in a document: by its actor if it is in memory here, else by what the server that has it has told Redis.
+    pub async fn presence(&self, row: &DocumentRow) -> Result<Vec<Peer>, Refusal> {
+        let asked = self.registry.send(Peek { docs: vec![row.id.clone()] }).await.map_err(stopped)?;
+        if let Some(Some(address)) = asked.into_iter().next()
+            && let Ok(peers) = address.send(Who).await
+        {
+            return Ok(peers);
+        }
+        match &self.remote {
+            Some(remote) => Ok(remote.presence.read(&row.id, row.history).await),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Submits an operation and returns its version once it is durable.

@@ -11,6 +11,7 @@ use crate::actors::watch::{Watch, while_alive};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::metrics::METRICS;
 use crate::ot::Document;
+use crate::storage::cache::{Cache, Content, Place};
 use crate::storage::{NewSnapshot, SharedStore, SnapshotBodies, SnapshotMeta, StoreError};
 
 /// Snapshots that may wait; beyond it documents ask again later.
@@ -44,10 +45,18 @@ pub struct SnapshotDue {
     pub reply: Addr<DocumentActor>,
 }
 
+impl SnapshotDue {
+    fn contents(&self) -> Content {
+        Content { version: self.version, at: self.at, content: self.content.clone() }
+    }
+}
+
 /// See the module's documentation.
 pub struct SnapshotActor {
     store: SharedStore,
     bodies: Arc<SnapshotBodies>,
+    /// What is written here is put into Redis as well.
+    cache: Option<Cache>,
     queue: Vec<SnapshotDue>,
     gathering: bool,
     writing: bool,
@@ -56,7 +65,12 @@ pub struct SnapshotActor {
 impl SnapshotActor {
     /// Makes the writer.
     pub fn new(store: SharedStore, bodies: Arc<SnapshotBodies>) -> Self {
-        Self { store, bodies, queue: Vec::new(), gathering: false, writing: false }
+        Self { store, bodies, cache: None, queue: Vec::new(), gathering: false, writing: false }
+    }
+
+    /// Has it write through this cache.
+    pub fn through(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
     }
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
@@ -66,7 +80,8 @@ impl SnapshotActor {
         self.writing = true;
         let batch: Vec<_> = self.queue.drain(..self.queue.len().min(BATCH)).collect();
         METRICS.snapshot_queue.set(self.queue.len() as i64);
-        let written = write(self.store.clone(), self.bodies.clone(), batch);
+        let cache = self.cache.clone();
+        let written = write(self.store.clone(), self.bodies.clone(), cache, batch);
         ctx.spawn(fut::wrap_future(written).map(|(), actor: &mut Self, ctx| {
             actor.writing = false;
             actor.begin(ctx);
@@ -114,13 +129,22 @@ impl Handler<Watch> for SnapshotActor {
 /// then answers: a server that stops waits for the answers, and storage is closed after them.
 ///
 /// Each part is a task of its own: one that panics has failed, and the others go on.
-async fn write(store: SharedStore, bodies: Arc<SnapshotBodies>, batch: Vec<SnapshotDue>) {
+async fn write(
+    store: SharedStore,
+    bodies: Arc<SnapshotBodies>,
+    cache: Option<Cache>,
+    batch: Vec<SnapshotDue>,
+) {
     let mut rows = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
     let mut to_thin = Vec::new();
     for due in batch {
         let reply = due.reply.clone();
         let (doc, version, thin) = (due.doc.clone(), due.version, due.thin);
+        if let Some(cache) = &cache {
+            // It is durable in the log, whatever becomes of its snapshot.
+            tokio::spawn(keep(cache.clone(), doc.clone(), due.history, due.contents()));
+        }
         match apart(write_body(bodies.clone(), due)).await {
             Ok(meta) => {
                 replies.push((reply, meta.version, meta.bytes));
@@ -189,6 +213,11 @@ async fn record(store: SharedStore, bodies: Arc<SnapshotBodies>, rows: Vec<Snaps
         tracing::error!(error, "snapshots of purged documents are left, until the next start");
     }
     true
+}
+
+/// Puts content into Redis, beside the writing of its snapshot and whether or not that succeeds.
+async fn keep(cache: Cache, doc: DocumentId, history: HistoryId, content: Content) {
+    cache.keep_newest(Place { doc: &doc, history }, content).await;
 }
 
 async fn write_body(bodies: Arc<SnapshotBodies>, due: SnapshotDue) -> Result<SnapshotMeta, StoreError> {

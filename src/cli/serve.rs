@@ -41,7 +41,7 @@ pub fn run(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 /// Variables of the contract (section 2) that name parts which this version does not have.
-const UNKNOWN_PARTS: [&str; 3] = ["QUIRE_KAFKA_BROKERS", "QUIRE_REDIS_URL", "QUIRE_OBJECT_STORE_URL"];
+const UNKNOWN_PARTS: [&str; 2] = ["QUIRE_KAFKA_BROKERS", "QUIRE_OBJECT_STORE_URL"];
 
 /// Whoever names an object store must not find the snapshots in a folder.
 fn refuse_unknown_parts() -> anyhow::Result<()> {

@@ -93,12 +93,13 @@ async fn answer(
     format: Format,
 ) -> Result<HttpResponse, Problem> {
     let (row, live) = present(state, doc).await?;
-    let head = live.map_or(row.version, |live| live.version.max(row.version));
+    let head = live.as_ref().map_or(row.version, |live| live.version.max(row.version));
     let asked = version.unwrap_or(head);
     if asked <= head && has_already(request, &tag(row.history, asked)) {
         return Ok(tagged(HttpResponse::NotModified(), &tag(row.history, asked)).finish());
     }
-    let Reading { history, version, content, .. } = state.documents.read(doc, version).await?;
+    let Reading { history, version, content, .. } =
+        state.documents.content(&row, live.as_ref(), version).await?;
     // A large document takes long to write, and sockets live on this thread.
     let written = web::block(move || format.write(version, &content)).await;
     let written = written.map_err(|_| Problem::new(ErrorCode::Unavailable, "the server is stopping"))?;

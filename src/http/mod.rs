@@ -11,6 +11,7 @@ mod documents;
 mod health;
 mod ops;
 pub mod origin;
+mod presence;
 pub mod problem;
 mod security;
 pub mod sockets;
@@ -49,6 +50,7 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
                     .route(web::post().to(ops::submit)),
             )
             .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
+            .service(at("/v1/docs/{id}/presence", "GET, HEAD").route(get().to(presence::read)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

@@ -20,6 +20,7 @@ use crate::ids::{ClientId, DocumentId, Version};
 use crate::ot::{Delta, ParseLimits, from_edit};
 use crate::protocol::MAX_INTEGER;
 use crate::storage::LoggedOp;
+use crate::storage::cache::Place;
 
 /// Operations on a page, unless fewer are asked for. A page may end earlier by its bytes.
 const PAGE: usize = 1_000;
@@ -150,7 +151,8 @@ async fn read_range(
     if from >= to {
         return Ok(Range { ops: Vec::new(), next: None });
     }
-    let ops = state.documents.ops(doc, from, to, limit.unwrap_or(PAGE).min(PAGE)).await?;
+    let place = Place { doc, history: row.history };
+    let ops = state.documents.ops(place, head, (from, to), limit.unwrap_or(PAGE).min(PAGE)).await?;
     let last = ops.last().map(|op| op.version);
     Ok(Range { ops, next: last.filter(|last| *last < to) })
 }

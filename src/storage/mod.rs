@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod batch;
+pub mod cache;
 #[cfg(test)]
 mod conformance;
 mod data_dir;

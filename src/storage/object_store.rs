@@ -229,7 +229,7 @@ pub fn decode(meta: &SnapshotMeta, body: &[u8]) -> Result<Vec<u8>, StoreError> {
 }
 
 /// Unpacks at most `most` bytes: what a body says of its own size is not believed.
-fn unpack(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn unpack(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let unpacked =
         zstd::stream::read::Decoder::with_buffer(packed)?.take(most + 1).read_to_end(&mut content)?;

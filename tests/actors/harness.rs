@@ -55,6 +55,7 @@ impl Actors {
             rebaser: Rebaser::new(store.clone(), 1),
             settings: Arc::new(settings),
             clock: Clock::system(),
+            remote: None,
             probe: None,
         });
         shared.registry.send(Equip(shared.clone())).await.unwrap();

@@ -23,6 +23,7 @@ mod hello;
 mod hostile;
 mod limits;
 mod presence;
+mod redis;
 mod resume;
 mod roles;
 mod security;

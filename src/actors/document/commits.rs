@@ -16,6 +16,7 @@ use crate::actors::session::{SessionActor, wire};
 use crate::ids::{ClientId, Millis, SessionId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, ServerMessage};
+use crate::storage::cache::Place;
 use crate::storage::first_line;
 
 /// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation. Each document has its own
@@ -110,7 +111,12 @@ impl DocumentActor {
 
     /// Moves cursors, answers REST callers, and queues the operations for the next broadcast.
     fn committed(&mut self, count: usize) {
-        for durable in self.state.committed(count) {
+        let committed = self.state.committed(count);
+        if let Some(remote) = &self.shared.remote {
+            let ops = committed.iter().map(|durable| durable.op.to_log()).collect();
+            remote.cache.committed(Place { doc: &self.state.id, history: self.state.history }, ops);
+        }
+        for durable in committed {
             let op = durable.op;
             METRICS.operations.inc();
             self.board.move_through(&op.delta, op.client);

@@ -144,6 +144,11 @@ pub struct Read;
 #[rtype(result = "Live")]
 pub struct Inspect;
 
+/// Somebody wants to know who is there: the sessions that have said where they are.
+#[derive(Message)]
+#[rtype(result = "Vec<Peer>")]
+pub struct Who;
+
 /// The document's row has changed: sent by the service after a `PATCH`.
 #[derive(Message)]
 #[rtype(result = "()")]

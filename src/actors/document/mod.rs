@@ -14,6 +14,7 @@ pub mod messages;
 pub mod operation;
 pub mod presence;
 pub mod rehydrate;
+mod shared_presence;
 pub mod state;
 mod submits;
 pub mod tail;
@@ -34,6 +35,7 @@ use self::cursors::Walk;
 pub use self::messages::*;
 use self::operation::{Key, SequencedOp};
 use self::presence::Board;
+use self::shared_presence::Telling;
 use self::state::DocumentState;
 use crate::actors::clock::Clock;
 use crate::actors::error::Refusal;
@@ -41,6 +43,7 @@ use crate::actors::journal::JournalActor;
 use crate::actors::people;
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{Crashed, Passivate, RegistryActor};
+use crate::actors::remote::Remote;
 use crate::actors::service::{Live, Person, Reading};
 use crate::actors::session::link::Link;
 use crate::actors::session::{Detached, Ended, RoleChanged, SessionActor, wire};
@@ -78,6 +81,8 @@ pub struct Shared {
     pub rebaser: Rebaser,
     pub settings: Arc<DocumentSettings>,
     pub clock: Clock,
+    /// Redis, if there is one.
+    pub remote: Option<Remote>,
     /// Called with every submission before the state machine: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -112,6 +117,7 @@ pub struct DocumentActor {
     /// Boxed, since the map keeps room for more of them than most documents have.
     sessions: HashMap<SessionId, Box<Attached>>,
     board: Board,
+    telling: Telling,
     /// REST callers who wait for their operation to become durable: several when it came more than once.
     waiting: HashMap<Key, Vec<Waiter>>,
     /// Operations that are being transformed off this actor.
@@ -174,6 +180,7 @@ impl DocumentActor {
                 shared,
                 sessions: HashMap::new(),
                 board: Board::default(),
+                telling: Telling::default(),
                 waiting: HashMap::new(),
                 rebasing: 0,
                 unsent: Vec::new(),
@@ -236,13 +243,14 @@ impl DocumentActor {
         }
         self.presence_due = true;
         let wait = PRESENCE_INTERVAL.saturating_sub(self.presence_told.elapsed());
-        ctx.run_later(wait, |actor, _| {
+        ctx.run_later(wait, |actor, ctx| {
             actor.presence_due = false;
             actor.presence_told = Instant::now();
             // Cursors are in the coordinates of the durable head, so nobody may be behind it by a broadcast.
             actor.broadcast_now();
             let peers = actor.board.take_changes(actor.state.version());
             actor.tell_presence(peers);
+            actor.share_presence(ctx);
         });
     }
 
@@ -288,6 +296,7 @@ impl DocumentActor {
     /// Passivates the document when nobody has used it for a while, after a last snapshot.
     fn check_idle(&mut self, ctx: &mut Context<Self>) {
         self.show_first_line(ctx);
+        self.share_presence(ctx);
         let idle_for = self.last_used.elapsed();
         if !self.sessions.is_empty() {
             if idle_for > self.shared.settings.passivate_after {
@@ -457,6 +466,14 @@ impl Handler<Inspect> for DocumentActor {
 
     fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.live())
+    }
+}
+
+impl Handler<Who> for DocumentActor {
+    type Result = MessageResult<Who>;
+
+    fn handle(&mut self, _: Who, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.board.peers(self.state.version()))
     }
 }
 

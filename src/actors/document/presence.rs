@@ -149,6 +149,11 @@ impl Board {
         }
     }
 
+    /// Tells whether nobody is there, as far as anybody has said.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// Tells whether there is something to tell.
     pub fn has_changes(&self) -> bool {
         !self.changed.is_empty()

@@ -122,6 +122,7 @@ async fn start(registry: RegistryActor, clock: Clock) -> (Addr<RegistryActor>, D
         registry: registry.clone(),
         settings: Arc::new(DocumentSettings::default()),
         clock,
+        remote: None,
         probe: None,
     };
     registry.send(Equip(Arc::new(shared))).await.unwrap();

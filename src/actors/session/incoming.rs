@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use actix::fut;
 use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web_actors::ws::{Message, ProtocolError};
@@ -10,13 +11,14 @@ use bytestring::ByteString;
 
 use super::frames::{self, BadFrame, ClientFrame};
 use super::pace::Turn;
-use super::{Ctx, SessionActor, Stage, wire};
+use super::{Ctx, SessionActor, Stage, rate, wire};
 use crate::actors::document::messages::{MoveCursor, Submit, SubmitUnreadable};
 use crate::actors::document::operation::Submission;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Version;
 use crate::ot::Delta;
 use crate::protocol::{Role, RoleMessage, ServerMessage, close};
+use crate::redis::buckets::Taken;
 
 /// The frame that is not this protocol which ends a session.
 const LAST_STRIKE: u8 = 3;
@@ -156,7 +158,7 @@ impl SessionActor {
 
     /// A delta that cannot be read is refused by the document, which knows whether its number was committed before.
     fn refuse_unreadable(&mut self, seq: u64, why: Refusal, received: Instant, ctx: &mut Ctx) {
-        if !self.is_within_rate(seq, received) {
+        if !self.is_within_rate(seq, received, ctx) {
             return;
         }
         let Some(identity) = &self.identity else { return };
@@ -173,12 +175,35 @@ impl SessionActor {
     }
 
     /// Counts an operation, and refuses it when they come too fast.
-    fn is_within_rate(&mut self, seq: u64, received: Instant) -> bool {
-        let Err(retry_after_ms) = self.bucket.take(received) else { return true };
+    fn is_within_rate(&mut self, seq: u64, received: Instant, ctx: &mut Ctx) -> bool {
+        let rate = self.setting.rate();
+        let Err(retry_after_ms) = self.bucket.take(received, rate) else {
+            self.charge(rate, ctx);
+            return true;
+        };
         let message = "more operations a second than limits.ops_per_second".into();
         let why = Refusal { code: ErrorCode::RateLimited, message, retry_after_ms: Some(retry_after_ms) };
         self.refuse(&why, Some(seq));
         false
+    }
+
+    /// Tells the bucket that all servers share what has passed this one, now and then.
+    fn charge(&mut self, rate: Option<u32>, ctx: &mut Ctx) {
+        let (Some(buckets), Some(rate), Some(identity)) = (&self.setting.buckets, rate, &self.identity)
+        else {
+            return;
+        };
+        let count = self.bucket.due(Some(rate));
+        if count == 0 {
+            return;
+        }
+        let (buckets, name) = (buckets.clone(), format!("ops:{}:{}", self.doc, identity.client));
+        let charged = async move { buckets.take(&name, count.into(), rate::shared(rate)).await };
+        ctx.spawn(fut::wrap_future(charged).map(move |taken, actor: &mut Self, _| {
+            if let Taken::No { retry_after_ms } = taken {
+                actor.bucket.owe(count, retry_after_ms, rate);
+            }
+        }));
     }
 
     fn refuse_for_now(&self, seq: u64) {
@@ -186,7 +211,7 @@ impl SessionActor {
     }
 
     fn submit(&mut self, seq: u64, base: Version, delta: Delta, received: Instant, ctx: &mut Ctx) {
-        if !self.is_within_rate(seq, received) {
+        if !self.is_within_rate(seq, received, ctx) {
             return;
         }
         let Some(identity) = &self.identity else { return };

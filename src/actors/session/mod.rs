@@ -43,6 +43,7 @@ use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, Reconnect, ReconnectReason, Role, ServerMessage, UserInfo, close};
+use crate::redis::buckets::Buckets;
 use crate::storage::SharedStore;
 
 /// What every session of this server shares.
@@ -51,10 +52,19 @@ pub struct Setting {
     pub store: SharedStore,
     pub limits: Limits,
     pub rate_limited: bool,
+    /// What servers share of rates, if there is a Redis.
+    pub buckets: Option<Buckets>,
     pub clock: Clock,
     pub check_token: TokenCheck,
     /// Set when the server stops.
     pub draining: Arc<AtomicBool>,
+}
+
+impl Setting {
+    /// Operations a second of one session; `None` without a limit.
+    fn rate(&self) -> Option<u32> {
+        self.rate_limited.then_some(self.limits.ops_per_second)
+    }
 }
 
 /// Reads a token that a session sends to renew its own; the refusal's message says what is wrong with it.
@@ -138,7 +148,7 @@ impl SessionActor {
         link: Arc<Link>,
         wires: Rc<Wires>,
     ) -> Self {
-        let rate = setting.rate_limited.then_some(setting.limits.ops_per_second);
+        let rate = setting.rate();
         Self {
             id: SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
             doc,
