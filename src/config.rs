@@ -1,4 +1,10 @@
-//! Configuration: one struct per concern, from flags and `QUIRE_…` variables. Everything has a default that works.
+//! Configuration: one struct per concern, from flags over `QUIRE_…` variables over a file. Everything has a default that
+//! works. A flag with a variable is a key of the file by that alone: see [`layers`].
+
+pub mod file;
+pub mod layers;
+mod log;
+mod tls;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -8,6 +14,10 @@ use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use self::file::ConfigFile;
+pub use self::layers::{Layers, check_variables, is_secret, lay};
+pub use self::log::{LogFormat, LogSettings};
+pub use self::tls::TlsSettings;
 use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
 
 /// What `quire serve` is told.
@@ -23,6 +33,12 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub database: DatabaseSettings,
+
+    #[command(flatten)]
+    pub tls: TlsSettings,
+
+    #[command(flatten)]
+    pub log: LogSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -165,6 +181,30 @@ impl DatabaseSettings {
         options.connect_within = Duration::from_secs(self.database_connect_timeout);
         options.statement_within = Duration::from_secs(self.database_statement_timeout);
         Ok(Some(options))
+    }
+}
+
+/// What is wrong with the configuration, and where.
+#[derive(Clone, Debug)]
+pub struct Complaint {
+    place: String,
+    text: String,
+}
+
+impl Complaint {
+    pub fn new(place: impl ToString, text: impl Into<String>) -> Self {
+        Self { place: place.to_string(), text: text.into() }
+    }
+
+    /// `FILE:LINE`, or the name of a variable.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
     }
 }
 

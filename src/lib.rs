@@ -22,6 +22,7 @@ pub mod http;
 pub mod app;
 pub mod platform;
 pub mod telemetry;
+pub mod tls;
 
 pub mod client;
 

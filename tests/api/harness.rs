@@ -136,6 +136,7 @@ impl Launch {
             command.arg("--data").arg(self.data.path());
         }
         command
+            .env_remove("QUIRE_CONFIG")
             .env_remove("QUIRE_DATABASE_URL")
             .env("QUIRE_LOG", std::env::var("QUIRE_LOG").unwrap_or_else(|_| "warn".into()))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))

@@ -17,6 +17,7 @@ mod replica;
 mod rest;
 
 mod command;
+mod config;
 mod database;
 mod help;
 mod migrate;
