@@ -5,6 +5,7 @@ pub mod file;
 pub mod layers;
 mod log;
 mod tls;
+mod traces;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use self::file::ConfigFile;
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::tls::TlsSettings;
+pub use self::traces::TraceSettings;
 use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
 
 /// What `quire serve` is told.
@@ -39,6 +41,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub log: LogSettings,
+
+    #[command(flatten)]
+    pub traces: TraceSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -96,7 +101,7 @@ pub struct ServeOptions {
 ///
 /// # Errors
 /// In words, for clap.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text
         .to_socket_addrs()
         .map_err(|error| format!("HOST:PORT is wanted, such as 127.0.0.1:8080 ({error})"))?;

@@ -23,6 +23,7 @@ pub mod app;
 pub mod platform;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 
 pub mod client;
 

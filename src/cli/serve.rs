@@ -8,6 +8,7 @@ use crate::app::{self, Application};
 use crate::config::ServeOptions;
 use crate::platform;
 use crate::telemetry;
+use crate::traces;
 
 /// What `quire serve --help` ends with.
 pub const EXAMPLES: &str = "\
@@ -31,15 +32,18 @@ Exit code: 0 after it was stopped; 1 if it could not start or stop, with the rea
 pub fn run(options: ServeOptions) -> anyhow::Result<()> {
     refuse_unknown_parts()?;
     telemetry::init(std::io::stderr, &options.log);
+    traces::begin(&options.traces)?;
     platform::hand_on_without_preempting();
-    actix_rt::System::new().block_on(async {
+    let served = actix_rt::System::new().block_on(async {
         let application = Application::build(options).await?;
         // Before the address is told: whoever reads it may stop the server at once.
         let stop = app::termination().context("cannot listen for signals")?;
         // The one line on standard output, for scripts that wait for it; whether anybody reads it is their affair.
         let _ = writeln!(std::io::stdout(), "listening on {}", application.url());
         application.run_until(stop).await
-    })
+    });
+    traces::finish();
+    served
 }
 
 /// Variables of the contract (section 2) that name parts which this version does not have.
