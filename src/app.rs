@@ -262,11 +262,11 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
     let origins =
         http::origin::Origins::new(options.listen.ip(), &options.allowed_hosts, &options.allowed_origins);
     let parts = [
-        options.storage().err().map(|error| error.to_string()),
-        tls.err().map(|error| error.to_string()),
-        origins.err().map(|error| error.to_string()),
+        options.storage().err().map(anyhow::Error::from),
+        tls.err().map(anyhow::Error::from),
+        origins.err().map(anyhow::Error::from),
     ];
-    parts.into_iter().flatten().collect()
+    parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
 }
 
 /// Reads the certificate again at every SIGHUP.

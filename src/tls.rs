@@ -25,11 +25,11 @@ pub struct Files {
 pub enum TlsError {
     #[error("{given} is given without {missing}")]
     Half { given: &'static str, missing: &'static str },
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read", path.display())]
     File { path: PathBuf, source: pem::Error },
     #[error("{} has no certificate in it", path.display())]
     Empty { path: PathBuf },
-    #[error("key and certificate cannot be used: {0}")]
+    #[error("key and certificate cannot be used")]
     Key(#[from] rustls::Error),
 }
 

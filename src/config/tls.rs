@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::tls::{Files, TlsError};
 
@@ -10,12 +11,17 @@ use crate::tls::{Files, TlsError};
 #[derive(Args, Clone, Debug, Default)]
 pub struct TlsSettings {
     /// Certificate chain (PEM, the server's own first) to serve https and wss with; read again on SIGHUP.
-    #[arg(long, env = "QUIRE_TLS_CERT", value_name = "FILE")]
+    #[arg(long, env = "QUIRE_TLS_CERT", value_name = "FILE", value_parser = path())]
     pub tls_cert: Option<PathBuf>,
 
     /// Private key (PEM) of that certificate.
-    #[arg(long, env = "QUIRE_TLS_KEY", value_name = "FILE")]
+    #[arg(long, env = "QUIRE_TLS_KEY", value_name = "FILE", value_parser = path())]
     pub tls_key: Option<PathBuf>,
+}
+
+/// Takes what is empty too: a variable that is set to nothing.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 impl TlsSettings {

@@ -248,9 +248,11 @@ fn ready_line(stdout: impl BufRead + Send + 'static) -> Option<String> {
     // The thread goes on reading, so that the server never finds its standard output full or closed.
     thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
-            if let Some(address) = line.strip_prefix("listening on http://") {
+            if let Some(address) =
+                line.strip_prefix("listening on http").and_then(|url| url.split_once("://"))
+            {
                 // Nobody waits for a second one.
-                let _ = ready.send(address.to_owned());
+                let _ = ready.send(address.1.to_owned());
             }
         }
     });
