@@ -4,6 +4,7 @@
 mod bench;
 mod config;
 mod export;
+mod health;
 mod import;
 mod local;
 mod migrate;
@@ -43,6 +44,8 @@ enum Command {
     /// Run the server.
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<crate::config::ServeOptions>),
+    /// Ask whether the server on this machine answers.
+    Health(health::HealthOptions),
     /// Check or show the settings of a server.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -90,6 +93,7 @@ fn config_file(first: Option<&ArgMatches>) -> Option<ConfigFile> {
 
 fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::Result<()> {
     match command {
+        Command::Health(options) => health::run(&options),
         Command::Serve(options) => serve::run(*options),
         Command::Config(config::ConfigCommand::Check(_)) => config::check(layers),
         Command::Config(config::ConfigCommand::Show(_)) => config::show(layers, matches),
