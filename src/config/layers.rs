@@ -199,7 +199,7 @@ fn refused(flag: &Arg, value: &Value) -> Option<String> {
 /// What a flag takes, as its help calls it.
 fn wanted(flag: &Arg) -> String {
     let names = flag.get_value_names().unwrap_or_default();
-    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
+    names.iter().map(clap::builder::Str::as_str).collect::<Vec<_>>().join(" ")
 }
 
 fn reason(error: &clap::Error) -> String {

@@ -221,3 +221,24 @@ fn every_metric_and_every_alert_is_explained() {
         assert!(manual.contains(&format!("`{alert}`")), "{alert} is not in docs/operations.md");
     }
 }
+
+#[test]
+fn quire_takes_the_settings_of_the_pods() {
+    let text = std::fs::read_to_string("deploy/kubernetes/base/config.yaml").expect("it is there");
+    let settings = documents(&text).remove(0)["data"]["quire.toml"].as_str().expect("a file").to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is ours");
+    write("jwt-secret", "secret\n");
+    write("database-url", "postgres://quire:secret@postgres/quire\n");
+    let here = folder.path().to_str().expect("UTF-8");
+    assert!(settings.contains("/run/quire-secrets/"));
+    write("quire.toml", &settings.replace("/run/quire-secrets", here));
+    let mut check = Command::new(env!("CARGO_BIN_EXE_quire"));
+    check.args(["config", "check", "--config"]).arg(folder.path().join("quire.toml"));
+    // What is set around a test run is not for this.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUIRE_")) {
+        check.env_remove(name);
+    }
+    let done = check.output().expect("the binary is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
