@@ -50,10 +50,24 @@ require_postgres() {
   install_debian postgresql
 }
 
+# install_stopped PACKAGE...: as install_debian, without the services that the packages would start (invoke-rc.d asks policy-rc.d).
+install_stopped() {
+  local policy=/usr/sbin/policy-rc.d code=0
+  if [ "$(id -u)" -ne 0 ] || [ -e "$policy" ]; then
+    install_debian "$@"
+    return
+  fi
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  (install_debian "$@") || code=$?
+  rm -f "$policy"
+  return "$code"
+}
+
 # HAProxy and nginx as Debian packages them; tests start their own (scripts/services/haproxy, nginx).
 require_gateways() {
-  [ -x /usr/sbin/haproxy ] || install_debian haproxy
-  [ -x /usr/sbin/nginx ] || install_debian nginx
+  [ -x /usr/sbin/haproxy ] || install_stopped haproxy
+  [ -x /usr/sbin/nginx ] || install_stopped nginx
 }
 
 # What looks at the files of deploy/ without running them: promtool is in Debian's package of Prometheus, the schemas of
@@ -61,7 +75,7 @@ require_gateways() {
 COMPOSE_GO=v2.10.0
 KUBERNETES_VALIDATE=1.37.0
 require_validators() {
-  command -v promtool >/dev/null || install_debian prometheus
+  command -v promtool >/dev/null || install_stopped prometheus
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
   command -v go >/dev/null || die "go is missing: install Go from https://go.dev"
   [ -x target/tools/python/bin/kubernetes-validate ] || rm -f "$STATE/stamps/kubernetes-validate"
