@@ -57,6 +57,51 @@ require_redis() {
   install_debian redis-server
 }
 
+# install_stopped PACKAGE...: as install_debian, without the services that the packages would start (invoke-rc.d asks policy-rc.d).
+install_stopped() {
+  local policy=/usr/sbin/policy-rc.d code=0
+  if [ "$(id -u)" -ne 0 ] || [ -e "$policy" ]; then
+    install_debian "$@"
+    return
+  fi
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  (install_debian "$@") || code=$?
+  rm -f "$policy"
+  return "$code"
+}
+
+# HAProxy and nginx as Debian packages them; tests start their own (scripts/services/haproxy, nginx).
+require_gateways() {
+  [ -x /usr/sbin/haproxy ] || install_stopped haproxy
+  [ -x /usr/sbin/nginx ] || install_stopped nginx
+}
+
+# What looks at the files of deploy/ without running them: promtool is in Debian's package of Prometheus, the schemas of
+# Kubernetes are in kubernetes-validate, and compose-go is what Docker Compose reads its files with.
+COMPOSE_GO=v2.10.0
+KUBERNETES_VALIDATE=1.37.0
+require_validators() {
+  command -v promtool >/dev/null || install_stopped prometheus
+  python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
+  command -v go >/dev/null || die "go is missing: install Go from https://go.dev"
+  [ -x target/tools/python/bin/kubernetes-validate ] || rm -f "$STATE/stamps/kubernetes-validate"
+  once kubernetes-validate "$KUBERNETES_VALIDATE" "installing kubernetes-validate" install_kubernetes_validate
+  [ -x target/tools/compose-go ] || rm -f "$STATE/stamps/compose-go"
+  once compose-go "$COMPOSE_GO" "building compose-go" install_compose_go
+}
+
+install_kubernetes_validate() {
+  python3 -m venv target/tools/python
+  target/tools/python/bin/pip install -q "kubernetes-validate==$KUBERNETES_VALIDATE"
+}
+
+install_compose_go() {
+  # The package is called cmd, and so is what it makes.
+  GOBIN=$PWD/target/tools go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO"
+  mv target/tools/cmd target/tools/compose-go
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do

@@ -25,6 +25,7 @@ use crate::http;
 use crate::http::auth::Caller;
 use crate::redis::Redis;
 use crate::storage::{Opened, SharedStore, SnapshotBodies};
+use crate::tls::Identity;
 
 /// How long sessions, documents and journal may take together at a stop, of the 10 s that an orchestrator gives at
 /// least …
@@ -42,6 +43,7 @@ const SESSIONS_LEAVE_WITHIN: Duration = Duration::from_millis(500);
 /// A running server.
 pub struct Application {
     address: SocketAddr,
+    tls: Option<Arc<Identity>>,
     server: Server,
     actors: Actors,
     draining: Arc<AtomicBool>,
@@ -95,6 +97,7 @@ impl Application {
         let (store, settings) = (parts.store.clone(), parts.settings);
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
+        let tls = options.tls.files()?.map(Identity::read).transpose()?;
         let redis = options.redis.options()?.map(|options| Redis::start(&options)).transpose()?;
         let remote = redis.map(Remote::new);
         let actors = start_actors(parts, remote.clone(), document_threads, draining.clone()).await?;
@@ -126,15 +129,24 @@ impl Application {
             // Each connection keeps a buffer as large as the most that it has once written together.
             .h1_write_buffer_size(outbox::CHUNK)
             .disable_signals()
-            .shutdown_timeout(1)
-            .listen(listener)?
-            .run();
-        Ok(Self { address, server, actors, draining, storage: None })
+            .shutdown_timeout(1);
+        let server = match &tls {
+            Some(identity) => server.listen_rustls_0_23(listener, identity.server_config()?)?,
+            None => server.listen(listener)?,
+        };
+        let server = server.run();
+        Ok(Self { address, tls, server, actors, draining, storage: None })
     }
 
     /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns its address with its scheme, as `http://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Serves until `stop` resolves, and then stops gracefully: sessions are told to reconnect, everything is committed,
@@ -145,6 +157,8 @@ impl Application {
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let handle = self.server.handle();
         let serving = actix_rt::spawn(self.server);
+        // Without a handler the signal would end the process; whoever sends it wants its files read again.
+        let reloading = actix_rt::spawn(reload_on_hangup(self.tls.clone()));
         let orderly = async {
             stop.await;
             tracing::info!("stopping: sessions are told to reconnect");
@@ -163,6 +177,7 @@ impl Application {
             tracing::error!(actor, "an actor has ended that nothing works without: the server stops");
             self.draining.store(true, Ordering::Relaxed);
         }
+        reloading.abort();
         handle.stop(false).await;
         serving.await.context("the HTTP server failed")??;
         // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
@@ -248,6 +263,36 @@ async fn drain(actors: &Actors) {
         tracing::warn!(documents = missing, "not all documents were snapshotted: the log has everything");
     }
     let _ = actors.journal.send(Flush).await;
+}
+
+/// Tells what makes no sense among settings that each make sense by themselves, a sentence for each. Nothing is started.
+pub fn faults(options: &ServeOptions) -> Vec<String> {
+    let tls = options.tls.files().and_then(|files| files.map(Identity::read).transpose());
+    let origins =
+        http::origin::Origins::new(options.listen.ip(), &options.allowed_hosts, &options.allowed_origins);
+    let parts = [
+        options.storage().err().map(anyhow::Error::from),
+        options.redis.options().err().map(anyhow::Error::from),
+        tls.err().map(anyhow::Error::from),
+        origins.err().map(anyhow::Error::from),
+    ];
+    parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
+}
+
+/// Reads the certificate again at every SIGHUP.
+async fn reload_on_hangup(tls: Option<Arc<Identity>>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => return tracing::warn!(%error, "SIGHUP cannot be listened for"),
+    };
+    while hangups.recv().await.is_some() {
+        match tls.as_ref().map(|identity| identity.reload()) {
+            Some(Ok(())) => tracing::info!("the certificate was read again"),
+            Some(Err(error)) => tracing::error!(%error, "the certificate stays the one from before"),
+            None => tracing::info!("SIGHUP: there is no certificate to read again"),
+        }
+    }
 }
 
 /// Listens for SIGTERM and SIGINT from now on; what it returns resolves at the first of them.

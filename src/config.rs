@@ -1,4 +1,11 @@
-//! Configuration: one struct per concern, from flags and `QUIRE_…` variables. Everything has a default that works.
+//! Configuration: one struct per concern, from flags over `QUIRE_…` variables over a file. Everything has a default that
+//! works. A flag with a variable is a key of the file by that alone: see [`layers`].
+
+pub mod file;
+pub mod layers;
+mod log;
+mod tls;
+mod traces;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -8,6 +15,11 @@ use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use self::file::ConfigFile;
+pub use self::layers::{Layers, check_variables, is_secret, lay};
+pub use self::log::{LogFormat, LogSettings};
+pub use self::tls::TlsSettings;
+pub use self::traces::TraceSettings;
 use crate::redis::{RedisAddressError, RedisOptions};
 use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
 
@@ -27,6 +39,15 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub redis: RedisSettings,
+
+    #[command(flatten)]
+    pub tls: TlsSettings,
+
+    #[command(flatten)]
+    pub log: LogSettings,
+
+    #[command(flatten)]
+    pub traces: TraceSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -84,7 +105,7 @@ pub struct ServeOptions {
 ///
 /// # Errors
 /// In words, for clap.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub fn address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text
         .to_socket_addrs()
         .map_err(|error| format!("HOST:PORT is wanted, such as 127.0.0.1:8080 ({error})"))?;
@@ -201,6 +222,30 @@ impl RedisSettings {
         let Some(url) = url else { return Ok(None) };
         let read_within = Duration::from_millis(self.redis_timeout_ms);
         Ok(Some(RedisOptions::new(url.expose())?.waiting(read_within)))
+    }
+}
+
+/// What is wrong with the configuration, and where.
+#[derive(Clone, Debug)]
+pub struct Complaint {
+    place: String,
+    text: String,
+}
+
+impl Complaint {
+    pub fn new(place: impl ToString, text: impl Into<String>) -> Self {
+        Self { place: place.to_string(), text: text.into() }
+    }
+
+    /// `FILE:LINE`, or the name of a variable.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
     }
 }
 

@@ -23,6 +23,8 @@ pub mod http;
 pub mod app;
 pub mod platform;
 pub mod telemetry;
+pub mod tls;
+pub mod traces;
 
 pub mod client;
 

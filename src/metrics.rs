@@ -110,6 +110,15 @@ impl Metrics {
         for outcome in ["hit", "miss", "stale", "skipped"] {
             cache_reads.with_label_values(&[outcome]);
         }
+        let dropped = make.counters(
+            "quire_sessions_dropped_total",
+            "Sessions ended by the server, by reason",
+            "reason",
+        );
+        // A rate is wrong that begins with the first of them.
+        for reason in ["silent", "slow", "overflow", "no_hello", "replaced", "deleted"] {
+            dropped.with_label_values(&[reason]);
+        }
         Self {
             sessions: make.gauge("quire_sessions", "WebSocket sessions that said hello"),
             connections: make.gauge("quire_websocket_connections", "WebSocket connections"),
@@ -147,11 +156,7 @@ impl Metrics {
             snapshot_bytes: make
                 .counter("quire_snapshot_bytes_total", "Compressed bytes of snapshots written"),
             reconnects: make.counter("quire_reconnects_total", "Sessions that resumed from a version"),
-            dropped: make.counters(
-                "quire_sessions_dropped_total",
-                "Sessions ended by the server, by reason",
-                "reason",
-            ),
+            dropped,
             lagging: make.counter("quire_sessions_lagging_total", "Sessions that fell behind and caught up"),
             divergences: make.counter("quire_divergences_total", "Clients that reported another text"),
             crashes: make.counter("quire_document_crashes_total", "Document actors ended by a panic"),

@@ -31,9 +31,18 @@ impl LocalServer {
     /// As [`Application::build`].
     pub async fn start(data: &Path) -> anyhow::Result<Self> {
         let data = data.to_str().context("the name of the data folder is not UTF-8")?;
-        // What the environment says of a database is meant for another server.
+        // What the environment says of a database or a certificate is meant for another server.
         let own = ["quire", "--listen", "127.0.0.1:0", "--data", data, "--database-url", ""];
-        let flags = own.into_iter().chain(["--guests", "on", "--rate-limits", "off"]);
+        let flags = own.into_iter().chain([
+            "--guests",
+            "on",
+            "--rate-limits",
+            "off",
+            "--tls-cert",
+            "",
+            "--tls-key",
+            "",
+        ]);
         let application = Application::build(Line::try_parse_from(flags)?.options).await?;
         let url = format!("http://{}", application.address());
         let (stop, stopped) = oneshot::channel();

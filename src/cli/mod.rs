@@ -3,8 +3,10 @@
 mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
+mod config;
 mod export;
 mod fork;
+mod health;
 mod import;
 mod local;
 mod migrate;
@@ -14,7 +16,11 @@ mod restore;
 mod serve;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::config::{ConfigFile, Layers, lay};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +34,10 @@ Each command has examples of its own: quire serve --help";
 #[derive(Parser, Debug)]
 #[command(name = "quire", version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
+    /// File of settings (TOML); flags and variables are above it. See quire config.
+    #[arg(long, env = "QUIRE_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -36,7 +46,12 @@ struct Cli {
 enum Command {
     /// Run the server.
     #[command(after_help = serve::EXAMPLES)]
-    Serve(crate::config::ServeOptions),
+    Serve(Box<crate::config::ServeOptions>),
+    /// Ask whether the server on this machine answers.
+    Health(health::HealthOptions),
+    /// Check or show the settings of a server.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Bring the data folder to the schema of this version.
     Migrate(migrate::MigrateOptions),
     /// Replay every document's log and compare it with what was derived from it.
@@ -63,8 +78,34 @@ enum Command {
 /// # Errors
 /// The command failed; the chain of causes reads as a sentence.
 pub fn run() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Serve(options) => serve::run(options),
+    // What this says is not final, since the file may be missing from it.
+    let first = Cli::command().ignore_errors(true).try_get_matches().ok();
+    let layers = lay(Cli::command(), config_file(first.as_ref()), &|name| std::env::var_os(name));
+    if first.is_some_and(|matches| config::is_check(&matches)) {
+        return config::check(&layers);
+    }
+    let matches = layers.command.clone().get_matches();
+    let cli = Cli::from_arg_matches(&matches)?;
+    if !layers.complaints.is_empty() {
+        let lines: Vec<_> = layers.complaints.iter().map(ToString::to_string).collect();
+        anyhow::bail!("{}", lines.join("\n"));
+    }
+    execute(cli.command, &layers, &matches)
+}
+
+/// Reads the file that flag or variable name; a variable that is set to nothing is not set.
+fn config_file(first: Option<&ArgMatches>) -> Option<ConfigFile> {
+    let flag = first.and_then(|matches| matches.try_get_one::<PathBuf>("config").ok().flatten()).cloned();
+    let path = flag.or_else(|| std::env::var_os("QUIRE_CONFIG").map(PathBuf::from))?;
+    (!path.as_os_str().is_empty()).then(|| ConfigFile::read(&path))
+}
+
+fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::Result<()> {
+    match command {
+        Command::Health(options) => health::run(&options),
+        Command::Serve(options) => serve::run(*options),
+        Command::Config(config::ConfigCommand::Check(_)) => config::check(layers),
+        Command::Config(config::ConfigCommand::Show(_)) => config::show(layers, matches),
         Command::Migrate(options) => migrate::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Backup(options) => backup::run(&options),

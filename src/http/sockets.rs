@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix_http::ws::Codec;
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::rt::net::TcpStream;
@@ -35,7 +36,9 @@ struct Duplicate(Cell<Option<OwnedFd>>);
 
 /// Keeps a duplicate of every connection's socket beside it. For `HttpServer::on_connect`.
 pub fn keep_socket(connection: &dyn Any, extensions: &mut Extensions) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>()
+    let plain = connection.downcast_ref::<TcpStream>();
+    let stream = plain.or_else(|| Some(connection.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0));
+    if let Some(stream) = stream
         && let Ok(duplicate) = stream.as_fd().try_clone_to_owned()
     {
         // Small frames must not wait for the acknowledgement of the one before (Nagle's algorithm).

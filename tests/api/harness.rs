@@ -136,6 +136,7 @@ impl Launch {
             command.arg("--data").arg(self.data.path());
         }
         command
+            .env_remove("QUIRE_CONFIG")
             .env_remove("QUIRE_DATABASE_URL")
             .env_remove("QUIRE_REDIS_URL")
             .env("QUIRE_LOG", std::env::var("QUIRE_LOG").unwrap_or_else(|_| "warn".into()))
@@ -248,9 +249,11 @@ fn ready_line(stdout: impl BufRead + Send + 'static) -> Option<String> {
     // The thread goes on reading, so that the server never finds its standard output full or closed.
     thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
-            if let Some(address) = line.strip_prefix("listening on http://") {
+            if let Some(address) =
+                line.strip_prefix("listening on http").and_then(|url| url.split_once("://"))
+            {
                 // Nobody waits for a second one.
-                let _ = ready.send(address.to_owned());
+                let _ = ready.send(address.1.to_owned());
             }
         }
     });

@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 /// Variables that commands read: what is set around a test run is not for these.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "QUIRE_URL",
     "QUIRE_TOKEN",
+    "QUIRE_CONFIG",
     "QUIRE_DATA",
     "QUIRE_DATABASE_URL",
     "QUIRE_REDIS_URL",

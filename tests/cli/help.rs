@@ -2,7 +2,7 @@
 
 use crate::command::quire;
 
-const COMMANDS: [&str; 7] = ["serve", "migrate", "verify", "replay", "export", "import", "bench"];
+const COMMANDS: [&str; 8] = ["serve", "health", "migrate", "verify", "replay", "export", "import", "bench"];
 
 #[test]
 fn the_help_of_every_command_has_examples_and_its_exit_codes() {
@@ -12,6 +12,16 @@ fn the_help_of_every_command_has_examples_and_its_exit_codes() {
         let help = quire([command, "--help"]).succeeds();
         for part in ["Examples:\n", &format!("\n  quire {command}"), "Exit code: 0 "] {
             assert!(help.contains(part), "no {part:?} in the help of {command}: {help}");
+        }
+    }
+}
+
+#[test]
+fn the_help_of_the_configuration_does_so_too() {
+    for verb in ["check", "show"] {
+        let help = quire(["config", verb, "--help"]).succeeds();
+        for part in ["Examples:\n", &format!("\n  quire config {verb}"), "Exit code: 0"] {
+            assert!(help.contains(part), "no {part:?} in the help of {verb}: {help}");
         }
     }
 }

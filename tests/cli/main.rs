@@ -18,6 +18,7 @@ mod rest;
 
 mod backup;
 mod command;
+mod config;
 mod database;
 mod fork;
 mod help;

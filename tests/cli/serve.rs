@@ -96,3 +96,12 @@ fn a_part_that_this_version_does_not_have_is_named() {
     let reason = reason(Launch::new().with("QUIRE_KAFKA_BROKERS", "127.0.0.1:9092").try_start());
     assert!(reason.contains("QUIRE_KAFKA_BROKERS"), "{reason}");
 }
+
+#[test]
+fn its_health_is_asked_for_by_the_same_settings() {
+    let server = TestServer::start();
+    quire(["health", "--listen", server.address()]).succeeds();
+    let address = server.address().to_owned();
+    server.kill();
+    quire(["health", "--listen", &address]).fails_with(&[&address, "is not well"]);
+}

@@ -18,6 +18,7 @@ use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, ServerMessage};
 use crate::storage::cache::Place;
 use crate::storage::first_line;
+use crate::traces;
 
 /// How old `documents.updated_at` may be, in ms: lists stay in order without a write per operation. Each document has its own
 /// turns of this length, and writes the time of its first operation in each.
@@ -82,11 +83,12 @@ impl DocumentActor {
     }
 
     pub(super) fn settle(&mut self, durable: usize, refused: Option<AppendRefused>, ctx: &mut Context<Self>) {
-        if let Some(since) = self.append_since.take() {
+        let since = self.append_since.take();
+        if let Some(since) = since {
             METRICS.commit.observe(since.elapsed().as_secs_f64());
         }
         if durable > 0 {
-            let committed = self.guarded(ctx, None, |actor| actor.committed(durable));
+            let committed = self.guarded(ctx, None, |actor| actor.committed(durable, since));
             if committed.is_none() {
                 return;
             }
@@ -110,7 +112,7 @@ impl DocumentActor {
     }
 
     /// Moves cursors, answers REST callers, and queues the operations for the next broadcast.
-    fn committed(&mut self, count: usize) {
+    fn committed(&mut self, count: usize, since: Option<Instant>) {
         let committed = self.state.committed(count);
         if let Some(remote) = &self.shared.remote {
             let ops = committed.iter().map(|durable| durable.op.to_log()).collect();
@@ -119,6 +121,9 @@ impl DocumentActor {
         for durable in committed {
             let op = durable.op;
             METRICS.operations.inc();
+            if let Some((trace, since)) = traces::of(&self.state.id, op.client, op.seq).zip(since) {
+                trace.step("commit", since, Vec::new());
+            }
             self.board.move_through(&op.delta, op.client);
             self.answer_waiting((op.client, op.seq), &Ok(op.version));
             self.unsent.push((op, durable.received));
@@ -153,8 +158,11 @@ impl DocumentActor {
                 attached.link.outbox.push_ops(&frame);
             }
         }
-        for received in received {
+        for (op, received) in ops.iter().zip(received) {
             METRICS.propagation.observe(received.elapsed().as_secs_f64());
+            if let Some(trace) = traces::of(&self.state.id, op.client, op.seq) {
+                trace.edit(received, &self.state.id, op.version);
+            }
         }
         self.rest_until = Instant::now() + self.shared.settings.delivery_cost * self.sessions.len() as u32;
     }

@@ -15,6 +15,7 @@ use crate::actors::rebase::Stuck;
 use crate::ids::{SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{Ack, Received, ServerMessage};
+use crate::traces;
 
 impl Handler<Submit> for DocumentActor {
     type Result = ();
@@ -110,9 +111,12 @@ impl DocumentActor {
             if let Some(probe) = &actor.shared.probe {
                 probe(&submission);
             }
-            let timer = METRICS.transform.start_timer();
+            let began = Instant::now();
             let submitted = actor.state.submit(submission, now);
-            timer.observe_duration();
+            METRICS.transform.observe(began.elapsed().as_secs_f64());
+            if let Some(trace) = traces::of(&actor.state.id, client, seq) {
+                trace.step("transform", began, Vec::new());
+            }
             submitted
         });
         let Some(submitted) = submitted else { return };

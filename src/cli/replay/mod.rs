@@ -17,6 +17,7 @@ use self::trace::Trace;
 use super::local::LocalServer;
 use super::rest::{Format, NewDocument, Rest};
 use crate::client::{Client, Options};
+use crate::config::LogSettings;
 use crate::ids::DocumentId;
 use crate::ot::{Attributes, Delta};
 
@@ -87,7 +88,7 @@ pub fn run(options: &ReplayOptions) -> anyhow::Result<()> {
             Some(url) => replay(options, &trace, &pace, url).await,
             None => {
                 if std::env::var_os("QUIRE_LOG").is_some() {
-                    crate::telemetry::init(std::io::stderr);
+                    crate::telemetry::init(std::io::stderr, &LogSettings::of_variables());
                 }
                 let data = tempfile::tempdir().context("making a temporary data folder")?;
                 let server = LocalServer::start(data.path()).await?;

@@ -1,0 +1,42 @@
+//! Settings of TLS for the server's own address.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::tls::{Files, TlsError};
+
+/// With what the server proves who it is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// Certificate chain (PEM, the server's own first) to serve https and wss with; read again on SIGHUP.
+    #[arg(long, env = "QUIRE_TLS_CERT", value_name = "FILE", value_parser = path())]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of that certificate.
+    #[arg(long, env = "QUIRE_TLS_KEY", value_name = "FILE", value_parser = path())]
+    pub tls_key: Option<PathBuf>,
+}
+
+/// Takes what is empty too: a variable that is set to nothing.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+impl TlsSettings {
+    /// Returns the files; `None` when the server is to speak plain HTTP.
+    ///
+    /// # Errors
+    /// One is named without the other.
+    pub fn files(&self) -> Result<Option<Files>, TlsError> {
+        // A variable that is set to nothing is not set.
+        let named = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+        match (named(&self.tls_cert), named(&self.tls_key)) {
+            (Some(cert), Some(key)) => Ok(Some(Files { cert, key })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(TlsError::Half { given: "--tls-cert", missing: "--tls-key" }),
+            (None, Some(_)) => Err(TlsError::Half { given: "--tls-key", missing: "--tls-cert" }),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! TLS 1.3 for the server's own address, with a certificate that can be exchanged while it runs.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// Where certificate and key are.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Why TLS cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("{given} is given without {missing}")]
+    Half { given: &'static str, missing: &'static str },
+    #[error("{} cannot be read", path.display())]
+    File { path: PathBuf, source: pem::Error },
+    #[error("{} has no certificate in it", path.display())]
+    Empty { path: PathBuf },
+    #[error("key and certificate cannot be used")]
+    Key(#[from] rustls::Error),
+}
+
+/// The certificate of the moment, shared with every connection that begins.
+#[derive(Debug)]
+pub struct Identity {
+    files: Files,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Identity {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the two do not belong together.
+    pub fn read(files: Files) -> Result<Arc<Self>, TlsError> {
+        let current = RwLock::new(Arc::new(certified(&files)?));
+        Ok(Arc::new(Self { files, current }))
+    }
+
+    /// Reads them again, for connections that begin from now on.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; the certificate is then the one from before.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let fresh = Arc::new(certified(&self.files)?);
+        *self.current.write() = fresh;
+        Ok(())
+    }
+
+    /// Returns how connections are to be accepted.
+    ///
+    /// # Errors
+    /// The library has no TLS 1.3.
+    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
+        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = builder.with_protocol_versions(&[&rustls::version::TLS13])?;
+        Ok(builder.with_no_client_auth().with_cert_resolver(self.clone()))
+    }
+}
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.read().clone())
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn certified(files: &Files) -> Result<CertifiedKey, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_reader_iter(open(&files.cert)?)
+        .collect::<Result<_, _>>()
+        .map_err(|source| TlsError::File { path: files.cert.clone(), source })?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty { path: files.cert.clone() });
+    }
+    let key = PrivateKeyDer::from_pem_reader(open(&files.key)?)
+        .map_err(|source| TlsError::File { path: files.key.clone(), source })?;
+    Ok(CertifiedKey::from_der(chain, key, &provider())?)
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, TlsError> {
+    let failed = |error| TlsError::File { path: path.to_owned(), source: pem::Error::Io(error) };
+    File::open(path).map(BufReader::new).map_err(failed)
+}

@@ -1,0 +1,244 @@
+//! The files of `deploy/`, each read by the program that it is for, or by the schema of it. No engine runs them here.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const DASHBOARD: &str = "deploy/grafana/dashboards/quire.json";
+
+/// Runs a program in a folder of `deploy/`; what it said, if it was content.
+fn run(folder: &str, program: &str, arguments: &[&str]) -> Result<String, String> {
+    let here = std::env::current_dir().expect("tests run in the package's folder");
+    // One with a slash is below the package's folder.
+    let path = if program.contains('/') { here.join(program) } else { program.into() };
+    let mut command = Command::new(path);
+    let done = command.args(arguments).current_dir(here.join("deploy").join(folder)).output();
+    let Output { status, stdout, stderr } = done.unwrap_or_else(|error| {
+        panic!("{program} is not there ({error}): see require_validators in scripts/setup.sh")
+    });
+    let said = [stdout, stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    if status.success() { Ok(said) } else { Err(said) }
+}
+
+fn manifests() -> Vec<String> {
+    let mut files: Vec<String> = ["base", "cluster"]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(format!("deploy/kubernetes/{folder}")).expect("it is there"))
+        .map(|entry| entry.expect("it can be listed").path().display().to_string())
+        .filter(|path| !path.ends_with("kustomization.yaml"))
+        .collect();
+    files.sort();
+    assert!(files.len() > 5, "{files:?}");
+    files
+}
+
+/// Every object of the manifests.
+fn objects() -> Vec<Value> {
+    let text = |path: String| std::fs::read_to_string(path).expect("it can be read");
+    manifests().into_iter().flat_map(|path| documents(&text(path))).collect()
+}
+
+fn documents(yaml: &str) -> Vec<Value> {
+    use serde::Deserialize as _;
+    serde_yaml_ng::Deserializer::from_str(yaml).map(|one| Value::deserialize(one).expect("YAML")).collect()
+}
+
+#[test]
+fn prometheus_takes_its_configuration_and_the_alerts_fire_when_they_should() {
+    run("prometheus", "promtool", &["check", "config", "prometheus.yml"]).expect("it is sound");
+    run("prometheus", "promtool", &["test", "rules", "alerts_test.yml"]).expect("they do");
+}
+
+#[test]
+fn compose_reads_the_stack() {
+    let compose = |file: &str| run("compose", "target/tools/compose-go", &["-no-interpolation", file]);
+    compose("compose.yaml").expect("it is sound");
+    // The reader does look.
+    let folder = tempfile::tempdir().expect("a folder");
+    let wrong = folder.path().join("compose.yaml");
+    let text = std::fs::read_to_string("deploy/compose/compose.yaml").expect("it is there");
+    std::fs::write(&wrong, text.replace("healthcheck:", "healthchek:")).expect("the folder is ours");
+    assert!(compose(wrong.to_str().expect("UTF-8")).expect_err("a key is wrong").contains("healthchek"));
+}
+
+#[test]
+fn kubernetes_knows_every_field_of_the_manifests() {
+    let validate = |files: &[&str]| {
+        run("", "target/tools/python/bin/kubernetes-validate", &[&["--strict"], files].concat())
+    };
+    let here = std::env::current_dir().expect("tests run in the package's folder");
+    let files: Vec<String> = manifests().iter().map(|file| here.join(file).display().to_string()).collect();
+    validate(&files.iter().map(String::as_str).collect::<Vec<_>>()).expect("they are sound");
+    let folder = tempfile::tempdir().expect("a folder");
+    let wrong = folder.path().join("wrong.yaml");
+    let text = std::fs::read_to_string("deploy/kubernetes/base/deployment.yaml").expect("it is there");
+    std::fs::write(&wrong, text.replace("readinessProbe:", "readynessProbe:")).expect("the folder is ours");
+    validate(&[wrong.to_str().expect("UTF-8")]).expect_err("a field is wrong");
+}
+
+#[test]
+fn kustomizations_name_all_files_beside_them() {
+    for folder in ["base", "cluster"] {
+        let path = format!("deploy/kubernetes/{folder}");
+        let text = std::fs::read_to_string(format!("{path}/kustomization.yaml")).expect("it is there");
+        let kustomization = documents(&text).remove(0);
+        let named: BTreeSet<String> = kustomization["resources"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|name| name.as_str().expect("a name").to_owned())
+            .filter(|name| name != "../base")
+            .collect();
+        let all: BTreeSet<String> = manifests()
+            .iter()
+            .filter_map(|file| file.strip_prefix(&format!("{path}/")).map(str::to_owned))
+            .collect();
+        assert_eq!(named, all, "{folder}");
+    }
+}
+
+/// What the manifests promise of scaling and stopping.
+#[test]
+fn pods_drain_and_scale_as_documented() {
+    let objects = objects();
+    let of = |kind: &str| {
+        objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let pod = &of("Deployment")["spec"]["template"]["spec"];
+    // 5 s until gateways have heard of it, and 10 s at most to stop.
+    assert!(pod["terminationGracePeriodSeconds"].as_u64().is_some_and(|seconds| seconds >= 20));
+    let container = &pod["containers"][0];
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
+    assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    let scaler = &of("HorizontalPodAutoscaler")["spec"];
+    assert_eq!((&scaler["minReplicas"], &scaler["maxReplicas"]), (&10.into(), &50.into()));
+    let metrics = scaler["metrics"].to_string();
+    assert!(
+        metrics.contains(r#""averageValue":"40k""#) && metrics.contains(r#""averageUtilization":70"#),
+        "{metrics}"
+    );
+    of("PodDisruptionBudget");
+}
+
+/// Names of metrics in an expression: what a recording rule makes has a colon in it.
+fn names_in(expression: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let words = expression
+        .split(|c| !is_name(c))
+        .filter(|word| word.starts_with("quire_") || word.starts_with("quire:"));
+    words.map(str::to_owned).collect()
+}
+
+/// Every name that the server renders or a recording rule makes.
+fn known_names() -> BTreeSet<String> {
+    let rendered = quire::metrics::render();
+    let samples = rendered.lines().filter(|line| !line.starts_with('#'));
+    let mut known: BTreeSet<String> =
+        samples.map(|line| line.split([' ', '{']).next().unwrap_or_default().to_owned()).collect();
+    // One whose labels have no value yet is told by its type alone.
+    known.extend(
+        rendered
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next().map(str::to_owned)),
+    );
+    known.extend(rules("rules.yml").into_iter().map(|(name, _)| name));
+    known
+}
+
+/// Name and expression of every rule in a file.
+fn rules(file: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(Path::new("deploy/prometheus").join(file)).expect("it is there");
+    let groups = documents(&text).remove(0);
+    let rules = groups["groups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .flat_map(|group| group["rules"].as_array().expect("rules"));
+    rules
+        .map(|rule| {
+            let name = rule["record"].as_str().or(rule["alert"].as_str()).expect("a name");
+            (name.to_owned(), rule["expr"].as_str().expect("an expression").to_owned())
+        })
+        .collect()
+}
+
+fn panels() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(DASHBOARD).expect("it is there");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().flat_map(|panel| {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        targets.map(|target| {
+            (panel["title"].as_str().expect("a title"), target["expr"].as_str().expect("an expression"))
+        })
+    });
+    targets.map(|(title, expression)| (title.to_owned(), expression.to_owned())).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    let known = known_names();
+    let asked = [rules("rules.yml"), rules("alerts.yml"), panels()].concat();
+    assert!(asked.len() > 30, "{}", asked.len());
+    for (place, expression) in asked {
+        for name in names_in(&expression) {
+            assert!(known.contains(&name), "{place}: there is no metric {name}");
+        }
+    }
+    // What scales pods is a metric too.
+    let scaler =
+        objects().into_iter().find(|object| object["kind"] == "HorizontalPodAutoscaler").expect("one");
+    let metric = scaler["spec"]["metrics"][0]["pods"]["metric"]["name"].as_str().expect("a name").to_owned();
+    assert!(known.contains(&format!("quire_{metric}")), "{metric}");
+}
+
+#[test]
+fn prometheus_can_read_every_expression_of_the_dashboard() {
+    let rules: Vec<Value> = panels()
+        .into_iter()
+        .enumerate()
+        .map(|(n, (_, expression))| serde_json::json!({ "record": format!("panel:{n}"), "expr": expression }))
+        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.yml");
+    // JSON is YAML.
+    let text = serde_json::json!({ "groups": [{ "name": "panels", "rules": rules }] }).to_string();
+    std::fs::write(&file, text).expect("the folder is ours");
+    run("", "promtool", &["check", "rules", file.to_str().expect("UTF-8")]).expect("they are sound");
+}
+
+#[test]
+fn every_metric_and_every_alert_is_explained() {
+    let manual = std::fs::read_to_string("docs/operations.md").expect("it is there");
+    let rendered = quire::metrics::render();
+    for name in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(manual.contains(&format!("`{name}")), "{name} is not in docs/operations.md");
+    }
+    for (alert, _) in rules("alerts.yml") {
+        assert!(manual.contains(&format!("`{alert}`")), "{alert} is not in docs/operations.md");
+    }
+}
+
+#[test]
+fn quire_takes_the_settings_of_the_pods() {
+    let text = std::fs::read_to_string("deploy/kubernetes/base/config.yaml").expect("it is there");
+    let settings = documents(&text).remove(0)["data"]["quire.toml"].as_str().expect("a file").to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is ours");
+    write("jwt-secret", "secret\n");
+    write("database-url", "postgres://quire:secret@postgres/quire\n");
+    let here = folder.path().to_str().expect("UTF-8");
+    assert!(settings.contains("/run/quire-secrets/"));
+    write("quire.toml", &settings.replace("/run/quire-secrets", here));
+    let mut check = Command::new(env!("CARGO_BIN_EXE_quire"));
+    check.args(["config", "check", "--config"]).arg(folder.path().join("quire.toml"));
+    // What is set around a test run is not for this.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUIRE_")) {
+        check.env_remove(name);
+    }
+    let done = check.output().expect("the binary is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
