@@ -15,6 +15,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0005_create_snapshots",
     "0006_create_recent_ops",
     "0007_create_recent_batches",
+    "0010_create_watermarks",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));
