@@ -4,6 +4,7 @@
 //! `conformance` checks over every backend. Nothing here knows of actors or HTTP.
 
 mod batch;
+pub mod bus;
 #[cfg(test)]
 mod conformance;
 mod data_dir;
