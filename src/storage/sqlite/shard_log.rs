@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use serde_json::json;
+use sqlx::Row;
 
 use super::bulk::integer;
 use super::error::{read_error, store_error};
@@ -14,8 +15,8 @@ use crate::ids::{DocumentId, HistoryId, Shard};
 use crate::storage::{ShardOp, ShardPage, StoreError};
 
 const READ_SHARD: &str = include_str!("sql/read_shard.sql");
-const READ_HISTORIES: &str = "SELECT d.id, d.history FROM json_each(?1) AS wanted
-    INNER JOIN documents AS d ON d.id = wanted.value WHERE d.purged_at IS NULL";
+const READ_HISTORIES: &str = "SELECT d.id, d.history, d.purged_at IS NOT NULL AS purged
+    FROM json_each(?1) AS wanted INNER JOIN documents AS d ON d.id = wanted.value";
 
 impl Inner {
     /// See [`OpLog::read_shard`](crate::storage::OpLog::read_shard).
@@ -35,6 +36,9 @@ impl Inner {
             return Ok(ShardPage { ops: Vec::new(), upto: after });
         }
         let mut ops = self.read_settled_of(shard, after, end, limit, max_bytes).await?;
+        // A part of what memory has says nothing of what is behind that part.
+        let end = unsettled.get(limit - 1).map_or(end, |(_, last)| last.pos);
+        ops.retain(|op| op.pos <= end);
         // What was settled between the two looks is in both.
         ops.extend(self.with_histories(unsettled).await?);
         ops.sort_by_key(|op| op.pos);
@@ -79,15 +83,18 @@ impl Inner {
         docs.dedup();
         let found = sqlx::query(READ_HISTORIES).bind(json!(docs).to_string()).fetch_all(&self.readers).await;
         let histories = found.map_err(store_error)?;
-        let histories = histories
-            .iter()
-            .map(|row| Ok((rows::document_id(row, "id")?, rows::history_id(row, "history")?)));
-        let histories: HashMap<DocumentId, HistoryId> =
-            histories.collect::<Result<_, _>>().map_err(store_error)?;
-        let ops = ops.into_iter().filter_map(|(doc, PlacedOp { pos, op })| {
-            let history = *histories.get(&doc)?;
-            Some(ShardOp { pos, doc, history, op })
+        let histories = histories.iter().map(|row| {
+            let purged: bool = row.try_get("purged")?;
+            let history = rows::history_id(row, "history")?;
+            Ok((rows::document_id(row, "id")?, (!purged).then_some(history)))
         });
-        Ok(ops.collect())
+        let histories: HashMap<DocumentId, Option<HistoryId>> =
+            histories.collect::<Result<_, _>>().map_err(store_error)?;
+        let placed = ops.into_iter().map(|(doc, PlacedOp { pos, op })| match histories.get(&doc) {
+            Some(history) => Ok(history.map(|history| ShardOp { pos, doc, history, op })),
+            // Its row was there before its operations. To leave out what is not seen would be to lose it for good.
+            None => Err(StoreError::unavailable(format!("the row of document {doc} is not seen"))),
+        });
+        placed.filter_map(Result::transpose).collect()
     }
 }
