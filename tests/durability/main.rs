@@ -25,6 +25,7 @@ mod database;
 mod full_disk;
 mod ledger;
 mod left;
+#[allow(dead_code, reason = "tests/stream uses the rest of it")]
 mod load;
 mod memory;
 mod powercut;
