@@ -102,6 +102,13 @@ install_compose_go() {
   mv target/tools/cmd target/tools/compose-go
 }
 
+# Kafka's jars, from Maven's registry, into the user's cache: some 50 MB, once.
+require_kafka() {
+  command -v java >/dev/null || install_debian default-jre-headless
+  command -v mvn >/dev/null || install_debian maven
+  step "looking for Kafka" scripts/services/kafka install
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do

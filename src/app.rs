@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
+use crate::actors::publisher::{Drain, PublisherActor, Window, WindowLimits};
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::remote::Remote;
@@ -24,6 +25,7 @@ use crate::config::{DocumentSettings, ServeOptions};
 use crate::http;
 use crate::http::auth::Caller;
 use crate::redis::Redis;
+use crate::storage::bus::SharedBus;
 use crate::storage::{Opened, SharedStore, SnapshotBodies};
 use crate::tls::Identity;
 
@@ -33,6 +35,9 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(6);
 
 /// … of which the documents, to commit and to be snapshotted …
 const SNAPSHOTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// … then the stream, to take what was committed last (the rest is published after the next start) …
+const PUBLISH_WITHIN: Duration = Duration::from_secs(1);
 
 /// … and storage to close. What neither has done in time, the next start has to do.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -56,6 +61,8 @@ pub struct Parts {
     pub store: SharedStore,
     pub bodies: Arc<SnapshotBodies>,
     pub settings: DocumentSettings,
+    /// Where committed operations are published, and how many wait for that in memory.
+    pub stream: Option<(SharedBus, WindowLimits)>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -65,6 +72,7 @@ struct Actors {
     registry: Addr<RegistryActor>,
     journal: Addr<JournalActor>,
     snapshots: Addr<SnapshotActor>,
+    publisher: Option<Addr<PublisherActor>>,
     documents: Documents,
     threads: Vec<Arbiter>,
 }
@@ -77,13 +85,16 @@ impl Application {
     /// address is taken.
     pub async fn build(options: ServeOptions) -> anyhow::Result<Self> {
         raise_file_limit();
+        let stream = options.kafka.bus().context("QUIRE_KAFKA_BROKERS is set")?;
+        let stream = stream.map(|bus| (bus, options.kafka.window()));
         let storage = Opened::at(&options.data, options.storage()?).await?;
         let settings = DocumentSettings {
             passivate_after: Duration::from_secs(options.passivate_after.max(1)),
             ..DocumentSettings::default()
         };
         let (store, bodies) = (storage.store.clone(), storage.bodies.clone());
-        let mut application = Self::assemble(options, Parts { store, bodies, settings, probe: None }).await?;
+        let mut application =
+            Self::assemble(options, Parts { store, bodies, settings, stream, probe: None }).await?;
         application.storage = Some(storage);
         Ok(application)
     }
@@ -168,6 +179,7 @@ impl Application {
             if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
                 tracing::warn!("not everything was committed in time: nothing of that was acknowledged");
             }
+            publish_rest(&self.actors).await;
         };
         let died = tokio::select! {
             actor = self.actors.first_death() => Some(actor),
@@ -217,15 +229,28 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, probe } = parts;
+    let Parts { store, bodies, settings, stream, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
-    let journal = JournalActor::new(store.clone(), node, epochs).await.context("cannot read the log")?;
+    let journal =
+        JournalActor::new(store.clone(), node.clone(), epochs).await.context("cannot read the log")?;
+    let (journal, publisher) = match stream {
+        Some((bus, limits)) => {
+            let window = Arc::new(Window::new(limits));
+            let journal = journal.hand_on_to(window.clone());
+            (journal, Some(PublisherActor::new(store.clone(), bus, window, node, Clock::system())))
+        }
+        None => (journal, None),
+    };
     let threads: Vec<Arbiter> = (0..document_threads).map(|_| Arbiter::new()).collect();
     // On a single core a thread of its own would only be one more to wake for every edit.
     let journal_thread = (document_threads > 1).then(Arbiter::new);
     let service_thread = Arbiter::new();
+    let publisher_thread = publisher.is_some().then(Arbiter::new);
+    let publisher = publisher
+        .zip(publisher_thread.as_ref())
+        .map(|(publisher, thread)| PublisherActor::start_in_arbiter(&thread.handle(), |_| publisher));
     let journal_handle = journal_thread.as_ref().unwrap_or(&threads[0]).handle();
     let journal = JournalActor::start_in_arbiter(&journal_handle, |_| journal);
     let cache = remote.as_ref().map(|remote| remote.cache.clone());
@@ -250,8 +275,9 @@ async fn start_actors(
     let (clock, limits) = (Clock::system(), settings.limits);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote);
-    let threads = threads.into_iter().chain(journal_thread).chain([service_thread]).collect();
-    Ok(Actors { registry, journal, snapshots, documents, threads })
+    let threads =
+        threads.into_iter().chain(journal_thread).chain(publisher_thread).chain([service_thread]).collect();
+    Ok(Actors { registry, journal, snapshots, publisher, documents, threads })
 }
 
 /// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.
@@ -273,6 +299,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
     let parts = [
         options.storage().err().map(anyhow::Error::from),
         options.redis.options().err().map(anyhow::Error::from),
+        options.kafka.bus().err().map(anyhow::Error::from),
         tls.err().map(anyhow::Error::from),
         origins.err().map(anyhow::Error::from),
     ];
@@ -292,6 +319,19 @@ async fn reload_on_hangup(tls: Option<Arc<Identity>>) {
             Some(Err(error)) => tracing::error!(%error, "the certificate stays the one from before"),
             None => tracing::info!("SIGHUP: there is no certificate to read again"),
         }
+    }
+}
+
+/// Waits until the stream has what was committed, if it takes that.
+async fn publish_rest(actors: &Actors) {
+    let Some(publisher) = &actors.publisher else { return };
+    match tokio::time::timeout(PUBLISH_WITHIN, publisher.send(Drain)).await {
+        Ok(Ok(0)) => {}
+        Ok(left) => {
+            let operations = left.unwrap_or_default();
+            tracing::warn!(operations, "the stream is away: the rest is published after the next start");
+        }
+        Err(_) => tracing::warn!("the stream is behind: the rest is published after the next start"),
     }
 }
 

@@ -20,7 +20,9 @@ pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
+use crate::actors::publisher::WindowLimits;
 use crate::redis::{RedisAddressError, RedisOptions};
+use crate::storage::bus::{self, BusError, KafkaOptions, SharedBus};
 use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
 
 /// What `quire serve` is told.
@@ -48,6 +50,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub traces: TraceSettings,
+
+    #[command(flatten)]
+    pub kafka: KafkaSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -246,6 +251,42 @@ impl Complaint {
 impl std::fmt::Display for Complaint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+/// The stream of committed operations, for others to follow.
+#[derive(Args, Clone, Debug)]
+pub struct KafkaSettings {
+    /// Kafka brokers to publish every operation to (comma separated); editors do not wait for them.
+    #[arg(long, env = "QUIRE_KAFKA_BROKERS", value_name = "HOST:PORT,…")]
+    pub kafka_brokers: Option<String>,
+
+    /// Topic to publish to, made with 256 partitions if there is none.
+    #[arg(long, env = "QUIRE_KAFKA_TOPIC", default_value = "document-edits", value_name = "NAME")]
+    pub kafka_topic: String,
+
+    /// How many operations may wait in memory for Kafka. Tests set it low, so that outages are long.
+    #[arg(long, env = "QUIRE_KAFKA_WINDOW", value_name = "N", hide = true)]
+    pub kafka_window: Option<usize>,
+}
+
+impl KafkaSettings {
+    /// Returns the stream to publish to; `None` when there is none.
+    ///
+    /// # Errors
+    /// This quire was built without Kafka.
+    pub fn bus(&self) -> Result<Option<SharedBus>, BusError> {
+        // A variable that is set to nothing is not set.
+        let Some(brokers) = self.kafka_brokers.clone().filter(|brokers| !brokers.is_empty()) else {
+            return Ok(None);
+        };
+        bus::kafka(KafkaOptions { brokers, topic: self.kafka_topic.clone() }).map(Some)
+    }
+
+    /// Returns how much may wait in memory for the stream.
+    pub fn window(&self) -> WindowLimits {
+        let usual = WindowLimits::default();
+        WindowLimits { ops: self.kafka_window.unwrap_or(usual.ops), ..usual }
     }
 }
 

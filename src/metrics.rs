@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::actors::error::ErrorCode;
@@ -62,6 +63,29 @@ pub struct Metrics {
     pub redis_dropped: IntCounterVec,
     /// What was looked for in Redis, by what became of it.
     pub cache_reads: IntCounterVec,
+    /// What goes into the stream.
+    pub publisher: PublisherMetrics,
+}
+
+/// Of the publisher: all 0 where there is no stream.
+pub struct PublisherMetrics {
+    /// 1 with a connection to the stream.
+    pub connected: IntGauge,
+    /// Committed operations that are not in the stream.
+    pub lag_operations: IntGauge,
+    /// Since when the oldest of them waits; a little more after a restart.
+    pub lag_seconds: Gauge,
+    /// Operations that the stream has taken.
+    pub published: IntCounter,
+    /// Operations that were sent, by where they came from.
+    pub from_memory: IntCounter,
+    pub from_log: IntCounter,
+    /// Operations that failed, and all after them in their shard.
+    pub failures: IntCounter,
+    /// Operations that wait in memory.
+    pub window: IntGauge,
+    /// Operations that did not fit there.
+    pub overflowed: IntCounter,
 }
 
 /// The handles of this process.
@@ -166,7 +190,32 @@ impl Metrics {
             redis_failures,
             redis_dropped,
             cache_reads,
+            publisher: PublisherMetrics::new(&make),
             registry,
+        }
+    }
+}
+
+impl PublisherMetrics {
+    fn new(make: &Maker) -> Self {
+        let sent =
+            make.counters("quire_publisher_sent_total", "Operations sent to the stream, by source", "source");
+        Self {
+            connected: make.gauge("quire_publisher_connected", "1 with a connection to the stream"),
+            lag_operations: make
+                .gauge("quire_publisher_lag_operations", "Committed operations that are not in the stream"),
+            lag_seconds: make
+                .seconds("quire_publisher_lag_seconds", "Time that the oldest of them has waited"),
+            published: make.counter("quire_published_total", "Operations that the stream has taken"),
+            from_memory: sent.with_label_values(&["memory"]),
+            from_log: sent.with_label_values(&["log"]),
+            failures: make
+                .counter("quire_publisher_failures_total", "Operations that the stream did not take"),
+            window: make.gauge("quire_publisher_window_operations", "Operations that wait in memory"),
+            overflowed: make.counter(
+                "quire_publisher_overflowed_total",
+                "Operations that did not fit there, and are read from the log",
+            ),
         }
     }
 }
@@ -185,6 +234,10 @@ impl Maker<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.keep(IntGauge::new(name, help))
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Gauge {
+        self.keep(Gauge::new(name, help))
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {

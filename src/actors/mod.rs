@@ -6,6 +6,7 @@
 //! | [`document::DocumentActor`] | one document: canonical operations, sessions, presence | sessions, journal, service | document threads |
 //! | [`journal::JournalActor`] | the positions in the log, the batch being committed | documents, service, registry | yes |
 //! | [`registry::RegistryActor`] | which documents are in memory, and which failed | service, sessions, documents | shared |
+//! | [`publisher::PublisherActor`] | how far each shard has come into the stream | application | yes, where there is a stream |
 //! | [`snapshot::SnapshotActor`] | the snapshots that wait to be written | documents | shared |
 //!
 //! Registry and snapshots share one thread. A document that fails is replaced by the registry; when one of the last three
@@ -18,6 +19,7 @@ pub mod document;
 pub mod error;
 pub mod journal;
 pub mod people;
+pub mod publisher;
 pub mod rebase;
 pub mod registry;
 pub mod remote;

@@ -17,6 +17,7 @@ Examples:
   quire serve --listen 127.0.0.1:0 --data /tmp/try  a free port, told on standard output
   QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire serve
   quire serve --config /etc/quire.toml               what is in a file; flags and variables are above it
+  quire serve --kafka-brokers 127.0.0.1:9092        every operation goes into the topic document-edits
   QUIRE_JWT_SECRET=… quire serve --listen 0.0.0.0:8080 --allowed-hosts wiki.example --guests off
 
 Prints `listening on http://HOST:PORT` (https:// with --tls-cert), alone on a line of standard output, once it is ready; the log goes to standard
@@ -47,7 +48,7 @@ pub fn run(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 /// Variables of the contract (section 2) that name parts which this version does not have.
-const UNKNOWN_PARTS: [&str; 2] = ["QUIRE_KAFKA_BROKERS", "QUIRE_OBJECT_STORE_URL"];
+const UNKNOWN_PARTS: [&str; 1] = ["QUIRE_OBJECT_STORE_URL"];
 
 /// Whoever names an object store must not find the snapshots in a folder.
 fn refuse_unknown_parts() -> anyhow::Result<()> {

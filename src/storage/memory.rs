@@ -10,7 +10,8 @@ use super::batch::{self, Known, Ledger};
 use super::page::{self, Page};
 use super::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
-    LoggedOp, NewDocument, OpLog, OwnershipStore, SnapshotIndex, SnapshotMeta, StoreError, search,
+    LoggedOp, NewDocument, OpLog, OwnershipStore, ShardOp, ShardPage, SnapshotIndex, SnapshotMeta,
+    StoreError, Watermarks, search,
 };
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 
@@ -25,6 +26,7 @@ struct State {
     shards: Vec<ShardState>,
     /// `None` is a tombstone.
     documents: BTreeMap<DocumentId, Option<Document>>,
+    watermarks: HashMap<String, Box<[u64; SHARDS]>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ struct ShardState {
 struct Document {
     row: DocumentRow,
     ops: Vec<LoggedOp>,
+    /// The position of each version.
+    positions: BTreeMap<Version, u64>,
     versions: HashMap<(ClientId, u64), Version>,
     clients: HashMap<ClientId, ClientRow>,
     snapshots: BTreeMap<Version, SnapshotMeta>,
@@ -62,7 +66,11 @@ impl MemoryStore {
 
 impl Default for State {
     fn default() -> Self {
-        Self { shards: vec![ShardState::default(); SHARDS], documents: BTreeMap::new() }
+        Self {
+            shards: vec![ShardState::default(); SHARDS],
+            documents: BTreeMap::new(),
+            watermarks: HashMap::new(),
+        }
     }
 }
 
@@ -107,6 +115,7 @@ impl Document {
         Self {
             row,
             ops: Vec::new(),
+            positions: BTreeMap::new(),
             versions: HashMap::new(),
             clients: HashMap::new(),
             snapshots: BTreeMap::new(),
@@ -115,7 +124,8 @@ impl Document {
     }
 
     fn write(&mut self, entry: &AppendEntry) {
-        for op in &entry.ops {
+        for (op, pos) in entry.ops.iter().zip(entry.first_pos..) {
+            self.positions.insert(op.version, pos);
             self.versions.insert((op.client, op.seq), op.version);
             self.clients.entry(op.client).or_insert_with(|| ClientRow::first(op)).advance(op);
             self.row.version = op.version;
@@ -125,6 +135,11 @@ impl Document {
             self.row.updated_at = self.row.updated_at.max(last.at);
             self.row.preview = entry.preview.clone().unwrap_or_else(|| std::mem::take(&mut self.row.preview));
         }
+    }
+
+    /// Its log with the position of each operation.
+    fn placed(&self) -> impl Iterator<Item = (u64, &DocumentRow, &LoggedOp)> {
+        self.ops.iter().filter_map(|op| Some((*self.positions.get(&op.version)?, &self.row, op)))
     }
 
     fn newest_snapshot(&self) -> Version {
@@ -213,6 +228,45 @@ impl OpLog for MemoryStore {
     async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError> {
         let state = self.state.lock();
         Ok(Box::new(std::array::from_fn(|shard| state.shards[shard].last_pos)))
+    }
+
+    async fn read_shard(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<ShardPage, StoreError> {
+        let state = self.state.lock();
+        let documents =
+            state.documents.values().flatten().filter(|document| document.row.id.shard() == shard);
+        let mut ops: Vec<_> = documents.flat_map(Document::placed).filter(|(pos, ..)| *pos > after).collect();
+        ops.sort_unstable_by_key(|(pos, ..)| *pos);
+        let ops = ops.into_iter().map(|(pos, row, op)| ShardOp {
+            pos,
+            doc: row.id.clone(),
+            history: row.history,
+            op: op.clone(),
+        });
+        Ok(ShardPage::of(ops, limit, max_bytes, state.last_pos(shard)))
+    }
+}
+
+#[async_trait]
+impl Watermarks for MemoryStore {
+    async fn watermarks(&self, reader: &str) -> Result<Box<[u64; SHARDS]>, StoreError> {
+        let state = self.state.lock();
+        Ok(state.watermarks.get(reader).cloned().unwrap_or_else(|| Box::new([0; SHARDS])))
+    }
+
+    async fn advance_watermarks(&self, reader: &str, to: &[(Shard, u64)]) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let marks = state.watermarks.entry(reader.to_owned()).or_insert_with(|| Box::new([0; SHARDS]));
+        for &(shard, pos) in to {
+            let mark = &mut marks[usize::from(shard)];
+            *mark = pos.max(*mark);
+        }
+        Ok(())
     }
 }
 
@@ -374,6 +428,12 @@ impl OwnershipStore for MemoryStore {
             owned.epoch
         });
         Ok(raised.collect())
+    }
+
+    async fn owned(&self, node: &str) -> Result<Vec<(Shard, Epoch)>, StoreError> {
+        let state = self.state.lock();
+        let owned = (0..=Shard::MAX).zip(&state.shards).filter(|(_, shard)| shard.node == node);
+        Ok(owned.map(|(shard, state)| (shard, state.epoch)).collect())
     }
 }
 

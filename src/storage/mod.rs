@@ -5,6 +5,7 @@
 
 pub mod backup;
 mod batch;
+pub mod bus;
 pub mod cache;
 #[cfg(test)]
 mod conformance;
@@ -19,6 +20,7 @@ mod postgres;
 mod preview;
 mod schema;
 mod search;
+mod shard_log;
 mod sqlite;
 pub mod verify;
 
@@ -36,6 +38,7 @@ pub use self::opened::{DatabaseOptions, Opened, Reading};
 pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::preview::first_line;
 pub use self::schema::Migrated;
+pub use self::shard_log::{ShardOp, ShardPage};
 pub use self::sqlite::{Durability, SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
 
@@ -261,6 +264,34 @@ pub trait OpLog: Send + Sync {
 
     /// Returns the last position of every shard's log, 0 for an empty one.
     async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError>;
+
+    /// Reads one shard's log after the position `after`, in order of position, at most `limit` operations (at least one) and,
+    /// past the first of them, at most `max_bytes` of deltas. Positions that purged documents have taken along are left out.
+    /// What is committed during the read is in it from its beginning or not at all, so that a reader who goes on at
+    /// [`ShardPage::upto`] misses nothing.
+    ///
+    /// Only what is in the database: what leaves it for somewhere else has to wait for the readers ([`Watermarks`]).
+    ///
+    /// # Errors
+    /// `Corrupt` names an operation that cannot be read.
+    async fn read_shard(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<ShardPage, StoreError>;
+}
+
+/// How far the readers of the whole log have come, each by its name.
+#[async_trait]
+pub trait Watermarks: Send + Sync {
+    /// Returns the last position of each shard that `reader` is done with; 0 where it has not begun.
+    async fn watermarks(&self, reader: &str) -> Result<Box<[u64; SHARDS]>, StoreError>;
+
+    /// Moves watermarks forward, all in one transaction; each shard is named once. One that is further already stays where it
+    /// is: of two processes that take themselves for the reader, neither takes the other one back.
+    async fn advance_watermarks(&self, reader: &str, to: &[(Shard, u64)]) -> Result<(), StoreError>;
 }
 
 /// The documents themselves, without their content.
@@ -345,12 +376,15 @@ pub trait OwnershipStore: Send + Sync {
     /// # Errors
     /// `Fenced` if one of them belongs to another owner by now; then none is raised.
     async fn raise(&self, node: &str, shards: &[(Shard, Epoch)]) -> Result<Vec<Epoch>, StoreError>;
+
+    /// Lists the shards that `node` owns, with their epochs.
+    async fn owned(&self, node: &str) -> Result<Vec<(Shard, Epoch)>, StoreError>;
 }
 
 /// All of a database backend.
-pub trait Store: OpLog + DocumentStore + SnapshotIndex + OwnershipStore {}
+pub trait Store: OpLog + Watermarks + DocumentStore + SnapshotIndex + OwnershipStore {}
 
-impl<T: OpLog + DocumentStore + SnapshotIndex + OwnershipStore> Store for T {}
+impl<T: OpLog + Watermarks + DocumentStore + SnapshotIndex + OwnershipStore> Store for T {}
 
 /// A store as the actors share it.
 pub type SharedStore = Arc<dyn Store>;

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use quire::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 use quire::storage::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
-    LoggedOp, OpLog, OwnershipStore, SharedStore, SnapshotIndex, SnapshotMeta, StoreError,
+    LoggedOp, OpLog, OwnershipStore, ShardPage, SharedStore, SnapshotIndex, SnapshotMeta, StoreError,
+    Watermarks,
 };
 use tokio::sync::Semaphore;
 
@@ -271,6 +272,27 @@ impl OpLog for FaultyStore {
     async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError> {
         self.inner.last_positions().await
     }
+
+    async fn read_shard(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<ShardPage, StoreError> {
+        self.inner.read_shard(shard, after, limit, max_bytes).await
+    }
+}
+
+#[async_trait]
+impl Watermarks for FaultyStore {
+    async fn watermarks(&self, reader: &str) -> Result<Box<[u64; SHARDS]>, StoreError> {
+        self.inner.watermarks(reader).await
+    }
+
+    async fn advance_watermarks(&self, reader: &str, to: &[(Shard, u64)]) -> Result<(), StoreError> {
+        self.inner.advance_watermarks(reader, to).await
+    }
 }
 
 #[async_trait]
@@ -384,5 +406,9 @@ impl OwnershipStore for FaultyStore {
             return Err(broken());
         }
         self.inner.raise(node, shards).await
+    }
+
+    async fn owned(&self, node: &str) -> Result<Vec<(Shard, Epoch)>, StoreError> {
+        self.inner.owned(node).await
     }
 }

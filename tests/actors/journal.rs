@@ -65,7 +65,8 @@ impl Fixture {
     ) -> mpsc::UnboundedReceiver<Report> {
         let (sender, answers) = mpsc::unbounded_channel();
         let reply = Listener(sender).start().recipient();
-        let append = Append { doc: doc.clone(), incarnation, ops, touch: false, preview: None, reply };
+        let (doc, history) = (doc.clone(), HistoryId::generate());
+        let append = Append { doc, history, incarnation, ops, touch: false, preview: None, reply };
         self.journal.try_send(append).expect("the journal takes it");
         answers
     }

@@ -93,8 +93,15 @@ fn a_name_is_an_address_to_listen_on() {
 
 #[test]
 fn a_part_that_this_version_does_not_have_is_named() {
+    let reason = reason(Launch::new().with("QUIRE_REDIS_URL", "redis://127.0.0.1").try_start());
+    assert!(reason.contains("QUIRE_REDIS_URL"), "{reason}");
+}
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn kafka_is_refused_by_a_quire_that_was_built_without_it() {
     let reason = reason(Launch::new().with("QUIRE_KAFKA_BROKERS", "127.0.0.1:9092").try_start());
-    assert!(reason.contains("QUIRE_KAFKA_BROKERS"), "{reason}");
+    assert!(reason.contains("QUIRE_KAFKA_BROKERS") && reason.contains("--features kafka"), "{reason}");
 }
 
 #[test]

@@ -77,6 +77,11 @@ impl Load {
         self.wait(&self.shared.put_off, more, "refusals");
     }
 
+    /// How many operations have been put off so far.
+    pub fn refusals(&self) -> usize {
+        self.shared.put_off.load(Ordering::Relaxed)
+    }
+
     fn wait(&self, counter: &AtomicUsize, more: usize, what: &str) {
         let goal = counter.load(Ordering::Relaxed) + more;
         let deadline = Instant::now() + STALLED;

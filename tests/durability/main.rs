@@ -26,6 +26,7 @@ mod drill;
 mod full_disk;
 mod ledger;
 mod left;
+#[allow(dead_code, reason = "tests/stream uses the rest of it")]
 mod load;
 mod memory;
 mod postgres;

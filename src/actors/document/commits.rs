@@ -37,6 +37,7 @@ impl DocumentActor {
         let preview = if touch { self.new_preview() } else { None };
         let append = Append {
             doc: self.state.id.clone(),
+            history: self.state.history,
             incarnation: self.incarnation,
             ops,
             touch,

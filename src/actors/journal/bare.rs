@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::{Queued, ReplyTo, settle};
 use crate::actors::document::AppendRefused;
-use crate::ids::{DocumentId, Epoch, SHARDS};
+use crate::ids::{DocumentId, Epoch, HistoryId, SHARDS};
 use crate::storage::{LoggedOp, NewDocument, SharedStore, StoreError};
 
 /// Gives operations their places and settles each append before the next, as the actor does with its batches.
@@ -33,7 +33,16 @@ impl BareJournal {
         ops: Vec<LoggedOp>,
     ) -> (usize, Option<AppendRefused>) {
         let mut batch = Batch::new(&self.epochs, &self.positions);
-        batch.push(Queued { doc, create, ops, touch: false, preview: None, reply: ReplyTo::Creator(None) });
+        let history = create.as_ref().map_or(HistoryId(uuid::Uuid::nil()), |new| new.history);
+        batch.push(Queued {
+            doc,
+            history,
+            create,
+            ops,
+            touch: false,
+            preview: None,
+            reply: ReplyTo::Creator(None),
+        });
         let mut outcome = settle::commit(self.store.clone(), self.node.clone(), batch, || {}).await;
         self.epochs = outcome.epochs;
         self.positions = outcome.positions;

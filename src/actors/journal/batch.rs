@@ -2,7 +2,7 @@
 
 use super::{Queued, ReplyTo};
 use crate::actors::document::AppendRefused;
-use crate::ids::{Epoch, SHARDS};
+use crate::ids::{Epoch, HistoryId, SHARDS};
 use crate::storage::AppendEntry;
 
 /// What goes into one transaction, and who waits for it.
@@ -14,6 +14,8 @@ pub(super) struct Batch {
     next: Box<[u64; SHARDS]>,
     pub entries: Vec<AppendEntry>,
     pub replies: Vec<ReplyTo>,
+    /// Of the entries' documents.
+    histories: Vec<HistoryId>,
     answers: Vec<Answer>,
     operations: usize,
     bytes: usize,
@@ -27,6 +29,9 @@ pub(super) struct Outcome {
     pub epochs: Box<[Epoch; SHARDS]>,
     pub positions: Box<[u64; SHARDS]>,
     pub answers: Vec<Answer>,
+    /// What is durable, with the histories of the documents. Not what was found to be so after its outcome was unknown: whoever
+    /// wants that reads it.
+    pub committed: Vec<(AppendEntry, HistoryId)>,
 }
 
 impl Batch {
@@ -38,6 +43,7 @@ impl Batch {
             next: Box::new(*positions),
             entries: Vec::new(),
             replies: Vec::new(),
+            histories: Vec::new(),
             answers: Vec::new(),
             operations: 0,
             bytes: 0,
@@ -69,21 +75,23 @@ impl Batch {
             touch: queued.touch,
             preview: queued.preview,
         };
-        self.place(entry, queued.reply);
+        self.place(entry, queued.history, queued.reply);
     }
 
-    fn place(&mut self, mut entry: AppendEntry, reply: ReplyTo) {
+    fn place(&mut self, mut entry: AppendEntry, history: HistoryId, reply: ReplyTo) {
         let shard = usize::from(entry.doc.shard());
         entry.epoch = self.epochs[shard];
         entry.first_pos = self.next[shard] + 1;
         self.next[shard] += entry.ops.len() as u64;
         self.entries.push(entry);
         self.replies.push(reply);
+        self.histories.push(history);
     }
 
     /// Takes out entry `index` and answers it. Afterwards the batch has to be placed again.
     pub fn answer(&mut self, index: usize, durable: usize, refused: Option<AppendRefused>) {
         self.entries.remove(index);
+        self.histories.remove(index);
         self.answers.push((self.replies.remove(index), durable, refused));
     }
 
@@ -92,8 +100,9 @@ impl Batch {
         *self.next = *self.durable;
         let entries = std::mem::take(&mut self.entries);
         let replies = std::mem::take(&mut self.replies);
-        for (entry, reply) in entries.into_iter().zip(replies) {
-            self.place(entry, reply);
+        let histories = std::mem::take(&mut self.histories);
+        for ((entry, history), reply) in entries.into_iter().zip(histories).zip(replies) {
+            self.place(entry, history, reply);
         }
     }
 
@@ -107,10 +116,8 @@ impl Batch {
     /// Everything that remains is durable.
     pub fn all_durable(mut self) -> Outcome {
         *self.durable = *self.next;
-        while let Some(entry) = self.entries.pop() {
-            if let Some(reply) = self.replies.pop() {
-                self.answers.push((reply, entry.ops.len(), None));
-            }
+        for (entry, reply) in self.entries.iter().zip(self.replies.drain(..)) {
+            self.answers.push((reply, entry.ops.len(), None));
         }
         self.finish()
     }
@@ -124,6 +131,7 @@ impl Batch {
     }
 
     fn finish(self) -> Outcome {
-        Outcome { epochs: self.epochs, positions: self.durable, answers: self.answers }
+        let committed = self.entries.into_iter().zip(self.histories).collect();
+        Outcome { epochs: self.epochs, positions: self.durable, answers: self.answers, committed }
     }
 }

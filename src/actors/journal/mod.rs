@@ -9,6 +9,7 @@ mod batch;
 mod settle;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::fut;
@@ -22,10 +23,11 @@ use self::batch::{Batch, Outcome};
 use crate::actors::document::state::IN_DOUBT;
 use crate::actors::document::{AppendRefused, Report, Reported};
 use crate::actors::error::Refusal;
+use crate::actors::publisher::{Committed, Window};
 use crate::actors::watch::{Watch, while_alive};
-use crate::ids::{DocumentId, Epoch, SHARDS};
+use crate::ids::{DocumentId, Epoch, HistoryId, SHARDS};
 use crate::metrics::METRICS;
-use crate::storage::{LoggedOp, NewDocument, SharedStore, StoreError};
+use crate::storage::{AppendEntry, LoggedOp, NewDocument, ShardOp, SharedStore, StoreError};
 
 /// Appends that may wait; beyond it documents are told `unavailable`.
 const QUEUE: usize = 50_000;
@@ -55,6 +57,7 @@ const HANGS_AFTER: Duration = Duration::from_secs(2);
 #[rtype(result = "()")]
 pub struct Append {
     pub doc: DocumentId,
+    pub history: HistoryId,
     pub incarnation: u64,
     pub ops: Vec<LoggedOp>,
     pub touch: bool,
@@ -121,6 +124,7 @@ enum ReplyTo {
 /// One document's part of a batch, waiting.
 struct Queued {
     doc: DocumentId,
+    history: HistoryId,
     create: Option<NewDocument>,
     ops: Vec<LoggedOp>,
     touch: bool,
@@ -156,6 +160,8 @@ pub struct JournalActor {
     barriers: Vec<oneshot::Sender<()>>,
     /// Who waits for so many of the appends that were queued to be settled, in order.
     flushes: VecDeque<(u64, oneshot::Sender<()>)>,
+    /// Who is told what was committed.
+    window: Option<Arc<Window>>,
 }
 
 impl JournalActor {
@@ -186,7 +192,15 @@ impl JournalActor {
             incarnations: HashMap::new(),
             barriers: Vec::new(),
             flushes: VecDeque::new(),
+            window: None,
         })
+    }
+
+    /// Hands on what is committed from now on, and where the logs end.
+    pub fn hand_on_to(mut self, window: Arc<Window>) -> Self {
+        window.hand_on([], &self.positions);
+        self.window = Some(window);
+        self
     }
 
     fn push(&mut self, queued: Queued, ctx: &mut Context<Self>) {
@@ -277,6 +291,10 @@ impl JournalActor {
         self.in_doubt = false;
         self.epochs = outcome.epochs;
         self.positions = outcome.positions;
+        if let Some(window) = &self.window {
+            let committed = outcome.committed.into_iter().flat_map(|(entry, history)| placed(entry, history));
+            window.hand_on(committed, &self.positions);
+        }
         for (reply, durable, refused) in outcome.answers {
             reply.settle(durable, refused);
         }
@@ -296,6 +314,16 @@ impl JournalActor {
             let _ = waiter.send(());
         }
     }
+}
+
+/// The operations of an entry as others are to have them.
+fn placed(entry: AppendEntry, history: HistoryId) -> impl Iterator<Item = Committed> {
+    let AppendEntry { doc, epoch, first_pos, ops, .. } = entry;
+    let shard = doc.shard();
+    ops.into_iter().zip(first_pos..).map(move |(op, pos)| {
+        let placed = ShardOp { pos, doc: doc.clone(), history, op };
+        Committed { shard, epoch, placed }
+    })
 }
 
 impl Queued {
@@ -362,8 +390,8 @@ impl Handler<Append> for JournalActor {
 
     fn handle(&mut self, append: Append, ctx: &mut Self::Context) {
         let reply = ReplyTo::Document { incarnation: append.incarnation, recipient: append.reply };
-        let Append { doc, ops, touch, preview, .. } = append;
-        self.push(Queued { doc, create: None, ops, touch, preview, reply }, ctx);
+        let Append { doc, history, ops, touch, preview, .. } = append;
+        self.push(Queued { doc, history, create: None, ops, touch, preview, reply }, ctx);
     }
 }
 
@@ -375,7 +403,15 @@ impl Handler<Create> for JournalActor {
         let ops = create.first.into_iter().collect();
         let reply = ReplyTo::Creator(Some(answer));
         self.push(
-            Queued { doc: create.doc, create: Some(create.new), ops, touch: false, preview: None, reply },
+            Queued {
+                doc: create.doc,
+                history: create.new.history,
+                create: Some(create.new),
+                ops,
+                touch: false,
+                preview: None,
+                reply,
+            },
             ctx,
         );
         Box::pin(async move {

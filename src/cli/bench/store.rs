@@ -109,7 +109,7 @@ async fn make_documents(journal: &Addr<JournalActor>, options: &StoreOptions) ->
     let typists: Vec<_> = (0..options.documents).map(|_| Typist::new(options.clients)).collect();
     let made = typists.iter().map(|typist| {
         let new = NewDocument {
-            history: HistoryId::generate(),
+            history: typist.history,
             title: "Measured".to_owned(),
             owner: UserId::guest_rest(),
             created_at: now(),
@@ -126,6 +126,7 @@ async fn make_documents(journal: &Addr<JournalActor>, options: &StoreOptions) ->
 /// One document and those who write it.
 struct Typist {
     doc: DocumentId,
+    history: HistoryId,
     clients: Vec<(ClientId, UserId)>,
     version: Version,
     sent: Instant,
@@ -139,6 +140,7 @@ impl Typist {
         };
         Self {
             doc: DocumentId::generate(),
+            history: HistoryId::generate(),
             clients: (0..clients).map(client).collect(),
             version: 0,
             sent: Instant::now(),
@@ -200,7 +202,8 @@ impl Feeder {
         typist.sent = Instant::now();
         let (doc, reply) = (typist.doc.clone(), ctx.address().recipient());
         // The incarnation comes back with the answer, and tells the documents apart.
-        let append = Append { doc, incarnation: index as u64, ops, touch: false, preview: None, reply };
+        let (history, incarnation) = (typist.history, index as u64);
+        let append = Append { doc, history, incarnation, ops, touch: false, preview: None, reply };
         self.journal.do_send(append);
     }
 }

@@ -8,7 +8,9 @@ mod fixture;
 mod forks;
 mod log;
 mod ownership;
+mod shard_log;
 mod snapshots;
+mod watermarks;
 
 use self::fixture::Backend;
 
@@ -65,6 +67,11 @@ macro_rules! run_over {
                 ownership: an_append_under_another_epoch_is_fenced;
                 ownership: raising_fences_what_was_appended_under_the_epoch_before;
                 ownership: only_the_owner_raises_and_then_all_or_none;
+                ownership: what_a_node_owns_is_listed_until_another_takes_it;
+                shard_log: a_shard_is_read_in_order_of_position_and_page_by_page;
+                shard_log: a_shard_is_read_whole_while_it_is_written_to_and_settles;
+                shard_log: purged_documents_leave_gaps_that_a_reader_comes_over;
+                watermarks: watermarks_are_kept_for_each_reader_and_never_go_back;
                 ownership: an_owner_that_has_not_heard_of_its_raise_raises_again;
             }
         }

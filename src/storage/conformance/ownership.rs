@@ -53,3 +53,10 @@ pub(super) async fn an_owner_that_has_not_heard_of_its_raise_raises_again(f: Fix
     let second = f.store().raise(NODE, &held).await.unwrap();
     assert!(second[..] > first[..], "{first:?}, then {second:?}");
 }
+
+pub(super) async fn what_a_node_owns_is_listed_until_another_takes_it(f: Fixture) {
+    let owned = f.store().owned(NODE).await.unwrap();
+    assert!(owned.iter().copied().eq((0..=255).zip(f.epochs.iter().copied())));
+    f.store().claim_all("node-2").await.unwrap();
+    assert!(f.store().owned(NODE).await.unwrap().is_empty());
+}

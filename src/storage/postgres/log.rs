@@ -6,9 +6,9 @@ use super::error::{read_error, store_error};
 use super::rows::{self, integer};
 use super::sessions::statement;
 use super::{PostgresStore, ledger};
-use crate::ids::{ClientId, DocumentId, SHARDS, Version};
+use crate::ids::{ClientId, DocumentId, SHARDS, Shard, Version};
 use crate::storage::page::{self, Page};
-use crate::storage::{AppendEntry, AppendError, ClientRow, LoggedOp, OpLog, StoreError};
+use crate::storage::{AppendEntry, AppendError, ClientRow, LoggedOp, OpLog, ShardPage, StoreError};
 
 const READ_OPS: &str = include_str!("sql/read_ops.sql");
 const READ_HEAD: &str = include_str!("sql/read_head.sql");
@@ -122,6 +122,16 @@ impl OpLog for PostgresStore {
     async fn last_positions(&self) -> Result<Box<[u64; SHARDS]>, StoreError> {
         let shards = ledger::shards(&self.sessions).await.map_err(store_error)?;
         Ok(Box::new(shards.map(|(_, last_pos)| last_pos)))
+    }
+
+    async fn read_shard(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<ShardPage, StoreError> {
+        self.read_page_of(shard, after, limit, max_bytes).await
     }
 }
 

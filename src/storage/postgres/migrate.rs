@@ -16,6 +16,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0006_create_append",
     "0008_create_users",
     "0009_create_permissions",
+    "0010_create_watermarks",
     "0012_create_forks",
 ];
 

@@ -21,7 +21,9 @@ mod parcel;
 mod purge;
 mod rows;
 mod sessions;
+mod shard_log;
 mod snapshots;
+mod watermarks;
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -14,6 +14,7 @@ use crate::ids::{Epoch, SHARDS, Shard};
 use crate::storage::{OwnershipStore, StoreError};
 
 const LOCK_SHARDS: &str = include_str!("sql/lock_shards.sql");
+const LIST_OWNED: &str = "SELECT shard, epoch FROM shards WHERE node = $1 ORDER BY shard";
 const RAISE_EPOCHS: &str = include_str!("sql/raise_epochs.sql");
 
 /// Who has a shard, and since when.
@@ -53,6 +54,12 @@ impl OwnershipStore for PostgresStore {
         let raised = raise(&mut session, &wanted, node).await.map_err(store_error)?;
         session.commit().await.map_err(store_error)?;
         Ok(shards.iter().filter_map(|(shard, _)| raised.get(shard).copied()).collect())
+    }
+
+    async fn owned(&self, node: &str) -> Result<Vec<(Shard, Epoch)>, StoreError> {
+        let found = self.sessions.rows(statement(LIST_OWNED).bind(node)).await.map_err(store_error)?;
+        let owned = found.iter().map(|row| Ok((rows::shard(row)?, rows::number(row, "epoch")?)));
+        owned.collect::<Result<_, _>>().map_err(store_error)
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::ids::{ClientId, DocumentId, HistoryId, Shard, UserId};
-use crate::storage::{ClientRow, DELTA_FORMAT_JSON, DocumentRow, LoggedOp, SnapshotMeta};
+use crate::storage::{ClientRow, DELTA_FORMAT_JSON, DocumentRow, LoggedOp, ShardOp, SnapshotMeta};
 
 /// Decodes a row of `ops`.
 pub(super) fn op(row: &PgRow) -> Result<LoggedOp, sqlx::Error> {
@@ -24,6 +24,16 @@ pub(super) fn op(row: &PgRow) -> Result<LoggedOp, sqlx::Error> {
         user: user_id(row, "user_id")?,
         at: row.try_get("at")?,
         delta: Bytes::from(row.try_get::<Vec<u8>, _>("delta")?),
+    })
+}
+
+/// Decodes a row of `ops`, with its place and the history of its document `doc` beside it.
+pub(super) fn placed(row: &PgRow, doc: &DocumentId) -> Result<ShardOp, sqlx::Error> {
+    Ok(ShardOp {
+        pos: number(row, "pos")?,
+        doc: doc.clone(),
+        history: history_id(row, "history")?,
+        op: op(row)?,
     })
 }
 

@@ -8,9 +8,9 @@ use futures_util::TryStreamExt;
 use super::bulk::integer;
 use super::error::read_error;
 use super::{Inner, SqliteStore, rows};
-use crate::ids::{ClientId, DocumentId, SHARDS, Version};
+use crate::ids::{ClientId, DocumentId, SHARDS, Shard, Version};
 use crate::storage::page::{self, Page};
-use crate::storage::{AppendEntry, AppendError, ClientRow, LoggedOp, OpLog, StoreError};
+use crate::storage::{AppendEntry, AppendError, ClientRow, LoggedOp, OpLog, ShardPage, StoreError};
 
 const READ_OPS: &str = include_str!("sql/read_ops.sql");
 const READ_CLIENT: &str = "SELECT user_id, last_seq, last_version FROM clients
@@ -171,6 +171,16 @@ impl OpLog for SqliteStore {
         let _writer = self.inner.writer().await?;
         let recent = self.inner.recent.lock();
         Ok(Box::new(std::array::from_fn(|shard| recent.shards[shard].last_pos)))
+    }
+
+    async fn read_shard(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<ShardPage, StoreError> {
+        self.inner.read_shard(shard, after, limit, max_bytes).await
     }
 }
 

@@ -17,6 +17,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0007_create_recent_batches",
     "0008_create_users",
     "0009_create_permissions",
+    "0010_create_watermarks",
     "0012_create_forks",
 ];
 

@@ -20,9 +20,11 @@ mod recent;
 mod recover;
 mod rows;
 mod settle;
+mod shard_log;
 mod snapshots;
 mod touches;
 mod unsettled;
+mod watermarks;
 mod writer;
 
 #[cfg(test)]

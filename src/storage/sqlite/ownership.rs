@@ -25,6 +25,12 @@ impl OwnershipStore for SqliteStore {
         let (node, shards) = (node.to_owned(), shards.to_vec());
         self.inner.detached(move |inner, writer| inner.raise(writer, node, shards)).await
     }
+
+    async fn owned(&self, node: &str) -> Result<Vec<(Shard, Epoch)>, StoreError> {
+        let recent = self.inner.recent.lock();
+        let owned = (0..=Shard::MAX).zip(&recent.shards).filter(|(_, shard)| shard.node == node);
+        Ok(owned.map(|(shard, state)| (shard, state.epoch)).collect())
+    }
 }
 
 impl Inner {

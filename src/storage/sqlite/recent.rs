@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::ids::{ClientId, DocumentId, Epoch, Shard, Version};
+use crate::ids::{ClientId, DocumentId, Epoch, SHARDS, Shard, Version};
 use crate::storage::{AppendEntry, ClientRow, LoggedOp};
 
 /// Documents without operations to settle, and clients whose rows are settled, that are remembered for the next append in
@@ -16,7 +16,8 @@ const REMEMBERED: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Recent {
     pub(super) shards: Box<[ShardState]>,
-    docs: HashMap<DocumentId, Tail>,
+    /// By shard, which is how readers of the whole log ask.
+    docs: Box<[HashMap<DocumentId, Tail>]>,
     /// Operations not settled yet, and the bytes of their deltas.
     unsettled: usize,
     unsettled_bytes: usize,
@@ -81,25 +82,34 @@ impl Recent {
     /// Begins with nothing held, over an empty `recent_batches` whose next row is `next_row`.
     pub(super) fn new(shards: Box<[ShardState]>, next_row: i64) -> Self {
         let first_row = next_row;
-        Self { shards, docs: HashMap::new(), unsettled: 0, unsettled_bytes: 0, next_row, first_row, cycle: 0 }
+        let docs = (0..SHARDS).map(|_| HashMap::new()).collect();
+        Self { shards, docs, unsettled: 0, unsettled_bytes: 0, next_row, first_row, cycle: 0 }
     }
 
     pub(super) fn shard(&self, shard: Shard) -> &ShardState {
         &self.shards[usize::from(shard)]
     }
 
+    fn of(&self, doc: &DocumentId) -> Option<&Tail> {
+        self.docs[usize::from(doc.shard())].get(doc)
+    }
+
+    fn of_mut(&mut self, doc: &DocumentId) -> Option<&mut Tail> {
+        self.docs[usize::from(doc.shard())].get_mut(doc)
+    }
+
     /// The head of a document, if the document is held here.
     pub(super) fn head(&self, doc: &DocumentId) -> Option<Version> {
-        self.docs.get(doc).map(|tail| tail.head)
+        self.of(doc).map(|tail| tail.head)
     }
 
     pub(super) fn client(&self, doc: &DocumentId, client: ClientId) -> Option<&ClientRow> {
-        Some(&self.docs.get(doc)?.clients.get(&client)?.row)
+        Some(&self.of(doc)?.clients.get(&client)?.row)
     }
 
     /// Looks for an operation among those not settled.
     pub(super) fn find_op(&self, doc: &DocumentId, client: ClientId, seq: u64) -> Option<Version> {
-        let ops = &self.docs.get(doc)?.ops;
+        let ops = &self.of(doc)?.ops;
         ops.iter()
             .rev()
             .find(|placed| (placed.op.client, placed.op.seq) == (client, seq))
@@ -115,18 +125,36 @@ impl Recent {
         upto: Version,
         limit: usize,
     ) -> Option<(Version, Vec<LoggedOp>)> {
-        let tail = self.docs.get(doc)?;
+        let tail = self.of(doc)?;
         let first = tail.ops.front()?.op.version;
         let skip = (after + 1).saturating_sub(first).min(tail.ops.len() as u64) as usize;
         let ops = tail.ops.range(skip..).map(|placed| &placed.op).take_while(|op| op.version <= upto);
         Some((first, ops.take(limit).cloned().collect()))
     }
 
+    /// Returns the last position of a shard's log, and those of its operations after `after` that are not settled, in order
+    /// of position, at most `limit`.
+    pub(super) fn unsettled_of(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: usize,
+    ) -> (u64, Vec<(DocumentId, PlacedOp)>) {
+        let mut found = Vec::new();
+        for (doc, tail) in &self.docs[usize::from(shard)] {
+            let begin = tail.ops.partition_point(|placed| placed.pos <= after);
+            found.extend(tail.ops.range(begin..).take(limit).map(|placed| (doc, placed)));
+        }
+        found.sort_unstable_by_key(|(_, placed)| placed.pos);
+        let found = found.into_iter().take(limit).map(|(doc, placed)| (doc.clone(), placed.clone()));
+        (self.shard(shard).last_pos, found.collect())
+    }
+
     /// Lists what is not held here of all that a batch names.
     pub(super) fn unknown<'a>(&self, batch: &'a [AppendEntry]) -> Unknown<'a> {
         let mut unknown = Unknown::default();
         for entry in batch {
-            let Some(tail) = self.docs.get(&entry.doc) else {
+            let Some(tail) = self.of(&entry.doc) else {
                 unknown.docs.push(&entry.doc);
                 if entry.create.is_none() {
                     unknown.clients.extend(entry.ops.iter().map(|op| (&entry.doc, op.client)));
@@ -149,13 +177,17 @@ impl Recent {
     /// Takes in a document whose log in the database, and all there is, ends at `head`.
     pub(super) fn learn_document(&mut self, doc: DocumentId, head: Version) {
         let used = self.cycle;
-        self.docs.entry(doc).or_insert_with(|| Tail { head, used, ..Tail::default() });
+        self.docs[usize::from(doc.shard())].entry(doc).or_insert_with(|| Tail {
+            head,
+            used,
+            ..Tail::default()
+        });
     }
 
     /// Takes in a client's row from the database.
     pub(super) fn learn_client(&mut self, doc: &DocumentId, client: ClientId, row: ClientRow) {
         let used = self.cycle;
-        if let Some(tail) = self.docs.get_mut(doc) {
+        if let Some(tail) = self.of_mut(doc) {
             tail.clients.entry(client).or_insert(ClientTail { row, dirty: false, used });
         }
     }
@@ -165,7 +197,7 @@ impl Recent {
         self.next_row += 1;
         for entry in batch {
             let shard = usize::from(entry.doc.shard());
-            let tail = self.docs.entry(entry.doc).or_default();
+            let tail = self.docs[shard].entry(entry.doc).or_default();
             tail.used = self.cycle;
             for (op, pos) in entry.ops.into_iter().zip(entry.first_pos..) {
                 self.unsettled += 1;
@@ -194,7 +226,7 @@ impl Recent {
 
     /// Lists the documents that have something to settle, with their heads.
     pub(super) fn to_settle(&self) -> Vec<(DocumentId, Version)> {
-        let unsettled = self.docs.iter().filter(|(_, tail)| !tail.ops.is_empty());
+        let unsettled = self.docs.iter().flatten().filter(|(_, tail)| !tail.ops.is_empty());
         unsettled.map(|(doc, tail)| (doc.clone(), tail.head)).collect()
     }
 
@@ -204,7 +236,7 @@ impl Recent {
         let mut slice = Slice::default();
         let mut authors = HashSet::new();
         while let Some((doc, upto)) = plan.last() {
-            let Some(tail) = self.docs.get(doc) else {
+            let Some(tail) = self.of(doc) else {
                 plan.pop();
                 continue;
             };
@@ -234,7 +266,7 @@ impl Recent {
     /// Forgets the operations of a slice, which are durable in `ops` now.
     pub(super) fn settled(&mut self, slice: &Slice) {
         for (doc, placed) in &slice.ops {
-            let Some(tail) = self.docs.get_mut(doc) else { continue };
+            let Some(tail) = self.of_mut(doc) else { continue };
             let first = tail.ops.pop_front();
             debug_assert_eq!(
                 first.map(|first| first.pos),
@@ -245,7 +277,7 @@ impl Recent {
             self.unsettled_bytes -= placed.op.delta.len();
         }
         for (doc, id, _) in &slice.clients {
-            if let Some(client) = self.docs.get_mut(doc).and_then(|tail| tail.clients.get_mut(id)) {
+            if let Some(client) = self.of_mut(doc).and_then(|tail| tail.clients.get_mut(id)) {
                 client.dirty = false;
             }
         }
@@ -253,7 +285,7 @@ impl Recent {
 
     /// How many clients are held here.
     pub(super) fn clients(&self) -> usize {
-        self.docs.values().map(|tail| tail.clients.len()).sum()
+        self.docs.iter().flat_map(HashMap::values).map(|tail| tail.clients.len()).sum()
     }
 
     /// Ends a cycle of settling, which has removed all rows before `first_row`: gives back the memory of documents that nobody writes to any more, and of clients that
@@ -263,12 +295,14 @@ impl Recent {
         self.cycle = self.cycle.wrapping_add(1);
         let (cycle, idle) = (self.cycle, self.unsettled == 0);
         let was_used_lately = |used: u32| !idle && cycle.wrapping_sub(used) <= 2;
-        if self.docs.len() > REMEMBERED {
-            self.docs.retain(|_, tail| !tail.ops.is_empty() || was_used_lately(tail.used));
-            self.docs.shrink_to_fit();
+        if self.docs.iter().map(HashMap::len).sum::<usize>() > REMEMBERED {
+            for docs in &mut self.docs {
+                docs.retain(|_, tail| !tail.ops.is_empty() || was_used_lately(tail.used));
+                docs.shrink_to_fit();
+            }
         }
         if self.clients() > REMEMBERED {
-            for tail in self.docs.values_mut() {
+            for tail in self.docs.iter_mut().flat_map(HashMap::values_mut) {
                 tail.clients.retain(|_, client| client.dirty || was_used_lately(client.used));
                 tail.clients.shrink_to_fit();
             }
@@ -277,7 +311,7 @@ impl Recent {
 
     /// Forgets a document that was purged.
     pub(super) fn forget(&mut self, doc: &DocumentId) {
-        let Some(tail) = self.docs.remove(doc) else { return };
+        let Some(tail) = self.docs[usize::from(doc.shard())].remove(doc) else { return };
         self.unsettled -= tail.ops.len();
         self.unsettled_bytes -= tail.ops.iter().map(|placed| placed.op.delta.len()).sum::<usize>();
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::bulk::integer;
 use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
-use crate::storage::{ClientRow, DELTA_FORMAT_JSON, DocumentRow, LoggedOp, SnapshotMeta};
+use crate::storage::{ClientRow, DELTA_FORMAT_JSON, DocumentRow, LoggedOp, ShardOp, SnapshotMeta};
 
 /// Looks for an operation in `ops`.
 pub(super) async fn find_op<'e>(
@@ -42,6 +42,16 @@ pub(super) fn op(row: &SqliteRow) -> Result<LoggedOp, sqlx::Error> {
         user: user_id(row, "user_id")?,
         at: row.try_get("at")?,
         delta: Bytes::from(row.try_get::<Vec<u8>, _>("delta")?),
+    })
+}
+
+/// Decodes a row of `ops`, with its place and the history of its document `doc` beside it.
+pub(super) fn placed(row: &SqliteRow, doc: &DocumentId) -> Result<ShardOp, sqlx::Error> {
+    Ok(ShardOp {
+        pos: number(row, "pos")?,
+        doc: doc.clone(),
+        history: history_id(row, "history")?,
+        op: op(row)?,
     })
 }
 

@@ -1,0 +1,74 @@
+//! What is published while nothing fails.
+
+use serde_json::json;
+
+use crate::broker;
+use crate::harness::{DataFolder, Launch};
+use crate::load::Load;
+use crate::rest::Rest;
+use crate::scene::{Scene, documents, edit};
+use crate::topic::{self, metric};
+
+const WRITERS: usize = 20;
+
+#[test]
+fn every_version_of_every_document_is_published_in_order() {
+    let scene = Scene::at(&broker::shared());
+    let server = scene.launch(DataFolder::new()).start();
+    let docs = documents(&server, 8);
+    let load = Load::start(&server, &docs, WRITERS);
+    load.wait_for(1_000);
+    let writers = load.finish();
+    let doubles = scene.check(&server, &docs, writers);
+    assert_eq!(doubles, 0, "nothing has failed");
+    topic::wait_for_metric(&server, "quire_publisher_lag_seconds", |lag| lag == 0.0);
+    let (memory, log) = (sent(&server, "memory"), sent(&server, "log"));
+    assert!(memory >= 1_000.0 && log == 0.0, "{memory} from memory, {log} from the log");
+}
+
+fn sent(server: &crate::harness::TestServer, source: &str) -> f64 {
+    metric(server, &format!("quire_publisher_sent_total{{source=\"{source}\"}}"))
+}
+
+/// One operation that makes a document is as large as the document, and larger than what a topic takes by default.
+#[test]
+fn a_document_that_is_made_with_megabytes_of_text_is_published() {
+    let scene = Scene::at(&broker::shared());
+    let server = scene.launch(DataFolder::new()).start();
+    let text = "one line of many\n".repeat(200_000);
+    let docs = [Rest::of(&server).create(&json!([{ "insert": text }]))];
+    edit(&server, &docs[0]);
+    assert_eq!(scene.check(&server, &docs, Vec::new()), 0);
+}
+
+#[test]
+fn a_server_that_stops_in_order_leaves_nothing_to_be_published() {
+    let scene = Scene::at(&broker::shared());
+    let server = scene.launch(DataFolder::new()).start();
+    let docs = documents(&server, 4);
+    topic::wait_for_metric(&server, "quire_published_total", |published| published == 4.0);
+    for _ in 0..3 {
+        docs.iter().for_each(|doc| edit(&server, doc));
+    }
+    server.signal(libc::SIGTERM);
+    let (status, data) = server.ended();
+    assert!(status.success(), "{status}");
+    let published = topic::read(&scene.brokers, &scene.topic);
+    // To compare with; it publishes nothing.
+    let server = Launch::on(data).start();
+    assert_eq!(topic::check(&server, &published, &docs), 0);
+}
+
+/// What was written before there was a stream is published, too.
+#[test]
+fn the_first_server_with_a_stream_publishes_the_whole_log() {
+    let scene = Scene::at(&broker::shared());
+    let server = Launch::new().start();
+    let docs = documents(&server, 3);
+    let load = Load::start(&server, &docs, 6);
+    load.wait_for(200);
+    let writers = load.finish();
+    let server = scene.launch(server.kill()).start();
+    assert_eq!(scene.check(&server, &docs, writers), 0);
+    assert!(sent(&server, "log") >= 200.0);
+}
