@@ -4,19 +4,6 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-/// Variables that commands read: what is set around a test run is not for these.
-const VARIABLES: [&str; 9] = [
-    "QUIRE_URL",
-    "QUIRE_TOKEN",
-    "QUIRE_CONFIG",
-    "QUIRE_DATA",
-    "QUIRE_DATABASE_URL",
-    "QUIRE_REDIS_URL",
-    "QUIRE_LISTEN",
-    "QUIRE_LOG",
-    "QUIRE_LOG_FORMAT",
-];
-
 /// What a command has said, and how it ended.
 #[derive(Debug)]
 pub struct Ran {
@@ -34,7 +21,9 @@ pub fn quire<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Ran {
 pub fn quire_reading<A: AsRef<OsStr>>(input: &str, args: impl IntoIterator<Item = A>) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quire"));
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for variable in VARIABLES {
+    // What is set around a test run is not for these.
+    let set = std::env::vars_os().map(|(name, _)| name);
+    for variable in set.filter(|name| name.to_string_lossy().starts_with("QUIRE_")) {
         command.env_remove(variable);
     }
     let mut child = command.spawn().expect("the binary can be started");

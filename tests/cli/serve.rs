@@ -93,8 +93,8 @@ fn a_name_is_an_address_to_listen_on() {
 
 #[test]
 fn a_part_that_this_version_does_not_have_is_named() {
-    let reason = reason(Launch::new().with("QUIRE_REDIS_URL", "redis://127.0.0.1").try_start());
-    assert!(reason.contains("QUIRE_REDIS_URL"), "{reason}");
+    let reason = reason(Launch::new().with("QUIRE_OBJECT_STORE_URL", "s3://bucket").try_start());
+    assert!(reason.contains("QUIRE_OBJECT_STORE_URL"), "{reason}");
 }
 
 #[cfg(not(feature = "kafka"))]
