@@ -109,6 +109,11 @@ require_kafka() {
   step "looking for Kafka" scripts/services/kafka install
 }
 
+# An S3 gateway, built from the Go proxy into target/tools: some minutes, once.
+require_s3() {
+  step "looking for the S3 gateway" scripts/services/s3 install
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do

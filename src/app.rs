@@ -10,10 +10,11 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 
+use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
-use crate::actors::publisher::{Drain, PublisherActor, Window, WindowLimits};
+use crate::actors::publisher::{self, Drain, PublisherActor, Window, WindowLimits};
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::remote::Remote;
@@ -26,7 +27,7 @@ use crate::http;
 use crate::http::auth::Caller;
 use crate::redis::Redis;
 use crate::storage::bus::SharedBus;
-use crate::storage::{Opened, SharedStore, SnapshotBodies};
+use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
 use crate::tls::Identity;
 
 /// How long sessions, documents and journal may take together at a stop, of the 10 s that an orchestrator gives at
@@ -63,6 +64,8 @@ pub struct Parts {
     pub settings: DocumentSettings,
     /// Where committed operations are published, and how many wait for that in memory.
     pub stream: Option<(SharedBus, WindowLimits)>,
+    /// What is archived when, and from where to where.
+    pub archive: Option<(Tiers, ArchivePolicy)>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -93,8 +96,9 @@ impl Application {
             ..DocumentSettings::default()
         };
         let (store, bodies) = (storage.store.clone(), storage.bodies.clone());
-        let mut application =
-            Self::assemble(options, Parts { store, bodies, settings, stream, probe: None }).await?;
+        let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
+        let parts = Parts { store, bodies, settings, stream, archive, probe: None };
+        let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
     }
@@ -229,12 +233,21 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
     let journal =
         JournalActor::new(store.clone(), node.clone(), epochs).await.context("cannot read the log")?;
+    let readers = stream.iter().map(|_| publisher::READER.to_owned()).collect();
+    let archive = archive.map(|(tiers, policy)| Archive {
+        tiers,
+        policy,
+        readers,
+        node: node.clone(),
+        clock: Clock::system(),
+        draining: draining.clone(),
+    });
     let (journal, publisher) = match stream {
         Some((bus, limits)) => {
             let window = Arc::new(Window::new(limits));
@@ -258,6 +271,9 @@ async fn start_actors(
     let snapshots = SnapshotActor::start_in_arbiter(&service_thread.handle(), |_| writer);
     let registry = RegistryActor::new(bodies.clone(), &threads);
     let registry = RegistryActor::start_in_arbiter(&service_thread.handle(), |_| registry);
+    if let Some(archive) = archive {
+        ArchiverActor::start_in_arbiter(&service_thread.handle(), |_| ArchiverActor::new(archive));
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
         // The other half is for everything else.
@@ -297,7 +313,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
     let origins =
         http::origin::Origins::new(options.listen.ip(), &options.allowed_hosts, &options.allowed_origins);
     let parts = [
-        options.storage().err().map(anyhow::Error::from),
+        options.storage().and_then(|storage| storage.objects.check()).err().map(anyhow::Error::from),
         options.redis.options().err().map(anyhow::Error::from),
         options.kafka.bus().err().map(anyhow::Error::from),
         tls.err().map(anyhow::Error::from),

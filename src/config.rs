@@ -1,9 +1,11 @@
 //! Configuration: one struct per concern, from flags over `QUIRE_…` variables over a file. Everything has a default that
 //! works. A flag with a variable is a key of the file by that alone: see [`layers`].
 
+mod archive;
 pub mod file;
 pub mod layers;
 mod log;
+mod objects;
 mod tls;
 mod traces;
 
@@ -15,15 +17,19 @@ use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use self::archive::ArchiveSettings;
 pub use self::file::ConfigFile;
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
+pub use self::objects::ObjectSettings;
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
 use crate::actors::publisher::WindowLimits;
 use crate::redis::{RedisAddressError, RedisOptions};
 use crate::storage::bus::{self, BusError, KafkaOptions, SharedBus};
-use crate::storage::{DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions};
+use crate::storage::{
+    DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions, StorageOptions,
+};
 
 /// What `quire serve` is told.
 #[derive(Args, Clone, Debug)]
@@ -32,12 +38,19 @@ pub struct ServeOptions {
     #[arg(long, env = "QUIRE_LISTEN", default_value = "127.0.0.1:8080", value_name = "HOST:PORT", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Folder of the embedded database and the snapshots; locked while the server runs.
+    /// Folder of the embedded database, and of snapshots and archived operations unless they are elsewhere; locked while the
+    /// server runs.
     #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
 
     #[command(flatten)]
     pub database: DatabaseSettings,
+
+    #[command(flatten)]
+    pub objects: ObjectSettings,
+
+    #[command(flatten)]
+    pub archive: ArchiveSettings,
 
     #[command(flatten)]
     pub redis: RedisSettings,
@@ -118,13 +131,14 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl ServeOptions {
-    /// Returns which database is to be used, and how.
+    /// Returns which database and which object store are to be used, and how.
     ///
     /// # Errors
-    /// The address is none.
-    pub fn storage(&self) -> Result<DatabaseOptions, OpenError> {
+    /// One of the addresses is none.
+    pub fn storage(&self) -> Result<StorageOptions, OpenError> {
         let postgres = self.database.postgres()?;
-        Ok(postgres.map_or_else(|| self.sqlite().into(), DatabaseOptions::Postgres))
+        let database = postgres.map_or_else(|| self.sqlite().into(), DatabaseOptions::Postgres);
+        Ok(StorageOptions { database, objects: self.objects.options()? })
     }
 
     fn sqlite(&self) -> SqliteOptions {
@@ -146,7 +160,7 @@ impl ServeOptions {
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
     /// PostgreSQL database to use instead of the embedded one, postgres://USER:PASSWORD@HOST:PORT/NAME; what it does not
-    /// say is taken from PGHOST, PGUSER, PGPASSWORD, PGPASSFILE and their like. Snapshots stay in --data.
+    /// say is taken from PGHOST, PGUSER, PGPASSWORD, PGPASSFILE and their like.
     #[arg(long, env = "QUIRE_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<Secret>,
 

@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::actors::error::ErrorCode;
+use crate::storage::Sizes;
 
 /// Every handle, registered once.
 pub struct Metrics {
@@ -63,8 +64,29 @@ pub struct Metrics {
     pub redis_dropped: IntCounterVec,
     /// What was looked for in Redis, by what became of it.
     pub cache_reads: IntCounterVec,
+    /// Snapshots that could not be written.
+    pub snapshot_failures: IntCounter,
+    /// What leaves the database.
+    pub archive: ArchiveMetrics,
     /// What goes into the stream.
     pub publisher: PublisherMetrics,
+}
+
+/// Of the archiver: all 0 before its first round, and where nothing is archived.
+pub struct ArchiveMetrics {
+    /// Segments there are, and the operations in them.
+    pub segments: IntGauge,
+    pub archived: IntGauge,
+    /// Operations that this process has archived.
+    pub operations: IntCounter,
+    /// How long the oldest operation is overdue that should have been archived by now.
+    pub lag_seconds: Gauge,
+    /// Documents and rounds that failed.
+    pub failures: IntCounter,
+    /// Bytes by tier: the log in the database, snapshots, segments.
+    log_bytes: IntGauge,
+    snapshot_bytes: IntGauge,
+    segment_bytes: IntGauge,
 }
 
 /// Of the publisher: all 0 where there is no stream.
@@ -190,9 +212,42 @@ impl Metrics {
             redis_failures,
             redis_dropped,
             cache_reads,
+            snapshot_failures: make
+                .counter("quire_snapshot_failures_total", "Snapshots that could not be written"),
+            archive: ArchiveMetrics::new(&make),
             publisher: PublisherMetrics::new(&make),
             registry,
         }
+    }
+}
+
+impl ArchiveMetrics {
+    fn new(make: &Maker) -> Self {
+        let bytes = make.gauges("quire_storage_bytes", "What is stored, by tier", "tier");
+        Self {
+            segments: make.gauge("quire_segments", "Cold segments"),
+            archived: make.gauge("quire_archived_operations", "Operations in cold segments"),
+            operations: make.counter("quire_archived_operations_total", "Operations archived"),
+            lag_seconds: make
+                .seconds("quire_archive_lag_seconds", "How long the oldest operation is overdue"),
+            failures: make
+                .counter("quire_archive_failures_total", "Documents and rounds of archiving that failed"),
+            log_bytes: bytes.with_label_values(&["log"]),
+            snapshot_bytes: bytes.with_label_values(&["snapshots"]),
+            segment_bytes: bytes.with_label_values(&["segments"]),
+        }
+    }
+
+    /// Shows what was measured.
+    pub fn show(&self, sizes: &Sizes) {
+        let shown = [
+            (&self.segments, sizes.segments),
+            (&self.archived, sizes.archived),
+            (&self.log_bytes, sizes.log),
+            (&self.snapshot_bytes, sizes.snapshots),
+            (&self.segment_bytes, sizes.segment_bytes),
+        ];
+        shown.into_iter().for_each(|(gauge, value)| gauge.set(value as i64));
     }
 }
 
@@ -246,6 +301,10 @@ impl Maker<'_> {
 
     fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
         self.keep(IntCounterVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> IntGaugeVec {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), &[label]))
     }
 
     fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {

@@ -6,14 +6,16 @@
 //! | [`document::DocumentActor`] | one document: canonical operations, sessions, presence | sessions, journal, service | document threads |
 //! | [`journal::JournalActor`] | the positions in the log, the batch being committed | documents, service, registry | yes |
 //! | [`registry::RegistryActor`] | which documents are in memory, and which failed | service, sessions, documents | shared |
+//! | [`archiver::ArchiverActor`] | nothing: what is old leaves the database | nobody | shared |
 //! | [`publisher::PublisherActor`] | how far each shard has come into the stream | application | yes, where there is a stream |
 //! | [`snapshot::SnapshotActor`] | the snapshots that wait to be written | documents | shared |
 //!
-//! Registry and snapshots share one thread. A document that fails is replaced by the registry; when one of the last three
-//! ends, so does the process ([`watch`]).
+//! Registry, snapshots and archiver share one thread. A document that fails is replaced by the registry; when journal,
+//! registry or snapshots end, so does the process ([`watch`]).
 //!
 //! [`service::Documents`] is the one door through which `http` comes in.
 
+pub mod archiver;
 pub mod clock;
 pub mod document;
 pub mod error;

@@ -154,6 +154,7 @@ async fn write(
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(document_id = %doc, version, error, "a snapshot could not be written");
+                METRICS.snapshot_failures.inc();
                 reply.do_send(SnapshotDone { version, outcome: SnapshotOutcome::Failed });
             }
         }
@@ -167,8 +168,12 @@ async fn write(
         }
     }
     for ((reply, version, bytes), recorded) in replies.into_iter().zip(recorded) {
-        METRICS.snapshots.inc();
-        METRICS.snapshot_bytes.inc_by(bytes);
+        if recorded {
+            METRICS.snapshots.inc();
+            METRICS.snapshot_bytes.inc_by(bytes);
+        } else {
+            METRICS.snapshot_failures.inc();
+        }
         let outcome = if recorded { SnapshotOutcome::Written { bytes } } else { SnapshotOutcome::Failed };
         reply.do_send(SnapshotDone { version, outcome });
     }

@@ -8,9 +8,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::DatabaseSettings;
+use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::storage::backup::{Counts, write};
-use crate::storage::{DatabaseOptions, Reading, SqliteOptions, Store};
+use crate::storage::{DatabaseOptions, Reading, SqliteOptions, StorageOptions, Store};
 
 /// What `quire backup` is told.
 #[derive(Args, Debug)]
@@ -32,6 +32,9 @@ pub struct BackupOptions {
 
     #[command(flatten)]
     database: DatabaseSettings,
+
+    #[command(flatten)]
+    objects: ObjectSettings,
 
     /// File to write; - is standard output.
     #[arg(long, short, value_name = "FILE")]
@@ -55,7 +58,8 @@ async fn backup(options: &BackupOptions) -> anyhow::Result<Counts> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let reading = Reading::from(&options.data, database).await?;
+    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let reading = Reading::from(&options.data, storage).await?;
     let written = write_to(&*reading.store, &options.output).await;
     reading.close().await?;
     written

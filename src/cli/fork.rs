@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::actors::clock::Clock;
-use crate::config::DatabaseSettings;
+use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::storage::{
-    DatabaseOptions, Fork, NewSnapshot, Opened, SnapshotBodies, SqliteOptions, Store, history,
+    DatabaseOptions, Fork, NewSnapshot, Opened, SnapshotBodies, SqliteOptions, StorageOptions, Store, history,
 };
 
 /// Documents looked up at a time.
@@ -40,6 +40,9 @@ pub struct ForkOptions {
     #[command(flatten)]
     database: DatabaseSettings,
 
+    #[command(flatten)]
+    objects: ObjectSettings,
+
     /// Fork this document alone.
     #[arg(long, value_name = "ID")]
     doc: Option<DocumentId>,
@@ -61,7 +64,8 @@ async fn fork(options: &ForkOptions) -> anyhow::Result<usize> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let opened = Opened::existing(&options.data, database).await?;
+    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let opened = Opened::existing(&options.data, storage).await?;
     let (store, bodies) = (&*opened.store, &*opened.bodies);
     // Whoever serves from this database shall not go on.
     store.claim_all(&format!("fork-{}", std::process::id())).await?;

@@ -32,7 +32,17 @@ impl LocalServer {
     pub async fn start(data: &Path) -> anyhow::Result<Self> {
         let data = data.to_str().context("the name of the data folder is not UTF-8")?;
         // What the environment says of a database or a certificate is meant for another server.
-        let own = ["quire", "--listen", "127.0.0.1:0", "--data", data, "--database-url", ""];
+        let own = [
+            "quire",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data,
+            "--database-url",
+            "",
+            "--object-store-url",
+            "",
+        ];
         let flags = own.into_iter().chain([
             "--guests",
             "on",

@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::backup::{progress, tell};
 use crate::actors::clock::Clock;
-use crate::config::DatabaseSettings;
+use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Millis, Version};
 use crate::storage::backup::{Counts, Reader, Restore, Until};
-use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions, StorageOptions};
 
 /// What `quire restore` is told.
 #[derive(Args, Debug)]
@@ -41,6 +41,9 @@ pub struct RestoreOptions {
 
     #[command(flatten)]
     database: DatabaseSettings,
+
+    #[command(flatten)]
+    objects: ObjectSettings,
 
     /// Restore this document alone, beside those that are there.
     #[arg(long, value_name = "ID")]
@@ -88,7 +91,8 @@ async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let opened = Opened::at(&options.data, database).await?;
+    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let opened = Opened::at(&options.data, storage).await?;
     let how = Restore {
         only: options.doc,
         renamed: options.renamed,

@@ -31,7 +31,6 @@ Exit code: 0 after it was stopped; 1 if it could not start or stop, with the rea
 /// # Errors
 /// It cannot start, with the reason, or an actor could not be stopped in order.
 pub fn run(options: ServeOptions) -> anyhow::Result<()> {
-    refuse_unknown_parts()?;
     telemetry::init(std::io::stderr, &options.log);
     traces::begin(&options.traces)?;
     platform::hand_on_without_preempting();
@@ -45,17 +44,4 @@ pub fn run(options: ServeOptions) -> anyhow::Result<()> {
     });
     traces::finish();
     served
-}
-
-/// Variables of the contract (section 2) that name parts which this version does not have.
-const UNKNOWN_PARTS: [&str; 1] = ["QUIRE_OBJECT_STORE_URL"];
-
-/// Whoever names an object store must not find the snapshots in a folder.
-fn refuse_unknown_parts() -> anyhow::Result<()> {
-    let set =
-        UNKNOWN_PARTS.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    match set {
-        Some(name) => anyhow::bail!("{name} is set, and this version does not have that part"),
-        None => Ok(()),
-    }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::DatabaseSettings;
+use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::Version;
 use crate::storage::verify::verify;
-use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions, StorageOptions};
 
 /// Documents looked up at a time.
 const PAGE: usize = 1_000;
@@ -35,6 +35,9 @@ pub struct VerifyOptions {
 
     #[command(flatten)]
     database: DatabaseSettings,
+
+    #[command(flatten)]
+    objects: ObjectSettings,
 }
 
 /// Looking through a whole table takes as long as it takes.
@@ -73,7 +76,8 @@ async fn verify_all(options: &VerifyOptions) -> anyhow::Result<Totals> {
         }
         None => SqliteOptions::default().into(),
     };
-    let opened = Opened::existing(&options.data, database).await?;
+    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let opened = Opened::existing(&options.data, storage).await?;
     let mut totals = Totals::default();
     let mut after = None;
     loop {

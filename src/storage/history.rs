@@ -122,25 +122,31 @@ async fn start(
     row: DocumentRow,
     target: Version,
 ) -> Result<Loaded, StoreError> {
-    let mut upto = target;
+    let (mut upto, mut objects_away) = (target, false);
     for _ in 0..SNAPSHOTS_TRIED {
-        let error = match newest_snapshot(store, bodies, &row, upto).await {
+        let version = match newest_snapshot(store, &row, upto).await {
             Ok(None) => break,
-            Ok(Some((meta, content))) => {
-                return Ok(Loaded {
-                    row,
-                    version: meta.version,
-                    at: meta.at,
-                    content,
-                    snapshot_version: meta.version,
-                    snapshot_bytes: meta.bytes,
-                });
-            }
-            Err(error) => error,
+            // To ask once more would only be to wait once more.
+            Ok(Some(meta)) if objects_away && meta.inline.is_none() => meta.version,
+            Ok(Some(meta)) => match read_snapshot(bodies, &meta).await {
+                Ok(content) => {
+                    return Ok(Loaded {
+                        row,
+                        version: meta.version,
+                        at: meta.at,
+                        content,
+                        snapshot_version: meta.version,
+                        snapshot_bytes: meta.bytes,
+                    });
+                }
+                Err(error) => {
+                    objects_away = error.is_transient();
+                    pass_over(&row.id, meta.version, &error)
+                }
+            },
+            Err(error @ StoreError::Corrupt { version, .. }) => pass_over(&row.id, version, &error),
+            Err(error) => return Err(error),
         };
-        let StoreError::Corrupt { version, .. } = error else { return Err(error) };
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(document_id = %row.id, version, error, "an older snapshot is used");
         match version.min(upto).checked_sub(1) {
             Some(older) => upto = older,
             None => break,
@@ -150,22 +156,27 @@ async fn start(
     Ok(Loaded { row, version: 0, at: 0, content, snapshot_version: 0, snapshot_bytes: 0 })
 }
 
-/// Reads the newest snapshot at or below `upto`, row and content.
+/// Tells that an older snapshot has to do.
+fn pass_over(doc: &DocumentId, version: Version, error: &StoreError) -> Version {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(document_id = %doc, version, error, "an older snapshot is used");
+    version
+}
+
+/// Reads the row of the newest snapshot at or below `upto`.
 ///
 /// # Errors
 /// `Corrupt`, with the snapshot's version, when it is there and cannot be used.
 async fn newest_snapshot(
     store: &dyn Store,
-    bodies: &SnapshotBodies,
     row: &DocumentRow,
     upto: Version,
-) -> Result<Option<(SnapshotMeta, Document)>, StoreError> {
+) -> Result<Option<SnapshotMeta>, StoreError> {
     let Some(meta) = store.snapshots(&row.id, upto, 1).await?.pop() else { return Ok(None) };
     if meta.history != row.history {
         return Err(corrupt(&row.id, meta.version, &"the snapshot is of another history"));
     }
-    let content = read_snapshot(bodies, &meta).await?;
-    Ok(Some((meta, content)))
+    Ok(Some(meta))
 }
 
 /// Reads a snapshot's content.

@@ -10,8 +10,8 @@ use super::batch::{self, Known, Ledger};
 use super::page::{self, Page};
 use super::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
-    LoggedOp, NewDocument, OpLog, OwnershipStore, ShardOp, ShardPage, SnapshotIndex, SnapshotMeta,
-    StoreError, Watermarks, search,
+    LogState, LoggedOp, NewDocument, OpLog, OwnershipStore, Ripe, SegmentIndex, SegmentMeta, ShardOp,
+    ShardPage, Sizes, SnapshotIndex, SnapshotMeta, StoreError, Watermarks, search,
 };
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 
@@ -45,6 +45,8 @@ struct Document {
     versions: HashMap<(ClientId, u64), Version>,
     clients: HashMap<ClientId, ClientRow>,
     snapshots: BTreeMap<Version, SnapshotMeta>,
+    /// By their last versions.
+    segments: BTreeMap<Version, SegmentMeta>,
     /// The newest last.
     forks: Vec<Fork>,
 }
@@ -83,6 +85,12 @@ impl State {
         self.documents.get_mut(doc).and_then(Option::as_mut).ok_or_else(|| not_found(doc))
     }
 
+    fn check_epoch(&self, doc: &DocumentId, epoch: Epoch) -> Result<(), StoreError> {
+        let shard = doc.shard();
+        let current = self.shards[usize::from(shard)].epoch;
+        if epoch == current { Ok(()) } else { Err(StoreError::Fenced { shard, current }) }
+    }
+
     fn write(&mut self, entry: &AppendEntry) {
         if let Some(new) = &entry.create {
             self.documents.insert(entry.doc.clone(), Some(Document::new(entry.doc.clone(), new)));
@@ -119,6 +127,7 @@ impl Document {
             versions: HashMap::new(),
             clients: HashMap::new(),
             snapshots: BTreeMap::new(),
+            segments: BTreeMap::new(),
             forks: Vec::new(),
         }
     }
@@ -140,6 +149,10 @@ impl Document {
     /// Its log with the position of each operation.
     fn placed(&self) -> impl Iterator<Item = (u64, &DocumentRow, &LoggedOp)> {
         self.ops.iter().filter_map(|op| Some((*self.positions.get(&op.version)?, &self.row, op)))
+    }
+
+    fn archived(&self) -> Version {
+        self.segments.last_key_value().map_or(0, |(version, _)| *version)
     }
 
     fn newest_snapshot(&self) -> Version {
@@ -434,6 +447,97 @@ impl OwnershipStore for MemoryStore {
         let state = self.state.lock();
         let owned = (0..=Shard::MAX).zip(&state.shards).filter(|(_, shard)| shard.node == node);
         Ok(owned.map(|(shard, state)| (shard, state.epoch)).collect())
+    }
+}
+
+#[async_trait]
+impl SegmentIndex for MemoryStore {
+    async fn segments(
+        &self,
+        doc: &DocumentId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<SegmentMeta>, StoreError> {
+        let state = self.state.lock();
+        let Ok(document) = state.live(doc) else { return Ok(Vec::new()) };
+        let behind = document.segments.range((Bound::Excluded(after), Bound::Unbounded));
+        Ok(behind.take(limit).map(|(_, segment)| segment.clone()).collect())
+    }
+
+    async fn archived_upto(&self, doc: &DocumentId) -> Result<Version, StoreError> {
+        Ok(self.state.lock().live(doc).map_or(0, Document::archived))
+    }
+
+    async fn log_states(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<LogState>, StoreError> {
+        let state = self.state.lock();
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let documents = state.documents.range::<DocumentId, _>((begin, Bound::Unbounded));
+        let states = documents.filter_map(|(id, document)| {
+            let document = document.as_ref()?;
+            let (first, last) = (document.ops.first(), document.ops.last());
+            Some(LogState {
+                doc: id.clone(),
+                history: document.row.history,
+                snapshot: document.row.snapshot_version,
+                first: first.map_or(0, |op| op.version),
+                last: last.map_or(0, |op| op.version),
+                first_at: first.map_or(0, |op| op.at),
+                archived: document.archived(),
+            })
+        });
+        Ok(states.take(limit).collect())
+    }
+
+    async fn ripe_upto(&self, doc: &DocumentId, ripe: &Ripe) -> Result<Version, StoreError> {
+        let state = self.state.lock();
+        let Ok(document) = state.live(doc) else { return Ok(ripe.after) };
+        let range = document.placed().filter(|(_, _, op)| ripe.after < op.version && op.version <= ripe.upto);
+        let ripe_ones = range.take_while(|(pos, _, op)| op.at < ripe.before && *pos <= ripe.pos);
+        Ok(ripe_ones.last().map_or(ripe.after, |(_, _, op)| op.version))
+    }
+
+    async fn record_segment(&self, epoch: Epoch, segment: &SegmentMeta) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.check_epoch(&segment.doc, epoch)?;
+        let document = state.live_mut(&segment.doc)?;
+        if segment.first != document.archived() + 1 || segment.last >= document.row.version {
+            return Err(segment.misplaced());
+        }
+        document.segments.insert(segment.last, segment.clone());
+        Ok(())
+    }
+
+    async fn remove_archived(
+        &self,
+        doc: &DocumentId,
+        epoch: Epoch,
+        upto: Version,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let mut state = self.state.lock();
+        state.check_epoch(doc, epoch)?;
+        let Ok(document) = state.live_mut(doc) else { return Ok(0) };
+        let upto = upto.min(document.archived());
+        let some = document.ops.partition_point(|op| op.version <= upto).min(limit as usize);
+        document.ops.drain(..some);
+        Ok(some as u64)
+    }
+
+    async fn sizes(&self) -> Result<Sizes, StoreError> {
+        let state = self.state.lock();
+        let mut sizes = Sizes::default();
+        for document in state.documents.values().flatten() {
+            sizes.log += document.ops.iter().map(|op| op.delta.len() as u64).sum::<u64>();
+            sizes.snapshots += document.snapshots.values().map(|meta| meta.bytes).sum::<u64>();
+            sizes.segments += document.segments.len() as u64;
+            sizes.segment_bytes += document.segments.values().map(|segment| segment.bytes).sum::<u64>();
+            sizes.archived += document.archived();
+        }
+        Ok(sizes)
     }
 }
 

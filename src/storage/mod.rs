@@ -14,12 +14,14 @@ mod error;
 pub mod history;
 mod memory;
 mod object_store;
+mod objects;
 mod opened;
 mod page;
 mod postgres;
 mod preview;
 mod schema;
 mod search;
+mod segments;
 mod shard_log;
 mod sqlite;
 pub mod verify;
@@ -34,10 +36,12 @@ pub use self::data_dir::DataDir;
 pub use self::error::{AppendError, OpenError, Source, StoreError};
 pub use self::memory::MemoryStore;
 pub use self::object_store::{NewSnapshot, SnapshotBodies};
-pub use self::opened::{DatabaseOptions, Opened, Reading};
+pub use self::objects::{ObjectOptions, Objects, Places, S3Keys, S3Options};
+pub use self::opened::{DatabaseOptions, Opened, Reading, StorageOptions};
 pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::preview::first_line;
 pub use self::schema::Migrated;
+pub use self::segments::{LogState, Ripe, SegmentIndex, SegmentMeta, Segments, Sizes, Tiered, Tiers};
 pub use self::shard_log::{ShardOp, ShardPage};
 pub use self::sqlite::{Durability, SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
@@ -382,9 +386,9 @@ pub trait OwnershipStore: Send + Sync {
 }
 
 /// All of a database backend.
-pub trait Store: OpLog + Watermarks + DocumentStore + SnapshotIndex + OwnershipStore {}
+pub trait Store: OpLog + Watermarks + DocumentStore + SnapshotIndex + SegmentIndex + OwnershipStore {}
 
-impl<T: OpLog + Watermarks + DocumentStore + SnapshotIndex + OwnershipStore> Store for T {}
+impl<T: OpLog + Watermarks + DocumentStore + SnapshotIndex + SegmentIndex + OwnershipStore> Store for T {}
 
 /// A store as the actors share it.
 pub type SharedStore = Arc<dyn Store>;

@@ -1,19 +1,13 @@
 //! The bodies of snapshots: compressed, checked, and in an object store unless they are small.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path as FsPath, PathBuf};
-use std::sync::Arc;
+use std::io::Read;
+use std::path::Path as FsPath;
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::objects::{Objects, Unread};
 use super::{OpenError, SnapshotMeta, StoreError, first_line};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::ot::Document;
@@ -39,9 +33,7 @@ const LEVEL: i32 = 3;
 /// Where snapshots' bodies are.
 #[derive(Clone, Debug)]
 pub struct SnapshotBodies {
-    objects: Arc<dyn ObjectStore>,
-    /// Where they are files.
-    folder: Option<PathBuf>,
+    objects: Objects,
 }
 
 /// A snapshot that is to be stored.
@@ -68,21 +60,22 @@ impl NewSnapshot {
 }
 
 impl SnapshotBodies {
-    /// Keeps bodies in a local folder, made if there is none. A body is durable, name and all, when it is written.
+    /// Keeps bodies among these objects.
+    pub fn over(objects: Objects) -> Self {
+        Self { objects }
+    }
+
+    /// Keeps bodies in a local folder, see [`Objects::local`].
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn local(folder: &FsPath) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
-        let objects =
-            LocalFileSystem::new_with_prefix(folder).map_err(|error| OpenError::Objects(error.into()))?;
-        Ok(Self { objects: Arc::new(objects.with_fsync(true)), folder: Some(folder.to_owned()) })
+        Objects::local(folder).map(Self::over)
     }
 
     /// Keeps bodies in memory: for tests and simulation.
     pub fn in_memory() -> Self {
-        Self { objects: Arc::new(InMemory::new()), folder: None }
+        Self::over(Objects::in_memory())
     }
 
     /// Packs a snapshot's content and makes its body durable; the row that is returned is to be recorded then.
@@ -98,7 +91,7 @@ impl SnapshotBodies {
         let inline = (body.len() <= INLINE_BYTES).then(|| body.clone());
         let meta = SnapshotMeta { doc, history, version, at, checksum, bytes, inline, preview };
         if meta.inline.is_none() {
-            self.objects.put(&key(&meta), body.into()).await.map_err(StoreError::unavailable)?;
+            self.objects.put(&key(&meta), body).await?;
         }
         Ok(meta)
     }
@@ -117,18 +110,10 @@ impl SnapshotBodies {
     }
 
     async fn fetch(&self, meta: &SnapshotMeta) -> Result<Bytes, StoreError> {
-        let found = match self.objects.get(&key(meta)).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Err(corrupt(meta, "its body is missing")),
-            Err(error) => return Err(StoreError::unavailable(error)),
-        };
-        if found.meta.size != meta.bytes {
-            return Err(corrupt(
-                meta,
-                format!("its body has {} bytes instead of {}", found.meta.size, meta.bytes),
-            ));
+        match self.objects.get(&key(meta), meta.bytes).await {
+            Err(Unread::Away(error)) => Err(StoreError::unavailable(error)),
+            read => read.map_err(|error| corrupt(meta, format!("its body: {error}"))),
         }
-        found.bytes().await.map_err(StoreError::unavailable)
     }
 
     /// Removes the bodies of snapshots whose rows are gone; those that are not there are no error.
@@ -137,8 +122,7 @@ impl SnapshotBodies {
     /// `Unavailable` when the object store is; some of them may be left.
     pub async fn delete(&self, snapshots: &[SnapshotMeta]) -> Result<(), StoreError> {
         let stored = snapshots.iter().filter(|meta| meta.inline.is_none());
-        let keys: Vec<_> = stored.map(|meta| Ok(key(meta))).collect();
-        self.delete_all(stream::iter(keys).boxed()).await
+        self.objects.delete(stored.map(key).collect()).await
     }
 
     /// Removes all bodies of one history of a document, also those that no row names. That there are none is no error.
@@ -146,27 +130,7 @@ impl SnapshotBodies {
     /// # Errors
     /// `Unavailable` when the object store is; some of them may be left.
     pub async fn purge(&self, doc: &DocumentId, history: HistoryId) -> Result<(), StoreError> {
-        let prefix = prefix(doc, history);
-        let Some(folder) = &self.folder else {
-            let found = self.objects.list(Some(&prefix)).map_ok(|object| object.location);
-            return self.delete_all(found.boxed()).await;
-        };
-        // The folder and not what is listed of it: files that a crash has left half written are not listed.
-        let folder = folder.join(prefix.as_ref());
-        let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
-        removed.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
-    }
-
-    async fn delete_all(
-        &self,
-        keys: BoxStream<'static, object_store::Result<Path>>,
-    ) -> Result<(), StoreError> {
-        let deleted = self.objects.delete_stream(keys);
-        let deleted = deleted.filter(|one| {
-            let wanted = !matches!(one, Err(object_store::Error::NotFound { .. }));
-            std::future::ready(wanted)
-        });
-        deleted.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(StoreError::unavailable)
+        self.objects.delete_below(&prefix(doc, history)).await
     }
 }
 
@@ -182,23 +146,6 @@ fn prefix(doc: &DocumentId, history: HistoryId) -> Path {
 /// Returns where a body is. The checksum keeps a body that is written again from replacing one that a row still points to.
 fn key(meta: &SnapshotMeta) -> Path {
     prefix(&meta.doc, meta.history).join(format!("{:020}-{:016x}", meta.version, meta.checksum))
-}
-
-/// Removes a folder for good: it is not back after a power cut.
-fn remove_folder(folder: &FsPath) -> io::Result<()> {
-    // A body that is just being written may get in between the last file and the folder, and there is one at a time.
-    let mut removed = std::fs::remove_dir_all(folder);
-    if removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
-        removed = std::fs::remove_dir_all(folder);
-    }
-    let synced = removed.and_then(|()| match folder.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    });
-    match synced {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        synced => synced,
-    }
 }
 
 /// Packs content into a body.

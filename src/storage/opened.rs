@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{
-    DataDir, Durability, OpenError, PostgresOptions, PostgresStore, SharedStore, SnapshotBodies,
-    SqliteOptions, SqliteStore, StoreError,
+    DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
+    SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers,
 };
 use crate::ids::{DocumentId, HistoryId};
 
@@ -26,11 +26,33 @@ impl From<SqliteOptions> for DatabaseOptions {
     }
 }
 
-/// An opened data folder, and the database if that is elsewhere. The folder holds the bodies of snapshots in either case,
-/// and is locked.
+/// Which database, and where the objects are.
+#[derive(Clone, Debug)]
+pub struct StorageOptions {
+    pub database: DatabaseOptions,
+    pub objects: ObjectOptions,
+}
+
+impl<T: Into<DatabaseOptions>> From<T> for StorageOptions {
+    /// Keeps objects in the data folder.
+    fn from(database: T) -> Self {
+        Self { database: database.into(), objects: ObjectOptions::DataFolder }
+    }
+}
+
+impl From<PostgresOptions> for DatabaseOptions {
+    fn from(options: PostgresOptions) -> Self {
+        Self::Postgres(options)
+    }
+}
+
+/// An opened data folder, and the database and the object store if they are elsewhere. The folder is locked in any case.
 pub struct Opened {
+    /// All tiers as one.
     pub store: SharedStore,
     pub bodies: Arc<SnapshotBodies>,
+    /// The tiers apart.
+    pub tiers: Tiers,
     database: Database,
 }
 
@@ -45,10 +67,16 @@ impl Opened {
     ///
     /// # Errors
     /// With the reason: the folder is in use by another server, or cannot be read; the database cannot be reached.
-    pub async fn at(dir: &Path, options: impl Into<DatabaseOptions>) -> Result<Self, OpenError> {
+    pub async fn at(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
+        let options = options.into();
         let folder = DataDir::lock(dir)?;
-        let bodies = Arc::new(SnapshotBodies::local(&dir.join("snapshots"))?);
-        let database = match options.into() {
+        Self::with(folder, options.database, options.objects.open(dir)?).await
+    }
+
+    async fn with(folder: DataDir, database: DatabaseOptions, places: Places) -> Result<Self, OpenError> {
+        let bodies = Arc::new(SnapshotBodies::over(places.snapshots));
+        let segments = Segments::over(places.segments);
+        let database = match database {
             DatabaseOptions::Embedded(options) => {
                 Database::Sqlite(Arc::new(SqliteStore::open(folder, &options).await?))
             }
@@ -56,24 +84,25 @@ impl Opened {
                 Database::Postgres(Arc::new(PostgresStore::open(options).await?), folder)
             }
         };
-        if let Err(error) = database.finish_purges(&bodies).await {
+        if let Err(error) = database.finish_purges(&bodies, &segments).await {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "snapshots of purged documents are left, until the next start");
+            tracing::error!(error, "objects of purged documents are left, until the next start");
         }
-        let store: SharedStore = match &database {
+        let warm: SharedStore = match &database {
             Database::Sqlite(store) => store.clone(),
             Database::Postgres(store, _) => store.clone(),
         };
-        Ok(Self { store, bodies, database })
+        let tiers = Tiers { warm, segments };
+        Ok(Self { store: tiers.joined(), bodies, tiers, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
     ///
     /// # Errors
     /// `Missing` or `Empty` when there is none, and as [`Opened::at`].
-    pub async fn existing(dir: &Path, options: impl Into<DatabaseOptions>) -> Result<Self, OpenError> {
+    pub async fn existing(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
         let options = options.into();
-        match &options {
+        match &options.database {
             DatabaseOptions::Embedded(_) if !SqliteStore::is_in(dir) => {
                 return Err(OpenError::Missing { path: dir.to_owned() });
             }
@@ -137,27 +166,35 @@ impl Reading {
     ///
     /// # Errors
     /// As [`Opened::existing`]; there is no room for a copy.
-    pub async fn from(dir: &Path, options: impl Into<DatabaseOptions>) -> Result<Self, OpenError> {
-        match options.into() {
-            DatabaseOptions::Postgres(options) => {
-                PostgresStore::expect(&options).await?;
-                let store = Arc::new(PostgresStore::open(options).await?);
-                Ok(Self { store: store.clone(), from: ReadFrom::Postgres(store), _copy: None })
+    pub async fn from(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
+        let options = options.into();
+        let (database, objects) = (options.database.clone(), options.objects.clone());
+        match database {
+            DatabaseOptions::Postgres(database) => {
+                PostgresStore::expect(&database).await?;
+                let warm = Arc::new(PostgresStore::open(database).await?);
+                let segments = Segments::over(objects.read_segments(dir)?);
+                let store = Tiers { warm: warm.clone(), segments }.joined();
+                Ok(Self { store, from: ReadFrom::Postgres(warm), _copy: None })
             }
-            DatabaseOptions::Embedded(options) => match Opened::existing(dir, options.clone()).await {
-                Err(OpenError::Locked { .. }) => Self::copy(dir, options).await,
+            DatabaseOptions::Embedded(database) => match Opened::existing(dir, options).await {
+                Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects).await,
                 opened => Ok(Self::opened(opened?, None)),
             },
         }
     }
 
-    async fn copy(dir: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+    /// Copies the database alone: segments do not change, and are read where they are.
+    async fn copy(dir: &Path, options: SqliteOptions, objects: &ObjectOptions) -> Result<Self, OpenError> {
         let folder = tempfile::Builder::new().prefix("quire-copy").tempdir();
         let folder = folder.map_err(|source| OpenError::Folder { path: std::env::temp_dir(), source })?;
         SqliteStore::copy(dir, folder.path()).await?;
         // It is read once, and goes.
         let options = SqliteOptions { durability: Durability::Off, ..options };
-        Ok(Self::opened(Opened::at(folder.path(), options).await?, Some(folder)))
+        let segments = objects.read_segments(dir)?;
+        let places = Places { segments, ..ObjectOptions::DataFolder.open(folder.path())? };
+        let opened = Opened::with(DataDir::lock(folder.path())?, options.into(), places).await?;
+        Ok(Self::opened(opened, Some(folder)))
     }
 
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
@@ -180,12 +217,13 @@ impl Reading {
 }
 
 impl Database {
-    /// Ends the purges of earlier runs. Their marks stay until here although their bodies were removed at once: a snapshot
-    /// that was on its way may have been written after that. Nobody writes one now.
-    async fn finish_purges(&self, bodies: &SnapshotBodies) -> Result<(), StoreError> {
+    /// Ends the purges of earlier runs. Their marks stay until here although their objects were removed at once: a snapshot or
+    /// a segment that was on its way may have been written after that. Nobody writes one now.
+    async fn finish_purges(&self, bodies: &SnapshotBodies, segments: &Segments) -> Result<(), StoreError> {
         let purges = self.purges().await?;
         for (doc, history) in &purges {
             bodies.purge(doc, *history).await?;
+            segments.purge(doc).await?;
         }
         match self {
             _ if purges.is_empty() => Ok(()),

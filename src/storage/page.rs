@@ -36,6 +36,15 @@ impl Page {
         self.limit - self.ops.len()
     }
 
+    pub(super) fn bytes_left(&self) -> usize {
+        self.bytes_left
+    }
+
+    /// Returns the version of the last operation in it.
+    pub(super) fn last(&self) -> Option<Version> {
+        self.ops.last().map(|op| op.version)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ops.is_empty()
     }

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use quire::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 use quire::storage::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
-    LoggedOp, OpLog, OwnershipStore, ShardPage, SharedStore, SnapshotIndex, SnapshotMeta, StoreError,
-    Watermarks,
+    LogState, LoggedOp, OpLog, OwnershipStore, Ripe, SegmentIndex, SegmentMeta, ShardPage, SharedStore,
+    Sizes, SnapshotIndex, SnapshotMeta, StoreError, Watermarks,
 };
 use tokio::sync::Semaphore;
 
@@ -387,6 +387,52 @@ impl SnapshotIndex for FaultyStore {
 
     async fn forget_snapshots(&self, doc: &DocumentId, versions: &[Version]) -> Result<(), StoreError> {
         self.inner.forget_snapshots(doc, versions).await
+    }
+}
+
+#[async_trait]
+impl SegmentIndex for FaultyStore {
+    async fn segments(
+        &self,
+        doc: &DocumentId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<SegmentMeta>, StoreError> {
+        self.inner.segments(doc, after, limit).await
+    }
+
+    async fn archived_upto(&self, doc: &DocumentId) -> Result<Version, StoreError> {
+        self.inner.archived_upto(doc).await
+    }
+
+    async fn log_states(
+        &self,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<LogState>, StoreError> {
+        self.inner.log_states(after, limit).await
+    }
+
+    async fn ripe_upto(&self, doc: &DocumentId, ripe: &Ripe) -> Result<Version, StoreError> {
+        self.inner.ripe_upto(doc, ripe).await
+    }
+
+    async fn record_segment(&self, epoch: Epoch, segment: &SegmentMeta) -> Result<(), StoreError> {
+        self.inner.record_segment(epoch, segment).await
+    }
+
+    async fn remove_archived(
+        &self,
+        doc: &DocumentId,
+        epoch: Epoch,
+        upto: Version,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.inner.remove_archived(doc, epoch, upto, limit).await
+    }
+
+    async fn sizes(&self) -> Result<Sizes, StoreError> {
+        self.inner.sizes().await
     }
 }
 

@@ -91,10 +91,32 @@ fn a_name_is_an_address_to_listen_on() {
     Rest::of(&server).get("/healthz").expect(200);
 }
 
+#[cfg(not(feature = "s3"))]
 #[test]
-fn a_part_that_this_version_does_not_have_is_named() {
+fn s3_is_refused_by_a_quire_that_was_built_without_it() {
     let reason = reason(Launch::new().with("QUIRE_OBJECT_STORE_URL", "s3://bucket").try_start());
-    assert!(reason.contains("QUIRE_OBJECT_STORE_URL"), "{reason}");
+    assert!(reason.contains("object store") && reason.contains("--features s3"), "{reason}");
+}
+
+#[test]
+fn an_object_store_that_is_none_is_named_and_its_secret_is_not() {
+    let secret = |launch: Launch| launch.with("QUIRE_S3_SECRET_KEY", "very-secret");
+    for (url, word) in
+        [("http://bucket", "s3://"), ("file://here", "whole path"), ("s3://b", "QUIRE_S3_ACCESS_KEY")]
+    {
+        let reason = reason(secret(Launch::new()).with("QUIRE_OBJECT_STORE_URL", url).try_start());
+        assert!(reason.contains("QUIRE_OBJECT_STORE_URL") && reason.contains(word), "{reason}");
+        assert!(!reason.contains("very-secret"), "{reason}");
+    }
+}
+
+#[test]
+fn objects_may_be_in_another_folder() {
+    let elsewhere = tempfile::tempdir().expect("a folder for temporary files");
+    let url = format!("file://{}", elsewhere.path().to_str().expect("UTF-8"));
+    let server = Launch::new().with("QUIRE_OBJECT_STORE_URL", url).start();
+    assert!(elsewhere.path().join("segments").is_dir() && elsewhere.path().join("snapshots").is_dir());
+    assert!(!server.data().path().join("segments").exists());
 }
 
 #[cfg(not(feature = "kafka"))]

@@ -29,6 +29,7 @@ mod left;
 #[allow(dead_code, reason = "tests/stream uses the rest of it")]
 mod load;
 mod memory;
+#[allow(dead_code, reason = "tests/tiers uses the rest of it")]
 mod postgres;
 mod powercut;
 mod purge;

@@ -62,6 +62,11 @@ impl Postgres {
         Path::new("/proc").join(pid).join("root").join(below).join("tables")
     }
 
+    /// What names it and its database.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A server whose log is here.
     pub fn launch(&self, data: DataFolder) -> Launch {
         Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)

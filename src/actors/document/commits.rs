@@ -106,7 +106,7 @@ impl DocumentActor {
             Some(AppendRefused::Fenced) => return self.leave_shard(ctx),
         }
         self.append(ctx);
-        if self.state.snapshot_is_due() {
+        if self.state.snapshot_is_due() && !self.snapshot_rests() {
             self.begin_snapshot(ctx);
         }
         self.finish_drain(ctx);

@@ -63,6 +63,9 @@ const IDLE_CHECK: Duration = Duration::from_secs(5);
 /// Messages that may wait for one document; beyond it sessions answer `unavailable` themselves.
 const MAILBOX: usize = 4_096;
 
+/// How long a document waits after a snapshot that failed: the next one would be packed for nothing with each edit.
+const SNAPSHOT_REST: Duration = Duration::from_secs(5);
+
 /// How long a document that drains waits before it asks again for a snapshot that found the queue full.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -135,6 +138,8 @@ pub struct DocumentActor {
     append_since: Option<Instant>,
     contents: Contents,
     snapshot: Snapshotting,
+    /// When the last snapshot failed.
+    snapshot_failed: Option<Instant>,
     last_used: Instant,
     /// Answered when everything is durable and in a snapshot.
     draining: Vec<oneshot::Sender<bool>>,
@@ -191,6 +196,7 @@ impl DocumentActor {
                 append_since: None,
                 contents: Contents::default(),
                 snapshot: Snapshotting::Idle,
+                snapshot_failed: None,
                 last_used: Instant::now(),
                 draining: Vec::new(),
             }
@@ -309,7 +315,8 @@ impl DocumentActor {
         if busy || idle_for < self.shared.settings.passivate_after {
             return;
         }
-        if self.state.snapshot_version() < self.state.version() {
+        // One that has just failed may go on failing for hours: the log has everything.
+        if self.state.snapshot_version() < self.state.version() && !self.snapshot_rests() {
             self.begin_snapshot(ctx);
             return;
         }
@@ -323,6 +330,11 @@ impl DocumentActor {
                 ctx.stop();
             }
         }));
+    }
+
+    /// Tells whether a snapshot failed a moment ago, and none is asked for by itself.
+    fn snapshot_rests(&self) -> bool {
+        self.snapshot_failed.is_some_and(|failed| failed.elapsed() < SNAPSHOT_REST)
     }
 
     fn begin_snapshot(&mut self, ctx: &mut Context<Self>) {
@@ -522,6 +534,7 @@ impl Handler<SnapshotDone> for DocumentActor {
             }
         }
         self.snapshot = Snapshotting::Idle;
+        self.snapshot_failed = (done.outcome == SnapshotOutcome::Failed).then(Instant::now);
         match done.outcome {
             SnapshotOutcome::Written { .. } => self.finish_drain(ctx),
             // Whoever waits for the drain waits no longer, the log has everything.

@@ -14,13 +14,14 @@ mod read;
 mod restore;
 mod write;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::read::{BackupError, Reader};
 pub use self::restore::{Restore, RestoreError, Until};
 pub use self::write::{WriteError, write};
-use super::{DocumentRow, Fork};
+use super::{DocumentRow, Fork, LoggedOp};
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
 
 const MAGIC: [u8; 4] = *b"QBAK";
@@ -77,6 +78,25 @@ pub struct OpRecord {
     pub at: Millis,
     /// Byte by byte as in the log.
     pub delta: Box<RawValue>,
+}
+
+impl OpRecord {
+    /// Makes the record of an operation.
+    ///
+    /// # Errors
+    /// Its delta is no JSON.
+    pub(super) fn of(op: &LoggedOp) -> serde_json::Result<Self> {
+        let delta = serde_json::from_slice::<&RawValue>(&op.delta)?.to_owned();
+        let LoggedOp { version, client, seq, at, .. } = *op;
+        Ok(Self { version, client, seq, user: op.user.clone(), at, delta })
+    }
+
+    /// Makes the operation of its record.
+    pub(super) fn into_op(self) -> LoggedOp {
+        let Self { version, client, seq, user, at, delta } = self;
+        let delta = Bytes::from(Box::<str>::from(delta).into_string());
+        LoggedOp { version, client, seq, user, at, delta }
+    }
 }
 
 impl DocumentRecord {

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use serde_json::value::RawValue;
 use zstd::stream::write::Encoder;
 
 use super::{Counts, DocumentRecord, FORMAT, MAGIC, OpRecord, Record};
@@ -103,10 +102,8 @@ impl<W: Write> Writer<W> {
     }
 
     fn op(&mut self, doc: &DocumentId, op: &LoggedOp) -> Result<(), WriteError> {
-        let delta = serde_json::from_slice::<&RawValue>(&op.delta);
-        let delta = delta.map_err(|error| corrupt(doc, op.version, &error))?.to_owned();
-        let (version, client, seq) = (op.version, op.client, op.seq);
-        self.line(&Record::Op(OpRecord { version, client, seq, user: op.user.clone(), at: op.at, delta }))?;
+        let record = OpRecord::of(op).map_err(|error| corrupt(doc, op.version, &error))?;
+        self.line(&Record::Op(record))?;
         self.counts.operations += 1;
         Ok(())
     }

@@ -13,6 +13,9 @@ pub(super) trait Backend: Send + Sync {
 
     /// Brings the backend into the state that its reads are to be tested in.
     async fn after_append(&mut self);
+
+    /// Has all that was appended where it stays.
+    async fn settle(&self) {}
 }
 
 pub(super) const NODE: &str = "node-1";
@@ -59,6 +62,10 @@ impl Fixture {
             self.positions[usize::from(entry.doc.shard())] += entry.ops.len() as u64;
             *self.heads.entry(entry.doc.clone()).or_default() += entry.ops.len() as u64;
         }
+    }
+
+    pub(super) async fn settle(&self) {
+        self.backend.settle().await;
     }
 
     /// Makes the document if need be and appends `count` operations by one client, with the next versions as seqs.

@@ -8,6 +8,7 @@ mod fixture;
 mod forks;
 mod log;
 mod ownership;
+mod segments;
 mod shard_log;
 mod snapshots;
 mod watermarks;
@@ -22,58 +23,82 @@ macro_rules! run_over {
             use super::backends::*;
             use super::fixture::Fixture;
 
-            run_over! { @each $make;
-                append: operations_are_read_back_as_they_were_written;
-                append: a_batch_of_thousands_is_one_transaction;
-                append: an_entry_may_make_a_document_without_operations;
-                append: several_entries_of_a_batch_may_follow_each_other;
-                append: an_empty_batch_is_nothing;
-                append: only_the_culprits_of_a_batch_are_named_and_nothing_is_written;
-                append: a_version_is_taken_once;
-                append: a_seq_is_taken_once_however_old_it_is;
-                append: a_position_is_taken_once_and_none_is_left_out;
-                append: an_id_is_given_once;
-                append: a_document_that_does_not_exist_takes_no_operations;
-                append: entries_behind_a_refused_one_are_not_culprits;
-                append: touching_moves_a_document_to_the_front;
-                log: a_range_is_read_by_number_and_by_bytes;
-                log: a_range_beyond_the_head_is_empty;
-                log: the_log_of_an_unknown_document_is_not_found;
-                log: an_operation_is_found_by_client_and_seq;
-                log: a_client_is_bound_to_its_first_user_and_never_goes_back;
-                log: a_guests_client_passes_to_the_first_signed_in_user;
-                log: the_clients_tell_what_the_log_has_come_to;
-                log: positions_are_counted_by_shard;
-                documents: a_document_is_read_with_its_head;
-                documents: lists_are_paged_recent_first;
-                documents: lists_are_searched_in_any_case_and_by_letter;
-                documents: the_trash_is_a_list_of_its_own;
-                documents: a_patch_changes_what_it_names;
-                documents: what_is_unknown_is_not_found;
-                documents: a_purged_document_leaves_a_tombstone_only;
-                documents: ids_are_listed_in_order_by_page;
-                documents: purged_ids_are_listed_in_order_by_page;
-                forks: a_fork_has_a_history_of_its_own_and_no_snapshots;
-                forks: a_history_is_left_once;
-                forks: forks_are_read_newest_first_and_go_with_the_document;
-                snapshots: snapshots_are_read_newest_first;
-                snapshots: a_snapshot_shows_in_its_document;
-                snapshots: an_older_snapshot_recorded_later_does_not_show;
-                snapshots: a_snapshot_and_a_touch_show_in_their_order;
-                snapshots: a_snapshot_of_another_history_is_skipped;
-                snapshots: a_version_recorded_again_is_replaced;
-                snapshots: forgotten_snapshots_are_gone;
-                ownership: a_claim_raises_every_epoch;
-                ownership: an_append_under_another_epoch_is_fenced;
-                ownership: raising_fences_what_was_appended_under_the_epoch_before;
-                ownership: only_the_owner_raises_and_then_all_or_none;
-                ownership: what_a_node_owns_is_listed_until_another_takes_it;
-                shard_log: a_shard_is_read_in_order_of_position_and_page_by_page;
-                shard_log: a_shard_is_read_whole_while_it_is_written_to_and_settles;
-                shard_log: purged_documents_leave_gaps_that_a_reader_comes_over;
-                watermarks: watermarks_are_kept_for_each_reader_and_never_go_back;
-                ownership: an_owner_that_has_not_heard_of_its_raise_raises_again;
-            }
+            run_over! { @all $make }
+            run_over! { @database $make }
+        }
+    };
+    // A log that has left the database as far as it may.
+    (archived $backend:ident, $make:expr) => {
+        mod $backend {
+            use super::backends::*;
+            use super::fixture::Fixture;
+
+            run_over! { @all $make }
+        }
+    };
+    (@all $make:expr) => {
+        run_over! { @each $make;
+            append: operations_are_read_back_as_they_were_written;
+            append: a_batch_of_thousands_is_one_transaction;
+            append: an_entry_may_make_a_document_without_operations;
+            append: several_entries_of_a_batch_may_follow_each_other;
+            append: an_empty_batch_is_nothing;
+            append: only_the_culprits_of_a_batch_are_named_and_nothing_is_written;
+            append: a_version_is_taken_once;
+            append: a_position_is_taken_once_and_none_is_left_out;
+            append: an_id_is_given_once;
+            append: a_document_that_does_not_exist_takes_no_operations;
+            append: entries_behind_a_refused_one_are_not_culprits;
+            append: touching_moves_a_document_to_the_front;
+            log: a_range_is_read_by_number_and_by_bytes;
+            log: a_range_beyond_the_head_is_empty;
+            log: the_log_of_an_unknown_document_is_not_found;
+            log: an_operation_is_found_by_client_and_seq;
+            log: a_client_is_bound_to_its_first_user_and_never_goes_back;
+            log: a_guests_client_passes_to_the_first_signed_in_user;
+            log: the_clients_tell_what_the_log_has_come_to;
+            log: positions_are_counted_by_shard;
+            documents: a_document_is_read_with_its_head;
+            documents: lists_are_paged_recent_first;
+            documents: lists_are_searched_in_any_case_and_by_letter;
+            documents: the_trash_is_a_list_of_its_own;
+            documents: a_patch_changes_what_it_names;
+            documents: what_is_unknown_is_not_found;
+            documents: a_purged_document_leaves_a_tombstone_only;
+            documents: ids_are_listed_in_order_by_page;
+            documents: purged_ids_are_listed_in_order_by_page;
+            forks: a_fork_has_a_history_of_its_own_and_no_snapshots;
+            forks: a_history_is_left_once;
+            forks: forks_are_read_newest_first_and_go_with_the_document;
+            snapshots: snapshots_are_read_newest_first;
+            snapshots: a_snapshot_shows_in_its_document;
+            snapshots: an_older_snapshot_recorded_later_does_not_show;
+            snapshots: a_snapshot_and_a_touch_show_in_their_order;
+            snapshots: a_snapshot_of_another_history_is_skipped;
+            snapshots: a_version_recorded_again_is_replaced;
+            snapshots: forgotten_snapshots_are_gone;
+            ownership: a_claim_raises_every_epoch;
+            ownership: an_append_under_another_epoch_is_fenced;
+            ownership: raising_fences_what_was_appended_under_the_epoch_before;
+            ownership: only_the_owner_raises_and_then_all_or_none;
+            ownership: what_a_node_owns_is_listed_until_another_takes_it;
+            watermarks: watermarks_are_kept_for_each_reader_and_never_go_back;
+            ownership: an_owner_that_has_not_heard_of_its_raise_raises_again;
+        }
+    };
+    // What is asked of the database alone: to be the second line, and to be read shard by shard.
+    (@database $make:expr) => {
+        run_over! { @each $make;
+            append: a_seq_is_taken_once_however_old_it_is;
+            shard_log: a_shard_is_read_in_order_of_position_and_page_by_page;
+            shard_log: a_shard_is_read_whole_while_it_is_written_to_and_settles;
+            shard_log: purged_documents_leave_gaps_that_a_reader_comes_over;
+            segments: segments_are_read_in_order_as_they_were_recorded;
+            segments: a_segment_follows_on_the_one_before_and_leaves_the_last_operation;
+            segments: only_the_owner_archives;
+            segments: only_what_is_archived_is_removed_and_the_log_goes_on;
+            segments: what_is_ripe_ends_with_what_is_young_or_unread;
+            segments: a_purge_takes_the_rows_of_segments_along;
         }
     };
     (@each $make:expr; $($module:ident: $behaviour:ident;)*) => {
@@ -89,9 +114,16 @@ macro_rules! run_over {
 
 /// The backends, and SQLite in each state that a read can find an operation in.
 mod backends {
+    use std::sync::Arc;
+
     use super::Backend;
+    use super::fixture::NODE;
+    use crate::ids::SHARDS;
     use crate::storage::sqlite::tests::TestStore;
-    use crate::storage::{MemoryStore, Store, postgres};
+    use crate::storage::{
+        DataDir, LogState, MemoryStore, Objects, Segments, SharedStore, SqliteOptions, SqliteStore, Store,
+        Tiers, postgres,
+    };
 
     pub(super) struct Memory(pub(super) MemoryStore);
 
@@ -131,8 +163,77 @@ mod backends {
         async fn after_append(&mut self) {
             match self.state {
                 State::Recent => {}
-                State::Settled => self.store.settle_now().await.unwrap(),
+                State::Settled => self.settle().await,
                 State::Reopened => self.store.reopen().await,
+            }
+        }
+
+        async fn settle(&self) {
+            self.store.settle_now().await.unwrap();
+        }
+    }
+
+    /// A store whose log is in segments, all but the last operation of each document.
+    pub(super) struct Archived {
+        tiers: Tiers,
+        joined: SharedStore,
+        sqlite: Option<Arc<SqliteStore>>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Archived {
+        fn over(warm: SharedStore) -> Self {
+            let tiers = Tiers { warm, segments: Segments::over(Objects::in_memory()) };
+            let folder = tempfile::tempdir().unwrap();
+            Self { joined: tiers.joined(), tiers, sqlite: None, _folder: folder }
+        }
+
+        pub(super) fn memory() -> Self {
+            Self::over(Arc::new(MemoryStore::new()))
+        }
+
+        pub(super) async fn sqlite() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = DataDir::lock(folder.path()).unwrap();
+            let store = Arc::new(SqliteStore::open(dir, &SqliteOptions::default()).await.unwrap());
+            Self { sqlite: Some(store.clone()), _folder: folder, ..Self::over(store) }
+        }
+
+        pub(super) async fn postgres() -> Self {
+            Self::over(Arc::new(postgres::tests::TestDatabase::new().await.open().await))
+        }
+
+        /// Archives what may be archived of one document, and leaves some of it in both places.
+        async fn archive(&self, state: &LogState) {
+            let doc = &state.doc;
+            let owned = self.tiers.warm.owned(NODE).await.unwrap();
+            let epoch = owned.into_iter().find(|(shard, _)| *shard == doc.shard()).unwrap().1;
+            let (after, upto) = (state.archived, state.last - 1);
+            let ops = self.tiers.warm.read_ops(doc, after, upto, usize::MAX, usize::MAX).await.unwrap();
+            let segment = self.tiers.segments.write(doc, state.history, ops.into()).await.unwrap();
+            self.tiers.warm.record_segment(epoch, &segment).await.unwrap();
+            let half = segment.first.midpoint(segment.last);
+            self.tiers.warm.remove_archived(doc, epoch, half, u32::MAX).await.unwrap();
+        }
+    }
+
+    #[async_trait::async_trait(?Send)]
+    impl Backend for Archived {
+        fn store(&self) -> &dyn Store {
+            &*self.joined
+        }
+
+        async fn after_append(&mut self) {
+            if let Some(sqlite) = &self.sqlite {
+                sqlite.settle_now().await.unwrap();
+            }
+            for state in self.tiers.warm.log_states(None, usize::MAX).await.unwrap() {
+                // Where another node has taken the shards nothing is archived any more.
+                if state.last > state.archived + 1
+                    && self.tiers.warm.owned(NODE).await.unwrap().len() == SHARDS
+                {
+                    self.archive(&state).await;
+                }
             }
         }
     }
@@ -154,3 +255,6 @@ run_over! { sqlite_recent, Sqlite::new(State::Recent) }
 run_over! { sqlite_settled, Sqlite::new(State::Settled) }
 run_over! { sqlite_reopened, Sqlite::new(State::Reopened) }
 run_over! { postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
+run_over! { archived archived_memory, async { Archived::memory() } }
+run_over! { archived archived_sqlite, Archived::sqlite() }
+run_over! { archived archived_postgres, Archived::postgres() }

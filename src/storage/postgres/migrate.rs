@@ -17,6 +17,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0008_create_users",
     "0009_create_permissions",
     "0010_create_watermarks",
+    "0011_create_segments",
     "0012_create_forks",
 ];
 

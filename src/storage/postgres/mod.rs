@@ -20,6 +20,7 @@ mod ownership;
 mod parcel;
 mod purge;
 mod rows;
+mod segments;
 mod sessions;
 mod shard_log;
 mod snapshots;

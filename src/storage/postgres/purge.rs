@@ -14,6 +14,7 @@ const RAISE_FLOOR: &str = include_str!("sql/raise_floor.sql");
 const PURGE_SNAPSHOTS: &str = include_str!("sql/purge_snapshots.sql");
 const PURGE_PERMISSIONS: &str = include_str!("sql/purge_permissions.sql");
 const PURGE_FORKS: &str = "DELETE FROM forks WHERE doc_id = $1";
+const PURGE_SEGMENTS: &str = "DELETE FROM segments WHERE doc_id = $1";
 const PURGE_OPS: &str = include_str!("sql/purge_ops.sql");
 const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
 const LIST_PURGES: &str = include_str!("sql/list_purges.sql");
@@ -50,6 +51,7 @@ async fn bury(sessions: &Sessions, doc: &DocumentId, at: Millis) -> Result<Optio
     session.run(statement(PURGE_SNAPSHOTS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_PERMISSIONS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_FORKS).bind(doc.as_str())).await?;
+    session.run(statement(PURGE_SEGMENTS).bind(doc.as_str())).await?;
     session.commit().await?;
     rows::history_id(&buried, "history").map(Some)
 }

@@ -24,7 +24,8 @@ const LIST_PURGED: &str =
     "SELECT id FROM documents WHERE purged_at IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2";
 const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
 
-const PURGE_AT_ONCE: [&str; 3] = [
+const PURGE_AT_ONCE: [&str; 4] = [
+    "DELETE FROM segments WHERE doc_id = ?1",
     "DELETE FROM snapshots WHERE doc_id = ?1",
     "DELETE FROM forks WHERE doc_id = ?1",
     "DELETE FROM permissions WHERE doc_id = ?1",

@@ -19,6 +19,7 @@ mod ownership;
 mod recent;
 mod recover;
 mod rows;
+mod segments;
 mod settle;
 mod shard_log;
 mod snapshots;

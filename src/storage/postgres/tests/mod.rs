@@ -59,7 +59,7 @@ impl TestDatabase {
     }
 
     /// A server's store, beside others that there may be.
-    async fn open(&self) -> PostgresStore {
+    pub(in crate::storage) async fn open(&self) -> PostgresStore {
         PostgresStore::open(self.options()).await.unwrap()
     }
 

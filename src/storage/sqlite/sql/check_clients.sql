@@ -1,4 +1,4 @@
--- Clients of whom the log has nothing. Those of whom it has something are compared with it document by document.
+-- Clients of whom the log has nothing, as far as it is here: of what is in segments nothing can be said. Those of whom it has something are compared with it document by document.
 SELECT c.doc_id, lower(hex(c.client_id)) AS client, c.last_version
 FROM clients AS c
 INNER JOIN documents AS d ON d.id = c.doc_id AND d.purged_at IS NULL
@@ -6,4 +6,5 @@ WHERE NOT EXISTS (
     SELECT 1 FROM ops AS o
     WHERE o.shard = c.shard AND o.doc_id = c.doc_id AND o.client_id = c.client_id
 )
+    AND NOT EXISTS (SELECT 1 FROM segments AS s WHERE s.doc_id = c.doc_id AND s.last_version >= c.last_version)
 LIMIT 100

@@ -8,6 +8,8 @@ FROM (
     UNION ALL
     SELECT DISTINCT doc_id, 'snapshots' AS place FROM snapshots
     UNION ALL
+    SELECT DISTINCT doc_id, 'segments' AS place FROM segments
+    UNION ALL
     SELECT DISTINCT doc_id, 'forks' AS place FROM forks
     UNION ALL
     SELECT DISTINCT doc_id, 'permissions' AS place FROM permissions

@@ -1,0 +1,179 @@
+//! Where objects are: a folder, S3, or memory. Objects are written once and never changed.
+
+#[cfg(test)]
+mod garbling;
+mod options;
+#[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "only what is behind a network has one"))]
+mod pause;
+#[cfg(feature = "s3")]
+mod s3;
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+pub use self::options::{ObjectOptions, Places, S3Keys, S3Options};
+use self::pause::Pause;
+use super::{OpenError, StoreError};
+
+/// A handle; clones share it.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    /// Where they are files.
+    folder: Option<PathBuf>,
+    /// Where they are behind a network.
+    pause: Option<Arc<Pause>>,
+}
+
+impl Objects {
+    /// Keeps objects in a local folder, made if there is none. One is durable, name and all, when it is written.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn local(folder: &FsPath) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        let objects =
+            LocalFileSystem::new_with_prefix(folder).map_err(|error| OpenError::Objects(error.into()))?;
+        Ok(Self { store: Arc::new(objects.with_fsync(true)), folder: Some(folder.to_owned()), pause: None })
+    }
+
+    /// Keeps objects in memory: for tests and simulation.
+    pub fn in_memory() -> Self {
+        Self { store: Arc::new(InMemory::new()), folder: None, pause: None }
+    }
+
+    /// Makes an object durable.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store is; the object may be there all the same.
+    pub(super) async fn put(&self, key: &Path, body: Bytes) -> Result<(), StoreError> {
+        self.asked(self.store.put(key, body.into())).await.map(|_| ()).map_err(StoreError::unavailable)
+    }
+
+    /// Reads an object of a known size.
+    ///
+    /// # Errors
+    /// `Missing` or `Size` when it is not the one that was written, `Away` when the store is.
+    pub(super) async fn get(&self, key: &Path, size: u64) -> Result<Bytes, Unread> {
+        let found = self.asked(self.store.get(key)).await?;
+        if found.meta.size != size {
+            return Err(Unread::Size { found: found.meta.size, wanted: size });
+        }
+        Ok(self.asked(found.bytes()).await?)
+    }
+
+    /// Reads a part of an object of a known size.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) async fn get_range(&self, key: &Path, range: Range<u64>, size: u64) -> Result<Bytes, Unread> {
+        let read = self.asked(self.store.get_range(key, range.clone())).await;
+        let whole = read.as_ref().is_ok_and(|bytes| bytes.len() as u64 == range.end - range.start);
+        // To ask for what is behind the end is an error like any other.
+        if !whole
+            && let Ok(found) = self.store.head(key).await
+            && found.size != size
+        {
+            return Err(Unread::Size { found: found.size, wanted: size });
+        }
+        Ok(read?)
+    }
+
+    /// Removes objects; those that are not there are no error.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store is; some of them may be left.
+    pub(super) async fn delete(&self, keys: Vec<Path>) -> Result<(), StoreError> {
+        self.delete_all(stream::iter(keys.into_iter().map(Ok)).boxed()).await
+    }
+
+    /// Removes all objects below a prefix, also those that nobody knows of. That there are none is no error.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store is; some of them may be left.
+    pub(super) async fn delete_below(&self, prefix: &Path) -> Result<(), StoreError> {
+        let Some(folder) = &self.folder else {
+            let found = self.store.list(Some(prefix)).map_ok(|object| object.location);
+            return self.delete_all(found.boxed()).await;
+        };
+        // The folder and not what is listed of it: files that a crash has left half written are not listed.
+        let folder = folder.join(prefix.as_ref());
+        let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        removed.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
+    }
+
+    /// Waits for an answer, unless another one has just not come.
+    async fn asked<T>(
+        &self,
+        answer: impl Future<Output = object_store::Result<T>>,
+    ) -> object_store::Result<T> {
+        let Some(pause) = &self.pause else { return answer.await };
+        pause.look()?;
+        let answer = answer.await;
+        let away = matches!(&answer, Err(error) if !matches!(error, object_store::Error::NotFound { .. }));
+        pause.note(away);
+        answer
+    }
+
+    async fn delete_all(
+        &self,
+        keys: BoxStream<'static, object_store::Result<Path>>,
+    ) -> Result<(), StoreError> {
+        let deleted = self.store.delete_stream(keys);
+        let deleted = deleted.filter(|one| {
+            let wanted = !matches!(one, Err(object_store::Error::NotFound { .. }));
+            std::future::ready(wanted)
+        });
+        deleted.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(StoreError::unavailable)
+    }
+}
+
+/// Why an object was not read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    #[error("it is missing")]
+    Missing,
+    #[error("it has {found} bytes instead of {wanted}")]
+    Size { found: u64, wanted: u64 },
+    /// The same call may succeed later.
+    #[error("the object store is away")]
+    Away(#[source] object_store::Error),
+}
+
+impl From<object_store::Error> for Unread {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::Missing,
+            error => Self::Away(error),
+        }
+    }
+}
+
+/// Removes a folder for good: it is not back after a power cut.
+fn remove_folder(folder: &FsPath) -> io::Result<()> {
+    // An object that is just being written may get in between the last file and the folder, and there is one at a time.
+    let mut removed = std::fs::remove_dir_all(folder);
+    if removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
+        removed = std::fs::remove_dir_all(folder);
+    }
+    let synced = removed.and_then(|()| match folder.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    });
+    match synced {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
+    }
+}

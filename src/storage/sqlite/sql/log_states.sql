@@ -1,0 +1,15 @@
+SELECT
+    d.id,
+    d.history,
+    d.snapshot_version,
+    COALESCE((SELECT MIN(o.version) FROM ops AS o WHERE o.shard = d.shard AND o.doc_id = d.id), 0) AS first_version,
+    COALESCE((SELECT MAX(o.version) FROM ops AS o WHERE o.shard = d.shard AND o.doc_id = d.id), 0) AS last_version,
+    COALESCE(
+        (SELECT o.at FROM ops AS o WHERE o.shard = d.shard AND o.doc_id = d.id ORDER BY o.version LIMIT 1),
+        0
+    ) AS first_at,
+    COALESCE((SELECT MAX(s.last_version) FROM segments AS s WHERE s.doc_id = d.id), 0) AS archived
+FROM documents AS d
+WHERE d.purged_at IS NULL AND d.id > ?1
+ORDER BY d.id
+LIMIT ?2

@@ -1,0 +1,7 @@
+-- The lowest versions, at most ?4 of them, up to ?3 and not beyond what is in segments.
+DELETE FROM ops
+WHERE
+    shard = ?1
+    AND doc_id = ?2
+    AND version <= MIN(?3, COALESCE((SELECT MAX(s.last_version) FROM segments AS s WHERE s.doc_id = ?2), 0))
+    AND version < ?4 + (SELECT MIN(o.version) FROM ops AS o WHERE o.shard = ?1 AND o.doc_id = ?2)
