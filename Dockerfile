@@ -12,7 +12,7 @@ WORKDIR /quire
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends cmake g++ make pkg-config
 COPY . .
 COPY --from=pages /quire/web/dist web/dist
-ARG FEATURES="kafka"
+ARG FEATURES="kafka,s3"
 RUN cargo build --locked --release --features "$FEATURES" && strip target/release/quire && \
     install -d -o 65532 -g 65532 -m 700 /out/data && install target/release/quire /out/quire
 
