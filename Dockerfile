@@ -9,7 +9,7 @@ RUN cd web && npm ci --no-audit --no-fund && npm run build
 
 FROM rust:1.95-slim-bookworm AS server
 WORKDIR /quire
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends cmake g++ make pkg-config
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends cmake g++ libssl-dev make pkg-config
 COPY . .
 COPY --from=pages /quire/web/dist web/dist
 ARG FEATURES="kafka,s3"

@@ -12,6 +12,12 @@ require_tools() {
   command -v cc >/dev/null || install_debian gcc libc6-dev
 }
 
+# What the feature `kafka` is built with: librdkafka, which is C, and its TLS.
+require_librdkafka() {
+  command -v make >/dev/null && command -v g++ >/dev/null || install_debian make g++
+  command -v pkg-config >/dev/null && pkg-config --exists libssl || install_debian pkg-config libssl-dev
+}
+
 # install_debian PACKAGE...: installs with apt-get if this user may, else says what to do.
 install_debian() {
   local as_root=()
