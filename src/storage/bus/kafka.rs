@@ -32,10 +32,14 @@ const RETENTION_MS: &str = "604800000";
 
 /// Everything is left to librdkafka that makes a partition's records one sequence without a gap: numbers that the broker
 /// checks, and resending.
-const PRODUCER: [(&str, &str); 10] = [
+const PRODUCER: [(&str, &str); 11] = [
     ("enable.idempotence", "true"),
     // When a record fails all the same, everything after it fails too, instead of getting ahead of it.
     ("enable.gapless.guarantee", "true"),
+    // One request at a time. A broker that knows nothing of this producer yet takes whatever number comes first: with several
+    // under way, and the first of them refused by a partition that has no leader yet, it would take a later one, and then
+    // hold the first ones, sent again, for doubles of what it has.
+    ("max.in.flight.requests.per.connection", "1"),
     ("acks", "all"),
     // A record is tried for as long as it takes: one that was given up could have got through after all.
     ("message.timeout.ms", "0"),

@@ -1,8 +1,8 @@
 -- $4 rows at most, and of them those before which there are at most $5 bytes of deltas: one more than fits, so that the
--- reader sees that it does not.
+-- reader sees that it does not. (The sum without the row itself is taken so: EXCLUDE CURRENT ROW sums anew for each row.)
 SELECT pos, doc_id, history, version, client_id, seq, user_id, at, format, delta
 FROM (
-    SELECT *, coalesce(sum(octet_length(delta)) OVER (ORDER BY pos ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW), 0) AS before
+    SELECT *, sum(octet_length(delta)) OVER (ORDER BY pos ROWS UNBOUNDED PRECEDING) - octet_length(delta) AS before
     FROM (
         SELECT o.pos, o.doc_id, d.history, o.version, o.client_id, o.seq, o.user_id, o.at, o.format, o.delta
         FROM ops AS o
