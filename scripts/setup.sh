@@ -120,6 +120,11 @@ require_s3() {
   step "looking for the S3 gateway" scripts/services/s3 install
 }
 
+# What spoils the network in fault tests, built from the Go proxy into target/tools: half a minute, once.
+require_toxiproxy() {
+  step "looking for toxiproxy" scripts/services/toxiproxy install
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do

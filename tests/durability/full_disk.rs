@@ -64,7 +64,7 @@ fn a_disk_that_does_not_sync_puts_edits_off_and_loses_none() {
 }
 
 /// The size of the real disk.
-const DISK: &str = "24m";
+const DISK: &str = "40m";
 
 /// A server whose data is on a file system of its own, in memory, that ends with it: it is mounted where only the server
 /// sees it, in a mount namespace, and whoever is not root is so in a user namespace.
@@ -107,7 +107,7 @@ pub fn fill(ballast: &Path) {
 
 /// Types into a document until the disk takes no more, beside a ballast that can be thrown off.
 fn type_until_full(server: &TestServer) {
-    fs::write(ballast(server), vec![1; 8 << 20]).expect("the disk is larger");
+    fs::write(ballast(server), vec![1; 20 << 20]).expect("the disk is larger");
     let rest = Rest::of(server);
     let doc = rest.create(&json!([{ "insert": "\n" }]));
     let text = "x".repeat(50_000);

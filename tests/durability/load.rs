@@ -34,6 +34,8 @@ struct Shared {
     acknowledged: AtomicUsize,
     /// Refusals that ask for the same operation again.
     put_off: AtomicUsize,
+    /// Between an acknowledgement and the next edit.
+    rest: Duration,
 }
 
 /// What a writer is left with at the end.
@@ -45,13 +47,22 @@ pub struct Writer {
 impl Load {
     /// Starts `count` writers, spread over the documents.
     pub fn start(server: &TestServer, docs: &[String], count: usize) -> Self {
+        Self::start_resting(server, docs, count, Duration::ZERO)
+    }
+
+    /// The same, with writers who rest between two edits.
+    pub fn start_resting(server: &TestServer, docs: &[String], count: usize, rest: Duration) -> Self {
         let docs = docs.iter().cycle().take(count);
         let writers = docs.map(|doc| Writer { doc: doc.clone(), replica: Replica::new() });
-        Self::go_on(server, writers.collect())
+        Self::write(server, writers.collect(), rest)
     }
 
     /// Lets writers go on where they were.
     pub fn go_on(server: &TestServer, writers: Vec<Writer>) -> Self {
+        Self::write(server, writers, Duration::ZERO)
+    }
+
+    fn write(server: &TestServer, writers: Vec<Writer>, rest: Duration) -> Self {
         let shared = Arc::new(Shared {
             address: Mutex::new(server.address().to_owned()),
             moved: Condvar::new(),
@@ -59,6 +70,7 @@ impl Load {
             halts: AtomicBool::new(false),
             acknowledged: AtomicUsize::new(0),
             put_off: AtomicUsize::new(0),
+            rest,
         });
         let writers = writers.into_iter().zip(1..).map(|(Writer { doc, replica }, seed)| {
             let shared = shared.clone();
@@ -148,6 +160,9 @@ fn write(shared: &Shared, doc: &str, mut replica: Replica, seed: u64) -> Replica
 fn write_while_connected(shared: &Shared, client: &mut TestClient, dice: &mut Dice) -> bool {
     loop {
         if client.replica.in_flight.is_none() {
+            if !follow(client, shared.rest) {
+                return false;
+            }
             if shared.stops.load(Ordering::Relaxed) {
                 return true;
             }
@@ -163,6 +178,17 @@ fn write_while_connected(shared: &Shared, client: &mut TestClient, dice: &mut Di
             return false;
         }
     }
+}
+
+/// Takes what comes for so long; false if the connection has ended.
+fn follow(client: &mut TestClient, time: Duration) -> bool {
+    let end = Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        if let Some(Incoming::Closed(_)) = client.step_within(left) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Does what section 6 of the protocol asks for a refusal; false if the connection has ended.
