@@ -56,7 +56,7 @@ impl Stack {
         let kafka = behind("kafka", Some("QUIRE_KAFKA_ADVERTISED"));
         let (postgres, redis, s3) = (behind("postgres", None), behind("redis", None), behind("s3", None));
         let topic = format!("test-{}", uuid::Uuid::new_v4().simple());
-        Self { postgres, kafka, redis, s3, network, topic }
+        Self { network, postgres, kafka, redis, s3, topic }
     }
 
     /// A server that archives what is a second old.

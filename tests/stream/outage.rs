@@ -1,6 +1,8 @@
 //! The broker, the server, or both, ended with kill -9 under load. An outage is as long as the operations that are made during it:
 //! those here go far beyond what waits in memory.
 
+use std::time::{Duration, Instant};
+
 use crate::broker::Broker;
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::load::Load;
@@ -53,6 +55,39 @@ fn a_broker_that_is_away_is_felt_by_no_editor_and_then_has_everything() {
     scene.check(&server, &docs, writers);
     assert!(metric(&server, "quire_publisher_sent_total{source=\"log\"}") > 0.0);
     wait_for_metric(&server, "quire_publisher_lag_seconds", |lag| lag == 0.0);
+}
+
+/// `QUIRE_OUTAGE_SECONDS=600` makes it ten minutes; with `--nocapture` it tells what they have cost.
+#[test]
+fn memory_does_not_grow_with_the_length_of_an_outage() {
+    let seconds = std::env::var("QUIRE_OUTAGE_SECONDS").unwrap_or_else(|_| "5".into());
+    let outage = Duration::from_secs(seconds.parse().expect("QUIRE_OUTAGE_SECONDS is a number"));
+    let broker = Broker::start();
+    let scene = Scene::at(&broker.address);
+    let server = launch(&scene, DataFolder::new()).start();
+    let docs = documents(&server, 6);
+    let load = Load::start_resting(&server, &docs, WRITERS, Duration::from_millis(100));
+    wait_for_metric(&server, "quire_published_total", |published| published >= 50.0);
+    broker.kill();
+    load.wait_for(5 * WINDOW);
+    let (began, memory) = (Instant::now(), server.anonymous_bytes() >> 20);
+    while began.elapsed() < outage {
+        load.wait_for(WRITERS);
+        assert!(window(&server) <= WINDOW as f64);
+    }
+    let after = server.anonymous_bytes() >> 20;
+    assert!(after <= memory + 32, "{memory} MiB before, {after} MiB at the end");
+    assert_nobody_was_put_off(&load);
+    let lag = metric(&server, "quire_publisher_lag_operations");
+    let again = Instant::now();
+    broker.resume();
+    let (published, lag) = (metric(&server, "quire_published_total"), lag as u64);
+    wait_for_metric(&server, "quire_published_total", |now| now >= published + lag as f64);
+    let caught_up = again.elapsed();
+    scene.check(&server, &docs, load.finish());
+    println!(
+        "{outage:?}: {lag} operations behind, {memory} to {after} MiB; all published {caught_up:.1?} after it"
+    );
 }
 
 #[test]
