@@ -8,8 +8,9 @@ use crate::client::TestClient;
 use crate::full_disk::fill;
 use crate::harness::DataFolder;
 use crate::ledger;
-use crate::load::Load;
+use crate::load::{Load, Writer};
 use crate::postgres::Postgres;
+use crate::replica::Replica;
 use crate::rest::Rest;
 
 const WRITERS: usize = 20;
@@ -96,6 +97,41 @@ fn nothing_acknowledged_is_lost_or_doubled_by_a_failover_to_a_synchronous_standb
     load.wait_for_refusals(WRITERS);
     postgres.fail_over();
     load.wait_for(200);
+    ledger::check(&server, load.finish());
+    postgres.verify(server);
+}
+
+/// What a standby was not sent is lost with the server, and seen to be: that is why it has to be synchronous. With `quire fork`
+/// everything goes on all the same.
+#[test]
+fn an_asynchronous_standby_may_lose_edits_and_a_fork_lets_all_go_on() {
+    let postgres = Postgres::start();
+    let server = postgres.launch(DataFolder::new()).start();
+    let docs = documents(&Rest::of(&server), 4);
+    let load = Load::start(&server, &docs, WRITERS);
+    load.wait_for(60);
+    postgres.add_asynchronous_standby();
+    load.wait_for(100);
+    postgres.part_from_standby();
+    load.wait_for(200);
+    postgres.kill();
+    let data = server.kill();
+    let writers = load.halt();
+    postgres.fail_over();
+    postgres.quire("fork", &data);
+
+    let server = postgres.launch(data).start();
+    let losses = ledger::losses(&server, &writers);
+    assert!(!losses.is_empty(), "nothing was lost, though the standby had not been sent it");
+    // Whoever holds a version that is lost loads what is left, and does not take another one for it.
+    for Writer { doc, replica } in writers {
+        let hello = json!({ "since": replica.version, "history": replica.history });
+        let client = TestClient::join_with(&server, &doc, Replica::new(), hello);
+        let (version, _) = Rest::of(&server).content(&doc);
+        assert_eq!(client.welcome["reset"] == true, replica.version > version, "{}", client.welcome);
+    }
+    let load = Load::start(&server, &docs, WRITERS);
+    load.wait_for(100);
     ledger::check(&server, load.finish());
     postgres.verify(server);
 }

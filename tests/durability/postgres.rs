@@ -49,6 +49,16 @@ impl Postgres {
         self.call("standby");
     }
 
+    /// Gives it a standby that it does not wait for.
+    pub fn add_asynchronous_standby(&self) {
+        output(Command::new(SCRIPT).arg("standby").arg(&self.folder).arg("async"));
+    }
+
+    /// Lets the standby receive nothing any more.
+    pub fn part_from_standby(&self) {
+        self.call("part");
+    }
+
     /// Lets the standby take the place of the server, which has been killed.
     pub fn fail_over(&self) {
         self.call("failover");
@@ -77,9 +87,14 @@ impl Postgres {
         server.signal(libc::SIGTERM);
         let (status, data) = server.ended();
         assert!(status.success(), "{status}");
-        let mut verify = Command::new(env!("CARGO_BIN_EXE_quire"));
-        verify.arg("verify").arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.url);
-        let done = verify.output().expect("the binary can be started");
+        self.quire("verify", &data);
+    }
+
+    /// Runs one of quire's commands on the log that is here.
+    pub fn quire(&self, command: &str, data: &DataFolder) {
+        let mut quire = Command::new(env!("CARGO_BIN_EXE_quire"));
+        quire.arg(command).arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.url);
+        let done = quire.output().expect("the binary can be started");
         let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
         assert!(done.status.success(), "{said}");
     }
