@@ -3,9 +3,11 @@
 
 mod archive;
 pub mod file;
+mod kafka;
 pub mod layers;
 mod log;
 mod objects;
+mod redis;
 mod tls;
 mod traces;
 
@@ -19,14 +21,13 @@ use ts_rs::TS;
 
 pub use self::archive::ArchiveSettings;
 pub use self::file::ConfigFile;
+pub use self::kafka::KafkaSettings;
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;
+pub use self::redis::RedisSettings;
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
-use crate::actors::publisher::WindowLimits;
-use crate::redis::{RedisAddressError, RedisOptions};
-use crate::storage::bus::{self, BusError, KafkaOptions, SharedBus};
 use crate::storage::{
     DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions, StorageOptions,
 };
@@ -212,38 +213,6 @@ impl DatabaseSettings {
     }
 }
 
-/// A Redis beside the database, for what may be lost.
-#[derive(Args, Clone, Debug)]
-pub struct RedisSettings {
-    /// Redis that caches documents and shares presence and rate limits between servers, redis://[USER:PASSWORD@]HOST:PORT/;
-    /// without one quire is slower where documents are read that are not in memory, and not wrong.
-    #[arg(long, env = "QUIRE_REDIS_URL", hide_env_values = true, value_name = "URL")]
-    pub redis_url: Option<Secret>,
-
-    /// How long a reader waits for Redis before it does without, in milliseconds.
-    #[arg(
-        long,
-        env = "QUIRE_REDIS_TIMEOUT_MS",
-        default_value_t = 50,
-        value_name = "MS",
-        value_parser = value_parser!(u64).range(1..=10_000)
-    )]
-    pub redis_timeout_ms: u64,
-}
-
-impl RedisSettings {
-    /// Returns how Redis is to be used; `None` when it is not.
-    ///
-    /// # Errors
-    /// The address is none.
-    pub fn options(&self) -> Result<Option<RedisOptions>, RedisAddressError> {
-        let url = self.redis_url.as_ref().filter(|url| !url.expose().is_empty());
-        let Some(url) = url else { return Ok(None) };
-        let read_within = Duration::from_millis(self.redis_timeout_ms);
-        Ok(Some(RedisOptions::new(url.expose())?.waiting(read_within)))
-    }
-}
-
 /// What is wrong with the configuration, and where.
 #[derive(Clone, Debug)]
 pub struct Complaint {
@@ -265,42 +234,6 @@ impl Complaint {
 impl std::fmt::Display for Complaint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.place, self.text)
-    }
-}
-
-/// The stream of committed operations, for others to follow.
-#[derive(Args, Clone, Debug)]
-pub struct KafkaSettings {
-    /// Kafka brokers to publish every operation to (comma separated); editors do not wait for them.
-    #[arg(long, env = "QUIRE_KAFKA_BROKERS", value_name = "HOST:PORT,…")]
-    pub kafka_brokers: Option<String>,
-
-    /// Topic to publish to, made with 256 partitions if there is none.
-    #[arg(long, env = "QUIRE_KAFKA_TOPIC", default_value = "document-edits", value_name = "NAME")]
-    pub kafka_topic: String,
-
-    /// How many operations may wait in memory for Kafka. Tests set it low, so that outages are long.
-    #[arg(long, env = "QUIRE_KAFKA_WINDOW", value_name = "N", hide = true)]
-    pub kafka_window: Option<usize>,
-}
-
-impl KafkaSettings {
-    /// Returns the stream to publish to; `None` when there is none.
-    ///
-    /// # Errors
-    /// This quire was built without Kafka.
-    pub fn bus(&self) -> Result<Option<SharedBus>, BusError> {
-        // A variable that is set to nothing is not set.
-        let Some(brokers) = self.kafka_brokers.clone().filter(|brokers| !brokers.is_empty()) else {
-            return Ok(None);
-        };
-        bus::kafka(KafkaOptions { brokers, topic: self.kafka_topic.clone() }).map(Some)
-    }
-
-    /// Returns how much may wait in memory for the stream.
-    pub fn window(&self) -> WindowLimits {
-        let usual = WindowLimits::default();
-        WindowLimits { ops: self.kafka_window.unwrap_or(usual.ops), ..usual }
     }
 }
 
