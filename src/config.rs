@@ -25,7 +25,7 @@ pub use self::kafka::KafkaSettings;
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;
-pub use self::redis::RedisSettings;
+pub use self::redis::{RedisSettings, RedisSettingsError};
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
 use crate::storage::{

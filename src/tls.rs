@@ -1,4 +1,5 @@
-//! TLS 1.3 for the server's own address, with a certificate that can be exchanged while it runs.
+//! TLS 1.3 for the server's own address, with a certificate that can be exchanged while it runs; and whom to trust at the
+//! other end of connections that the server makes.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -6,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// Where certificate and key are.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub enum TlsError {
     Empty { path: PathBuf },
     #[error("key and certificate cannot be used")]
     Key(#[from] rustls::Error),
+    #[error("{} has a certificate that cannot be used", path.display())]
+    Authority { path: PathBuf, source: rustls::Error },
+    #[error("the system has no authorities to trust")]
+    NoAuthorities,
 }
 
 /// The certificate of the moment, shared with every connection that begins.
@@ -77,20 +82,56 @@ impl ResolvesServerCert for Identity {
     }
 }
 
+/// Returns how to connect to servers whose certificates one of these authorities has signed: those of a file (PEM), or of the
+/// system.
+///
+/// # Errors
+/// The file cannot be read, or there is no authority.
+pub fn client_config(authorities: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let roots = match authorities {
+        Some(path) => read_authorities(path)?,
+        None => system_authorities()?,
+    };
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Reads the authorities of a file (PEM).
+///
+/// # Errors
+/// It cannot be read, or has no certificate in it, or one that cannot be used.
+pub fn read_authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for cert in read_certificates(path)? {
+        roots.add(cert).map_err(|source| TlsError::Authority { path: path.to_owned(), source })?;
+    }
+    Ok(roots)
+}
+
+/// What cannot be read of them is left out: among a hundred there may be one that is none.
+fn system_authorities() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() { Err(TlsError::NoAuthorities) } else { Ok(roots) }
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
 fn certified(files: &Files) -> Result<CertifiedKey, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_reader_iter(open(&files.cert)?)
-        .collect::<Result<_, _>>()
-        .map_err(|source| TlsError::File { path: files.cert.clone(), source })?;
-    if chain.is_empty() {
-        return Err(TlsError::Empty { path: files.cert.clone() });
-    }
+    let chain = read_certificates(&files.cert)?;
     let key = PrivateKeyDer::from_pem_reader(open(&files.key)?)
         .map_err(|source| TlsError::File { path: files.key.clone(), source })?;
     Ok(CertifiedKey::from_der(chain, key, &provider())?)
+}
+
+/// Reads the certificates of a file (PEM), of which there is one at least.
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates: Vec<_> = CertificateDer::pem_reader_iter(open(path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|source| TlsError::File { path: path.to_owned(), source })?;
+    if certificates.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(certificates) }
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, TlsError> {

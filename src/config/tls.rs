@@ -1,6 +1,6 @@
 //! Settings of TLS for the server's own address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -20,8 +20,13 @@ pub struct TlsSettings {
 }
 
 /// Takes what is empty too: a variable that is set to nothing.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// A variable that is set to nothing is not set.
+pub(super) fn named(path: Option<&PathBuf>) -> Option<&Path> {
+    path.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty())
 }
 
 impl TlsSettings {
@@ -30,10 +35,8 @@ impl TlsSettings {
     /// # Errors
     /// One is named without the other.
     pub fn files(&self) -> Result<Option<Files>, TlsError> {
-        // A variable that is set to nothing is not set.
-        let named = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        match (named(&self.tls_cert), named(&self.tls_key)) {
-            (Some(cert), Some(key)) => Ok(Some(Files { cert, key })),
+        match (named(self.tls_cert.as_ref()), named(self.tls_key.as_ref())) {
+            (Some(cert), Some(key)) => Ok(Some(Files { cert: cert.to_owned(), key: key.to_owned() })),
             (None, None) => Ok(None),
             (Some(_), None) => Err(TlsError::Half { given: "--tls-cert", missing: "--tls-key" }),
             (None, Some(_)) => Err(TlsError::Half { given: "--tls-key", missing: "--tls-cert" }),

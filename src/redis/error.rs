@@ -1,14 +1,18 @@
 //! Why Redis cannot be used at all.
 
-/// An address that is none. It is not shown: it may hold a password.
+use crate::tls::TlsError;
+
+/// An address that is none, or nobody to trust about it. It is not shown: it may hold a password.
 #[derive(Debug, thiserror::Error)]
-#[error("the address of Redis cannot be used: {why}")]
-pub struct RedisAddressError {
-    why: String,
+pub enum RedisAddressError {
+    #[error("the address of Redis cannot be used: {why}")]
+    Unusable { why: String },
+    #[error("the address of Redis asks for TLS")]
+    Authorities(#[from] TlsError),
 }
 
 impl RedisAddressError {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into() }
+        Self::Unusable { why: why.into() }
     }
 }

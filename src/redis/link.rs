@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
-    Pipeline, RedisError,
-};
-use deadpool_redis::{Manager, Pool, PoolConfig, PoolError, Runtime, TimeoutType, Timeouts};
+use deadpool::managed;
+use deadpool_redis::redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, Pipeline, RedisError};
+use deadpool_redis::{PoolConfig, Runtime, TimeoutType, Timeouts};
 
+use super::RedisOptions;
 use super::breaker::Breaker;
+use super::connector::Connector;
 use super::error::RedisAddressError;
 use crate::metrics::METRICS;
 
@@ -24,7 +24,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
 pub struct Link {
-    pool: Pool,
+    pool: managed::Pool<Connector>,
     pub breaker: Breaker,
     /// Host and port, for the log.
     pub place: String,
@@ -42,23 +42,20 @@ enum Failure {
 }
 
 impl Link {
-    pub fn new(url: &str) -> Result<Self, RedisAddressError> {
-        let info = address(url)?;
-        let place = info.addr().to_string();
+    pub fn new(options: &RedisOptions) -> Result<Self, RedisAddressError> {
+        let place = options.info.addr().to_string();
         // Each exchange has a time-out of its own, whatever part of it takes long.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(None);
-        let unusable = |error: String| RedisAddressError::new(error);
-        let manager =
-            Manager::new_with_config(info, config).map_err(|error| unusable(error.category().to_owned()))?;
+        let connector = Connector::new(options, config)?;
         let timeouts =
             Timeouts { wait: Some(WAIT), create: Some(CONNECT_WITHIN), recycle: Some(CONNECT_WITHIN) };
-        let pool = Pool::builder(manager)
+        let pool = managed::Pool::builder(connector)
             .config(PoolConfig { timeouts, ..PoolConfig::new(CONNECTIONS) })
             .runtime(Runtime::Tokio1)
             .build()
-            .map_err(|error| unusable(error.to_string()))?;
+            .map_err(|error| RedisAddressError::new(error.to_string()))?;
         Ok(Self { pool, breaker: Breaker::new(), place })
     }
 
@@ -78,25 +75,25 @@ impl Link {
     }
 
     /// Asks whether anybody is there, over a new connection: those from before are closed.
-    pub async fn probe(&self, within: Duration) -> bool {
+    ///
+    /// # Errors
+    /// Why nothing is to be had of it, in words: nobody answers, or somebody who cannot prove who it is or takes another
+    /// password.
+    pub async fn probe(&self, within: Duration) -> Result<(), String> {
         self.pool.retain(|_, _| false);
         let mut ping = Pipeline::new();
         ping.cmd("PING");
-        match self.exchange::<(String,)>(&ping, within).await {
-            Ok(_) => true,
-            // It is there, and has a reason not to answer such as a password that is wrong: nothing is to be had of it.
-            Err(failure) => {
-                failure.count();
-                failure.log(&self.place);
-                false
-            }
-        }
+        let answer = self.exchange::<(String,)>(&ping, within).await;
+        answer.map(|_| ()).map_err(|failure| {
+            failure.count();
+            failure.reason()
+        })
     }
 
     async fn exchange<T: FromRedisValue>(&self, commands: &Pipeline, within: Duration) -> Result<T, Failure> {
         let exchange = async {
             let mut connection = self.pool.get().await.map_err(Failure::from)?;
-            commands.query_async::<T>(&mut connection).await.map_err(Failure::from)
+            commands.query_async::<T>(&mut *connection).await.map_err(Failure::from)
         };
         tokio::time::timeout(within, exchange).await.unwrap_or(Err(Failure::TimedOut))
     }
@@ -137,10 +134,6 @@ impl Failure {
             Self::Busy => "all connections are in use".into(),
         }
     }
-
-    fn log(&self, place: &str) {
-        tracing::debug!(redis = place, reason = self.reason(), "Redis is not there yet");
-    }
 }
 
 impl From<RedisError> for Failure {
@@ -155,31 +148,16 @@ impl From<RedisError> for Failure {
     }
 }
 
-impl From<PoolError> for Failure {
-    fn from(error: PoolError) -> Self {
+impl From<managed::PoolError<RedisError>> for Failure {
+    fn from(error: managed::PoolError<RedisError>) -> Self {
         match error {
-            PoolError::Backend(error) => match Self::from(error) {
+            managed::PoolError::Backend(error) => match Self::from(error) {
                 // No connection was made: a password is wrong, say.
                 Self::Declined(error) => Self::Lost(error),
                 other => other,
             },
-            PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
+            managed::PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
             _ => Self::TimedOut,
         }
-    }
-}
-
-/// Reads an address.
-///
-/// # Errors
-/// In words that do not repeat it.
-pub fn address(url: &str) -> Result<ConnectionInfo, RedisAddressError> {
-    if url.starts_with("rediss:") {
-        return Err(RedisAddressError::new("this version has no TLS for Redis"));
-    }
-    let info = url.into_connection_info().map_err(|error| RedisAddressError::new(error.category()))?;
-    match info.addr() {
-        ConnectionAddr::Tcp(..) => Ok(info),
-        _ => Err(RedisAddressError::new("redis://HOST:PORT/ is wanted")),
     }
 }

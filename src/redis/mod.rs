@@ -4,8 +4,10 @@
 //! asks waits 50 ms at most and then does without; what is only written goes through a bounded queue ([`queue`]). When Redis
 //! does not answer, the [`breaker`] opens, and asking costs nothing until it is back.
 
+mod address;
 mod breaker;
 pub mod buckets;
+mod connector;
 mod error;
 mod link;
 mod probe;
@@ -14,7 +16,8 @@ mod queue;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::{FromRedisValue, Pipeline};
+use deadpool_redis::redis::{ConnectionInfo, FromRedisValue, Pipeline};
+use rustls::ClientConfig;
 
 pub use self::error::RedisAddressError;
 use self::link::Link;
@@ -27,18 +30,31 @@ const READ_WITHIN: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct RedisOptions {
     /// May hold a password: not to be shown.
-    url: String,
+    info: ConnectionInfo,
+    /// `None` for the authorities of the system.
+    trusted: Option<Arc<ClientConfig>>,
     read_within: Duration,
 }
 
 impl RedisOptions {
-    /// Reads an address, `redis://[USER][:PASSWORD]@HOST[:PORT][/DATABASE]`.
+    /// Reads an address, `redis://[USER][:PASSWORD]@HOST[:PORT][/DATABASE]`, or `rediss://…` for TLS with a server whose
+    /// certificate an authority of the system has signed.
     ///
     /// # Errors
-    /// It is none, or asks for TLS, which this build does not have.
+    /// It is none.
     pub fn new(url: &str) -> Result<Self, RedisAddressError> {
-        link::address(url)?;
-        Ok(Self { url: url.to_owned(), read_within: READ_WITHIN })
+        Ok(Self { info: address::parse(url)?, trusted: None, read_within: READ_WITHIN })
+    }
+
+    /// Tells whether what is sent is encrypted.
+    pub fn uses_tls(&self) -> bool {
+        address::uses_tls(&self.info)
+    }
+
+    /// Trusts these authorities instead of those of the system; of no meaning without TLS.
+    #[must_use]
+    pub fn trusting(self, authorities: ClientConfig) -> Self {
+        Self { trusted: Some(Arc::new(authorities)), ..self }
     }
 
     /// Sets how long whoever reads waits for an answer before doing without: 50 ms unless this is said.
@@ -71,9 +87,9 @@ impl Redis {
     /// out by that thread, and not waited for.
     ///
     /// # Errors
-    /// The address is none, or the system gives no thread.
+    /// TLS is wanted, and the system has no authorities to trust; or it gives no thread.
     pub fn start(options: &RedisOptions) -> Result<Self, RedisAddressError> {
-        let link = Arc::new(Link::new(&options.url)?);
+        let link = Arc::new(Link::new(options)?);
         let (queue, worker) = queue::new(link.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -15,16 +15,22 @@ pub async fn run(link: Arc<Link>) {
     loop {
         link.breaker.try_again();
         let answered = link.probe(PROBE_WITHIN).await;
-        link.breaker.probed(answered);
-        if answered {
-            tracing::info!(redis = link.place, "Redis answers");
-            failed = 0;
-            link.breaker.open().await;
-        } else {
-            if failed == 0 {
-                tracing::warn!(redis = link.place, "Redis does not answer: going on without it");
+        link.breaker.probed(answered.is_ok());
+        match answered {
+            Ok(()) => {
+                tracing::info!(redis = link.place, "Redis answers");
+                failed = 0;
+                link.breaker.open().await;
             }
-            failed += 1;
+            Err(reason) => {
+                // Once for each outage, and not for each probe.
+                if failed == 0 {
+                    tracing::warn!(redis = link.place, reason, "Redis does not answer: going on without it");
+                } else {
+                    tracing::debug!(redis = link.place, reason, "Redis is not there yet");
+                }
+                failed += 1;
+            }
         }
         tokio::time::sleep(pause(failed)).await;
     }

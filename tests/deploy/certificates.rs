@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
 /// An authority of a test's own, with a folder for what it signs.
@@ -25,6 +25,8 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate whose issuer has its own name for one that has signed itself.
+        params.distinguished_name.push(DnType::CommonName, "authority of tests");
         let pem = params.self_signed(&key).expect("it signs").pem();
         Self { issuer: Issuer::new(params, key), pem, folder: TempDir::new().expect("a folder") }
     }

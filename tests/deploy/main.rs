@@ -22,6 +22,7 @@ mod certificates;
 mod files;
 mod gateways;
 mod postgres;
+mod redis;
 mod tls;
 mod traces;
 mod tunnel;

@@ -163,7 +163,7 @@ fn an_address_that_is_none_is_refused_and_not_repeated() {
     for (url, why) in [
         ("redis://user:hunter2@", "Redis"),
         ("http://user:hunter2@127.0.0.1/", "Redis"),
-        ("rediss://user:hunter2@127.0.0.1/", "TLS"),
+        ("rediss://user:hunter2@127.0.0.1/#insecure", "trust everybody"),
     ] {
         let Err(failed) = Launch::new().with("QUIRE_REDIS_URL", url).try_start() else {
             panic!("{url} was taken for an address")
