@@ -21,7 +21,7 @@ use ts_rs::TS;
 
 pub use self::archive::ArchiveSettings;
 pub use self::file::ConfigFile;
-pub use self::kafka::KafkaSettings;
+pub use self::kafka::{KafkaSettings, KafkaSettingsError};
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;

@@ -55,11 +55,20 @@ fn what_only_shows_together_is_checked_too() {
     let folder = Folder::new();
     let file = folder.write(
         "quire.toml",
-        "database_url = 'mysql://quire:s3cret@db/quire'\ntls_cert = 'cert.pem'\nallowed_hosts = ['a b']\n",
+        "database_url = 'mysql://quire:s3cret@db/quire'\ntls_cert = 'cert.pem'\nallowed_hosts = ['a b']\n\
+         [redis]\nurl = 'redis://:s3cret@cache/'\nca = 'ca.pem'\n\
+         [kafka]\nbrokers = 'kafka:9093'\nsecurity = 'tls'\nca = '/nowhere/ca.pem'\n",
     );
     let ran = asked("check", &file, &[]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for words in ["postgres://", "--tls-cert is given without --tls-key", "\"a b\""] {
+    let complaints = [
+        "postgres://",
+        "--tls-cert is given without --tls-key",
+        "\"a b\"",
+        "--redis-ca is given, and the address of --redis-url does not begin with rediss://",
+        "--kafka-ca: /nowhere/ca.pem cannot be read",
+    ];
+    for words in complaints {
         assert!(ran.err.contains(words), "{words} is not in {ran:?}");
     }
     assert!(!ran.err.contains("s3cret"), "{ran:?}");

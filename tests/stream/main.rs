@@ -1,5 +1,8 @@
 //! What goes into Kafka, over a real broker: in order, complete, and nobody waits for it.
 
+#[allow(dead_code, reason = "shared with tests/deploy")]
+#[path = "../deploy/certificates.rs"]
+mod certificates;
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
 #[path = "../api/client.rs"]
 mod client;
@@ -26,5 +29,6 @@ mod broker;
 mod outage;
 mod publishing;
 mod scene;
+mod secure;
 mod topic;
 mod topics;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -23,6 +24,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How often to look for a topic that was just made: the brokers hear of it one after the other.
 const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+/// What librdkafka marks the lines of its log by that say why a connection has failed.
+const CONNECTION_FAILED: &str = "FAIL";
 
 /// The largest record: an operation that makes a document of 10 MB whose characters all have to be escaped.
 const LARGEST_RECORD: &str = "67108864";
@@ -64,22 +68,9 @@ impl KafkaBus {
         Self { options }
     }
 
-    fn config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.options.brokers)
-            .set("client.id", "quire")
-            .set("reconnect.backoff.ms", "100")
-            // A broker that is back is found soon, also after a long outage.
-            .set("reconnect.backoff.max.ms", "1000")
-            .set("socket.keepalive.enable", "true")
-            .set_log_level(RDKafkaLogLevel::Warning);
-        config
-    }
-
     /// Looks at the topic, and makes it if there is none.
     async fn check_topic(&self) -> Result<(), BusError> {
-        let admin = Admin::new(&self.config())?;
+        let admin = Admin::new(&self.options.client_config())?;
         let topic = &self.options.topic;
         let mut found = admin.partitions(topic).await?;
         if found == 0 {
@@ -168,14 +159,17 @@ impl Drop for Admin {
 #[async_trait]
 impl Bus for KafkaBus {
     async fn connect(&self) -> Result<Connected, BusError> {
-        self.check_topic().await?;
         let (reports, deliveries) = mpsc::unbounded_channel();
-        let mut config = self.config();
+        let reason = Arc::default();
+        let mut config = self.options.client_config();
         for (name, value) in PRODUCER {
             config.set(name, value);
         }
-        let producer = config.create_with_context(Reports(reports)).map_err(failure)?;
+        let reports = Reports { deliveries: reports, reason: Arc::clone(&reason) };
+        let producer = config.create_with_context(reports).map_err(failure)?;
         let producer = KafkaProducer { topic: self.options.topic.clone(), producer: Some(producer) };
+        // After the producer is made, which connects at once: whoever asks about the topic is only told that nobody answers.
+        self.check_topic().await.map_err(|error| reason.explain(error))?;
         Ok(Connected { producer: Box::new(producer), deliveries })
     }
 }
@@ -192,13 +186,43 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     result.await.map_err(BusError::unavailable)
 }
 
+/// Why the last connection has failed. librdkafka says it in its log, and nowhere else as fully.
+#[derive(Default)]
+struct Reason(Mutex<Option<String>>);
+
+impl Reason {
+    fn keep(&self, reason: &str) {
+        *self.0.lock() = Some(reason.to_owned());
+    }
+
+    /// Says it of a question that nobody has answered.
+    fn explain(&self, error: BusError) -> BusError {
+        let unanswered = match &error {
+            BusError::Unavailable(why) => {
+                matches!(why.downcast_ref::<KafkaError>(), Some(KafkaError::MetadataFetch(_)))
+            }
+            BusError::Misconfigured { .. } => false,
+        };
+        match self.0.lock().take() {
+            Some(reason) if unanswered => BusError::unavailable(format!("no broker answers: {reason}")),
+            _ => error,
+        }
+    }
+}
+
 /// What librdkafka tells, on its own thread.
-struct Reports(mpsc::UnboundedSender<Delivery>);
+struct Reports {
+    deliveries: mpsc::UnboundedSender<Delivery>,
+    reason: Arc<Reason>,
+}
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // That a broker is away is no news for the log each time: the publisher says what it means.
         tracing::debug!(?level, facility, message, "librdkafka");
+        if facility == CONNECTION_FAILED {
+            self.reason.keep(message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -219,7 +243,7 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
             Err((error, _)) => Err(failure(error.clone())),
         };
         // Whoever sent it may have given this producer up.
-        let _ = self.0.send(Delivery { shard, pos, result });
+        let _ = self.deliveries.send(Delivery { shard, pos, result });
     }
 }
 

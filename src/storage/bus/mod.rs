@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 pub use self::error::BusError;
 pub use self::in_process::InProcessBus;
-pub use self::options::KafkaOptions;
+pub use self::options::{KafkaLogin, KafkaMechanism, KafkaOptions, KafkaTls};
 pub use self::record::{Event, FORMAT, MAGIC, Undecodable, decode};
 use crate::ids::{DocumentId, Shard};
 
