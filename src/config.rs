@@ -7,9 +7,11 @@ mod kafka;
 pub mod layers;
 mod log;
 mod objects;
+mod projections;
 mod redis;
 mod tls;
 mod traces;
+mod worker;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -25,9 +27,11 @@ pub use self::kafka::{KafkaSettings, KafkaSettingsError};
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;
+pub use self::projections::ProjectionSettings;
 pub use self::redis::{RedisSettings, RedisSettingsError};
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
+pub use self::worker::WorkerOptions;
 use crate::storage::{
     DatabaseOptions, Durability, OpenError, PostgresOptions, SettleLimits, SqliteOptions, StorageOptions,
 };
@@ -67,6 +71,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub kafka: KafkaSettings,
+
+    #[command(flatten)]
+    pub projections: ProjectionSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]

@@ -15,6 +15,7 @@ pub mod storage;
 pub mod actors;
 pub mod config;
 pub mod metrics;
+pub mod projections;
 pub mod protocol;
 
 pub mod formats;
@@ -25,6 +26,8 @@ pub mod platform;
 pub mod telemetry;
 pub mod tls;
 pub mod traces;
+#[cfg(feature = "kafka")]
+pub mod worker;
 
 pub mod client;
 

@@ -10,11 +10,13 @@ mod health;
 mod import;
 mod local;
 mod migrate;
+mod projections;
 mod replay;
 mod rest;
 mod restore;
 mod serve;
 mod verify;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -47,6 +49,8 @@ enum Command {
     /// Run the server.
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<crate::config::ServeOptions>),
+    /// Keep what is made of the log up with the stream of operations.
+    Worker(Box<worker::WorkerCommand>),
     /// Ask whether the server on this machine answers.
     Health(health::HealthOptions),
     /// Check or show the settings of a server.
@@ -56,6 +60,9 @@ enum Command {
     Migrate(migrate::MigrateOptions),
     /// Replay every document's log and compare it with what was derived from it.
     Verify(verify::VerifyOptions),
+    /// Make content, words and activity of documents again from their logs.
+    #[command(subcommand)]
+    Projections(projections::ProjectionsCommand),
     /// Write all documents and their logs to a file; a server may be running.
     Backup(backup::BackupOptions),
     /// Put the documents of a backup into an empty database, or one of them beside others.
@@ -104,10 +111,12 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
     match command {
         Command::Health(options) => health::run(&options),
         Command::Serve(options) => serve::run(*options),
+        Command::Worker(command) => worker::run(*command),
         Command::Config(config::ConfigCommand::Check(_)) => config::check(layers),
         Command::Config(config::ConfigCommand::Show(_)) => config::show(layers, matches),
         Command::Migrate(options) => migrate::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Projections(command) => projections::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
         Command::Fork(options) => fork::run(&options),

@@ -192,6 +192,6 @@ pub fn read_delta(doc: &DocumentId, op: &LoggedOp) -> Result<Delta, StoreError> 
     Delta::parse_stored(text).map_err(|error| corrupt(doc, op.version, &error))
 }
 
-pub(super) fn corrupt(doc: &DocumentId, version: Version, why: &dyn std::fmt::Display) -> StoreError {
+pub(crate) fn corrupt(doc: &DocumentId, version: Version, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt { doc: doc.clone(), version, why: why.to_string() }
 }

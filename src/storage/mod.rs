@@ -19,6 +19,7 @@ mod opened;
 mod page;
 mod postgres;
 mod preview;
+pub mod projections;
 mod schema;
 mod search;
 mod segments;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::projections::SharedProjections;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
     SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers,
@@ -53,6 +54,7 @@ pub struct Opened {
     pub bodies: Arc<SnapshotBodies>,
     /// The tiers apart.
     pub tiers: Tiers,
+    pub projections: SharedProjections,
     database: Database,
 }
 
@@ -88,12 +90,12 @@ impl Opened {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "objects of purged documents are left, until the next start");
         }
-        let warm: SharedStore = match &database {
-            Database::Sqlite(store) => store.clone(),
-            Database::Postgres(store, _) => store.clone(),
+        let (warm, projections): (SharedStore, SharedProjections) = match &database {
+            Database::Sqlite(store) => (store.clone(), store.clone()),
+            Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, database })
+        Ok(Self { store: tiers.joined(), bodies, tiers, projections, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
@@ -151,6 +153,7 @@ impl Opened {
 /// A database that is only read, perhaps beside a server that uses it.
 pub struct Reading {
     pub store: SharedStore,
+    pub projections: SharedProjections,
     from: ReadFrom,
     /// Declared last: the copy of an embedded database goes after it is closed.
     _copy: Option<TempDir>,
@@ -175,12 +178,24 @@ impl Reading {
                 let warm = Arc::new(PostgresStore::open(database).await?);
                 let segments = Segments::over(objects.read_segments(dir)?);
                 let store = Tiers { warm: warm.clone(), segments }.joined();
-                Ok(Self { store, from: ReadFrom::Postgres(warm), _copy: None })
+                Ok(Self { store, projections: warm.clone(), from: ReadFrom::Postgres(warm), _copy: None })
             }
             DatabaseOptions::Embedded(database) => match Opened::existing(dir, options).await {
                 Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects).await,
                 opened => Ok(Self::opened(opened?, None)),
             },
+        }
+    }
+
+    /// Opens what there is, where it is, for whoever writes to what is made of the log: a copy will not do.
+    ///
+    /// # Errors
+    /// As [`Self::from`], and `Locked` when a server uses the embedded database.
+    pub async fn in_place(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
+        let options = options.into();
+        match options.database {
+            DatabaseOptions::Postgres(_) => Self::from(dir, options).await,
+            DatabaseOptions::Embedded(_) => Ok(Self::opened(Opened::existing(dir, options).await?, None)),
         }
     }
 
@@ -198,7 +213,8 @@ impl Reading {
     }
 
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
-        Self { store: opened.store.clone(), from: ReadFrom::Opened(opened), _copy: copy }
+        let (store, projections) = (opened.store.clone(), opened.projections.clone());
+        Self { store, projections, from: ReadFrom::Opened(opened), _copy: copy }
     }
 
     /// Closes it.

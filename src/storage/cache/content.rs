@@ -1,4 +1,4 @@
-//! A document's content as Redis keeps it.
+//! A document's content as Redis keeps it, and the table `contents` too.
 //!
 //! `QRED`, a byte for the format (1), the checksum (xxh3-64 of the document's id and of all that follows), history (16
 //! bytes), version and `at` (8 bytes each, big-endian), and the content's canonical JSON in zstd.
@@ -18,8 +18,8 @@ const HEAD: usize = CHECKED_FROM + 16 + 8 + 8;
 /// a Redis.
 pub const MOST_BYTES: usize = 1 << 20;
 
-/// Bytes of JSON that a value may unpack to: what it says of its own size is not believed.
-const MOST_JSON: u64 = 64 << 20;
+/// Bytes of JSON that a value in Redis may unpack to: what it says of its own size is not believed.
+pub(super) const MOST_JSON: u64 = 64 << 20;
 
 /// As fast as zstd packs: the content is gone in an hour.
 const LEVEL: i32 = 1;
@@ -34,16 +34,16 @@ pub struct Content {
 }
 
 /// What a value says of itself.
-pub(super) struct Head {
+pub(in crate::storage) struct Head {
     pub history: HistoryId,
     pub version: Version,
 }
 
-/// Packs content; `None` when there is no memory for it.
-pub(super) fn encode(place: Place<'_>, content: &Content) -> Option<Vec<u8>> {
+/// Packs content; `None` when there is no memory for it, or it has more than `most` bytes of JSON.
+pub(in crate::storage) fn encode(place: Place<'_>, content: &Content, most: u64) -> Option<Vec<u8>> {
     let mut json = Vec::with_capacity(content.content.size() as usize + 64);
     content.content.write_json(&mut json);
-    if json.len() as u64 > MOST_JSON {
+    if json.len() as u64 > most {
         return None;
     }
     let mut value = Vec::with_capacity(HEAD + json.len() / 2);
@@ -59,7 +59,7 @@ pub(super) fn encode(place: Place<'_>, content: &Content) -> Option<Vec<u8>> {
 }
 
 /// Reads what a value says of itself; `None` when it is not one of ours.
-pub(super) fn head(place: Place<'_>, value: &[u8]) -> Option<Head> {
+pub(in crate::storage) fn head(place: Place<'_>, value: &[u8]) -> Option<Head> {
     if value.len() < HEAD || !value.starts_with(&MAGIC) {
         return None;
     }
@@ -69,15 +69,15 @@ pub(super) fn head(place: Place<'_>, value: &[u8]) -> Option<Head> {
     sound.then_some(Head { history: HistoryId(history), version })
 }
 
-/// Unpacks a value whose head was read; `None` when it cannot be.
-pub(super) fn decode(doc: &DocumentId, value: &[u8]) -> Option<Content> {
+/// Unpacks a value whose head was read, to at most `most` bytes of JSON; `None` when it cannot be.
+pub(in crate::storage) fn decode(doc: &DocumentId, value: &[u8], most: u64) -> Option<Content> {
     let version = number(value.get(CHECKED_FROM + 16..)?)?;
     let at = number(value.get(CHECKED_FROM + 24..)?)? as Millis;
-    let json = unpack(value.get(HEAD..)?, MOST_JSON).ok()?;
+    let json = unpack(value.get(HEAD..)?, most).ok()?;
     match Document::from_json(std::str::from_utf8(&json).ok()?) {
         Ok(content) => Some(Content { version, at, content }),
         Err(error) => {
-            tracing::warn!(document_id = %doc, version, %error, "what Redis holds of a document is no content");
+            tracing::warn!(document_id = %doc, version, %error, "what is held of a document is no content");
             None
         }
     }

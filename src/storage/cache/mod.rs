@@ -11,7 +11,7 @@
 //! | `doc:{id}:operations` | a list of the last 1,000 operations, without a gap, [`operation`] | 1 h |
 //! | `doc:{id}:past` | by version, at most 8 contents that were asked for, [`content`] | 1 h |
 
-mod content;
+pub(super) mod content;
 mod operation;
 #[cfg(test)]
 mod tests;
@@ -23,9 +23,10 @@ use deadpool_redis::redis::Pipeline;
 use parking_lot::Mutex;
 
 pub use self::content::Content;
-use self::content::MOST_BYTES;
+use self::content::{MOST_BYTES, MOST_JSON};
 use super::object_store::blocking;
 use super::page::Page;
+use super::projections::ContentRow;
 use super::{LoggedOp, history};
 use crate::ids::{DocumentId, HistoryId, Version};
 use crate::metrics::METRICS;
@@ -44,6 +45,7 @@ const PAST: usize = 8;
 const MARGIN: u64 = 64;
 
 const APPEND_OPERATIONS: &str = include_str!("append_operations.lua");
+const KEEP_NEWER: &str = include_str!("keep_newer.lua");
 const KEEP_PAST: &str = include_str!("keep_past.lua");
 
 /// See the module's documentation. Cheap to clone.
@@ -126,7 +128,8 @@ impl Cache {
         }
         let doc = place.doc.clone();
         // What is packed is some four times as large when it is not.
-        let read = blocking(value.len().saturating_mul(4), move || content::decode(&doc, &value)).await;
+        let read =
+            blocking(value.len().saturating_mul(4), move || content::decode(&doc, &value, MOST_JSON)).await;
         let mut read = read.ok().flatten().ok_or("corrupt")?;
         if read.version == version {
             return Ok(read);
@@ -226,6 +229,18 @@ impl Cache {
         });
     }
 
+    /// Keeps the content of a row as the newest, unless it is too large, or what is there is of the same history and not older. Its
+    /// body is written as it is.
+    pub fn keep_newer(&self, row: ContentRow) {
+        if row.body.len() > MOST_BYTES || !self.redis.is_up() {
+            return;
+        }
+        let key = key(&row.doc, "snapshot");
+        self.redis.offer(row.body.len(), move |commands| {
+            commands.cmd("EVAL").arg(KEEP_NEWER).arg(1).arg(key).arg(&row.body[..]).arg(TTL);
+        });
+    }
+
     /// Keeps an older content, unless it is too large.
     pub async fn keep_past(&self, place: Place<'_>, content: Content) {
         let (key, version) = (key(place.doc, "past"), content.version);
@@ -243,7 +258,8 @@ impl Cache {
         let _packing = Packing { cache: self, doc: place.doc };
         let (doc, history) = (place.doc.clone(), place.history);
         let size = content.content.size() as usize;
-        let packed = blocking(size, move || content::encode(Place { doc: &doc, history }, &content)).await;
+        let packed =
+            blocking(size, move || content::encode(Place { doc: &doc, history }, &content, MOST_JSON)).await;
         packed.ok().flatten().filter(|value| value.len() <= MOST_BYTES)
     }
 

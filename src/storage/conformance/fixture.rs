@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId, Version};
+use crate::storage::projections::Projections;
 use crate::storage::{AppendEntry, AppendError, LoggedOp, NewDocument, Store, StoreError};
 
 /// A store under test.
 #[async_trait::async_trait(?Send)]
 pub(super) trait Backend: Send + Sync {
     fn store(&self) -> &dyn Store;
+
+    fn projections(&self) -> &dyn Projections {
+        panic!("this backend has none")
+    }
 
     /// Brings the backend into the state that its reads are to be tested in.
     async fn after_append(&mut self);
@@ -35,6 +40,10 @@ impl Fixture {
 
     pub(super) fn store(&self) -> &dyn Store {
         self.backend.store()
+    }
+
+    pub(super) fn projections(&self) -> &dyn Projections {
+        self.backend.projections()
     }
 
     /// Makes an entry that fits what was appended so far.

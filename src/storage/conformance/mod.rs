@@ -8,6 +8,7 @@ mod fixture;
 mod forks;
 mod log;
 mod ownership;
+mod projections;
 mod segments;
 mod shard_log;
 mod snapshots;
@@ -34,6 +35,22 @@ macro_rules! run_over {
             use super::fixture::Fixture;
 
             run_over! { @all $make }
+        }
+    };
+    // What is made of the log.
+    (projected $backend:ident, $make:expr) => {
+        mod $backend {
+            use super::backends::*;
+            use super::fixture::Fixture;
+
+            run_over! { @each $make;
+                projections: a_document_stands_where_it_was_written;
+                projections: a_change_follows_on_what_is_there_or_is_refused_whole;
+                projections: a_watermark_moves_from_where_it_is;
+                projections: activity_is_added_up_or_made_anew;
+                projections: words_are_found_in_any_case_and_forgotten_with_the_text;
+                projections: a_purge_takes_projections_along_and_nothing_comes_after_it;
+            }
         }
     };
     (@all $make:expr) => {
@@ -119,6 +136,7 @@ mod backends {
     use super::Backend;
     use super::fixture::NODE;
     use crate::ids::SHARDS;
+    use crate::storage::projections::Projections;
     use crate::storage::sqlite::tests::TestStore;
     use crate::storage::{
         DataDir, LogState, MemoryStore, Objects, Segments, SharedStore, SqliteOptions, SqliteStore, Store,
@@ -157,6 +175,10 @@ mod backends {
     #[async_trait::async_trait(?Send)]
     impl Backend for Sqlite {
         fn store(&self) -> &dyn Store {
+            &*self.store
+        }
+
+        fn projections(&self) -> &dyn Projections {
             &*self.store
         }
 
@@ -246,10 +268,16 @@ mod backends {
             &*self.0
         }
 
+        fn projections(&self) -> &dyn Projections {
+            &*self.0
+        }
+
         async fn after_append(&mut self) {}
     }
 }
 
+run_over! { projected projections_sqlite, Sqlite::new(State::Recent) }
+run_over! { projected projections_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
 run_over! { memory, async { Memory(crate::storage::MemoryStore::new()) } }
 run_over! { sqlite_recent, Sqlite::new(State::Recent) }
 run_over! { sqlite_settled, Sqlite::new(State::Settled) }

@@ -18,6 +18,7 @@ mod memory;
 mod migrate;
 mod ownership;
 mod parcel;
+mod projections;
 mod purge;
 mod rows;
 mod segments;

@@ -3,10 +3,12 @@
 use super::PostgresStore;
 use super::error::{read_error, store_error};
 use super::log::not_found;
+use super::projections::LOCK_WATERMARKS;
 use super::rows;
 use super::sessions::{Sessions, statement};
 use crate::ids::{DocumentId, HistoryId, Millis};
 use crate::storage::StoreError;
+use crate::storage::projections::READER;
 
 const LOCK_SHARD: &str = include_str!("sql/lock_shard.sql");
 const BURY_DOCUMENT: &str = include_str!("sql/bury_document.sql");
@@ -15,6 +17,8 @@ const PURGE_SNAPSHOTS: &str = include_str!("sql/purge_snapshots.sql");
 const PURGE_PERMISSIONS: &str = include_str!("sql/purge_permissions.sql");
 const PURGE_FORKS: &str = "DELETE FROM forks WHERE doc_id = $1";
 const PURGE_SEGMENTS: &str = "DELETE FROM segments WHERE doc_id = $1";
+const PURGE_CONTENT: &str = "DELETE FROM contents WHERE shard = $1 AND doc_id = $2";
+const PURGE_ACTIVITY: &str = include_str!("sql/purge_activity.sql");
 const PURGE_OPS: &str = include_str!("sql/purge_ops.sql");
 const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
 const LIST_PURGES: &str = include_str!("sql/list_purges.sql");
@@ -58,11 +62,22 @@ async fn bury(sessions: &Sessions, doc: &DocumentId, at: Millis) -> Result<Optio
 
 /// Removes what is left of a document whose own row is a tombstone already.
 async fn purge_rest(sessions: &Sessions, doc: &DocumentId) -> Result<(), sqlx::Error> {
-    for part in [PURGE_OPS, PURGE_CLIENTS] {
+    purge_content(sessions, doc).await?;
+    for part in [PURGE_OPS, PURGE_CLIENTS, PURGE_ACTIVITY] {
         let some = || statement(part).bind(i16::from(doc.shard())).bind(doc.as_str()).bind(AT_ONCE);
         while sessions.run(some()).await? > 0 {}
     }
     Ok(())
+}
+
+/// Whoever projects locks the shard's watermark, and looks for the tombstone after that: what was on its way is here by the time
+/// that this has the lock, and nothing comes later.
+async fn purge_content(sessions: &Sessions, doc: &DocumentId) -> Result<(), sqlx::Error> {
+    let shard = i16::from(doc.shard());
+    let mut session = sessions.begin().await?;
+    session.rows(statement(LOCK_WATERMARKS).bind(READER).bind(vec![shard])).await?;
+    session.run(statement(PURGE_CONTENT).bind(shard).bind(doc.as_str())).await?;
+    session.commit().await
 }
 
 impl PostgresStore {

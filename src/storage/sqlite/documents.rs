@@ -23,6 +23,8 @@ const PURGE_OPS: &str = include_str!("sql/purge_ops.sql");
 const LIST_PURGED: &str =
     "SELECT id FROM documents WHERE purged_at IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2";
 const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
+const PURGE_ACTIVITY: &str = include_str!("sql/purge_activity.sql");
+const PURGE_CONTENT: &str = "DELETE FROM contents WHERE shard = ?1 AND doc_id = ?2";
 
 const PURGE_AT_ONCE: [&str; 4] = [
     "DELETE FROM segments WHERE doc_id = ?1",
@@ -254,7 +256,7 @@ async fn patch_row(
     Ok(document)
 }
 
-/// Makes the tombstone, removes the snapshots' rows, and keeps operations of the document from settling (the next round
+/// Makes the tombstone, removes the rows of snapshots and content, and keeps operations of the document from settling (the next round
 /// removes them with their batches) and their positions, up to `last_pos`, from being given again. Returns the history; `None` when there is no such document.
 async fn bury(
     conn: &mut SqliteConnection,
@@ -272,13 +274,15 @@ async fn bury(
     for part in PURGE_AT_ONCE {
         sqlx::query(part).bind(doc.as_str()).execute(&mut *conn).await?;
     }
+    let content = sqlx::query(PURGE_CONTENT).bind(i64::from(doc.shard())).bind(doc.as_str());
+    content.execute(&mut *conn).await?;
     rows::history_id(&buried, "history").map(Some)
 }
 
 /// Removes a part of a buried document's log, or after the last part one of its clients; returns how many rows. The mark
 /// stays: it is cleared at a start, see [`Opened::at`](crate::storage::Opened::at).
 async fn purge_some(conn: &mut SqliteConnection, doc: &DocumentId) -> Result<u64, sqlx::Error> {
-    for part in [PURGE_OPS, PURGE_CLIENTS] {
+    for part in [PURGE_OPS, PURGE_CLIENTS, PURGE_ACTIVITY] {
         let removed = sqlx::query(part)
             .bind(i64::from(doc.shard()))
             .bind(doc.as_str())

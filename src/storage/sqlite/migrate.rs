@@ -20,6 +20,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0010_create_watermarks",
     "0011_create_segments",
     "0012_create_forks",
+    "0013_create_projections",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));

@@ -16,6 +16,7 @@ mod forks;
 mod log;
 mod migrate;
 mod ownership;
+mod projections;
 mod recent;
 mod recover;
 mod rows;

@@ -13,6 +13,10 @@ FROM (
     SELECT DISTINCT doc_id, 'forks' AS place FROM forks
     UNION ALL
     SELECT DISTINCT doc_id, 'permissions' AS place FROM permissions
+    UNION ALL
+    SELECT doc_id, 'contents' AS place FROM contents
+    UNION ALL
+    SELECT DISTINCT doc_id, 'activity' AS place FROM activity
 ) AS held
 WHERE NOT EXISTS (SELECT FROM documents AS d WHERE d.id = held.doc_id AND d.purged_at IS NULL)
 LIMIT 100
