@@ -26,6 +26,9 @@ mod rest;
 #[allow(dead_code, reason = "shared with tests/stream")]
 #[path = "../stream/topic.rs"]
 mod topic;
+#[allow(dead_code, reason = "as above")]
+#[path = "../stream/worker.rs"]
+mod worker;
 
 mod matrix;
 mod proxies;

@@ -48,6 +48,7 @@ fn run(row: impl Fn(&Stack, TestServer, &Load) -> TestServer) {
 /// Lets a row happen to 50 writers, and looks at what is left.
 fn under_load(stack: &Stack, row: impl Fn(&Stack, TestServer, &Load) -> TestServer) {
     let server = stack.launch(DataFolder::new()).start();
+    let worker = stack.worker();
     let rest = Rest::of(&server);
     let docs: Vec<String> =
         (0..DOCUMENTS).map(|_| rest.create(&serde_json::json!([{ "insert": "\n" }]))).collect();
@@ -62,6 +63,7 @@ fn under_load(stack: &Stack, row: impl Fn(&Stack, TestServer, &Load) -> TestServ
     ledger::check(&server, writers);
     wait_for_metric(&server, "quire_archived_operations_total", |archived| archived > 0.0);
     stack.verify(server);
+    worker.stop();
 }
 
 /// A component fails, and is whole again after a while.

@@ -1,4 +1,5 @@
-//! A whole production: PostgreSQL, Kafka, Redis and S3, each behind a network that can be spoilt, and a server over them.
+//! A whole production: PostgreSQL, Kafka, Redis and S3, each behind a network that can be spoilt, a worker and a
+//! server over them.
 
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -6,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::proxies::{Network, Way};
 use crate::service::Service;
+use crate::worker::{Worker, verify_until_complete};
 
 /// A component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,28 +63,38 @@ impl Stack {
 
     /// A server that archives what is a second old.
     pub fn launch(&self, data: DataFolder) -> Launch {
-        let launch = self
-            .settings()
+        let settings = [self.log(), self.beside_it()].concat();
+        settings
             .into_iter()
-            .fold(Launch::on(data), |launch, (name, value)| launch.with(name, value));
-        launch
-            .with("QUIRE_REDIS_URL", self.redis.address())
-            .with("QUIRE_KAFKA_BROKERS", self.brokers())
-            .with("QUIRE_KAFKA_TOPIC", &self.topic)
+            .fold(Launch::on(data), |launch, (name, value)| launch.with(name, value))
             .with("QUIRE_PASSIVATE_AFTER", "2")
             .with("QUIRE_WARM_WINDOW_MS", "1000")
             .with("QUIRE_ARCHIVE_INTERVAL_MS", "200")
             .with("QUIRE_SEGMENT_OPS", "20")
     }
 
+    /// A worker that projects what the server publishes.
+    pub fn worker(&self) -> Worker {
+        Worker::start(&[self.log(), self.beside_it()].concat())
+    }
+
     /// What names the log.
-    fn settings(&self) -> [(&'static str, String); 5] {
-        [
+    fn log(&self) -> Vec<(&'static str, String)> {
+        vec![
             ("QUIRE_DATABASE_URL", self.postgres.address()),
             ("QUIRE_OBJECT_STORE_URL", "s3://quire/faults".into()),
             ("QUIRE_S3_ENDPOINT", self.s3.address()),
             ("QUIRE_S3_ACCESS_KEY", "quire".into()),
             ("QUIRE_S3_SECRET_KEY", "quire-test-secret".into()),
+        ]
+    }
+
+    /// What names the rest.
+    fn beside_it(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("QUIRE_REDIS_URL", self.redis.address()),
+            ("QUIRE_KAFKA_BROKERS", self.brokers().to_owned()),
+            ("QUIRE_KAFKA_TOPIC", self.topic.clone()),
         ]
     }
 
@@ -103,17 +115,18 @@ impl Stack {
         what(&self.network, &self.component(part).way);
     }
 
-    /// Lets `quire verify` look at everything, after the server has stopped in order; gives back what that has left.
-    pub fn verify(&self, server: TestServer) -> DataFolder {
+    /// Lets `quire verify` look at everything: at projections once they have come to the end, and at the rest after the server has
+    /// stopped in order.
+    pub fn verify(&self, server: TestServer) {
+        verify_until_complete(&self.log());
         server.signal(libc::SIGTERM);
         let (status, data) = server.ended();
         assert!(status.success(), "{status}");
         let mut verify = Command::new(env!("CARGO_BIN_EXE_quire"));
-        verify.arg("verify").arg("--data").arg(data.path()).envs(self.settings());
+        verify.arg("verify").arg("--data").arg(data.path()).envs(self.log());
         let done = verify.output().expect("the binary can be started");
         let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
         assert!(done.status.success(), "{said}");
-        data
     }
 
     fn component(&self, part: Part) -> &Component {

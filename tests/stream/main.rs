@@ -30,6 +30,7 @@ mod rest;
 
 mod broker;
 mod outage;
+mod projecting;
 mod publishing;
 mod scene;
 mod secure;
