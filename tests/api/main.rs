@@ -12,6 +12,9 @@ mod raw;
 mod replica;
 #[allow(dead_code, reason = "as above")]
 mod rest;
+#[allow(dead_code, reason = "shared with tests/faults")]
+#[path = "../faults/services.rs"]
+mod services;
 mod signed_in;
 
 mod content;

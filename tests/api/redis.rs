@@ -217,11 +217,11 @@ fn content_is_what_the_log_says_whatever_becomes_of_redis() {
     let readers = service::Readers::start(&server, &doc);
     let steps: [(&str, &dyn Fn()); 7] = [
         ("as it is", &|| ()),
-        ("flushed", &|| redis.call("flush")),
-        ("paused", &|| redis.call("pause")),
-        ("going on", &|| redis.call("unpause")),
-        ("killed", &|| redis.call("kill")),
-        ("started again", &|| redis.call("resume")),
+        ("flushed", &|| redis.service.call("flush")),
+        ("paused", &|| redis.service.call("pause")),
+        ("going on", &|| redis.service.call("unpause")),
+        ("killed", &|| redis.service.call("kill")),
+        ("started again", &|| redis.service.call("resume")),
         ("full", &|| redis.fill()),
     ];
     let mut version = 0;
@@ -258,7 +258,7 @@ fn a_server_stops_although_redis_hangs() {
     until_up(&rest);
     let doc = rest.create_empty();
     write(&server, &doc, 1, 3);
-    redis.call("pause");
+    redis.service.call("pause");
     server.signal(libc::SIGTERM);
     let (status, _) = server.ended();
     assert!(status.success(), "{status}");

@@ -17,6 +17,9 @@ mod replica;
 #[allow(dead_code, reason = "as above")]
 #[path = "../api/rest.rs"]
 mod rest;
+#[allow(dead_code, reason = "shared with tests/faults")]
+#[path = "../faults/services.rs"]
+mod services;
 
 mod certificates;
 mod files;

@@ -1,6 +1,5 @@
 //! TLS between the server and Redis.
 
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,46 +9,21 @@ use crate::certificates::{Authority, Signed};
 use crate::client::TestClient;
 use crate::harness::{Launch, PATIENCE, TestServer};
 use crate::rest::Rest;
+use crate::services::Service;
 
-/// A Redis of a test's own.
-struct Redis {
-    folder: String,
-    /// `rediss://…`
-    url: String,
+/// A Redis that takes TLS.
+fn start(signed: &Signed) -> Service {
+    let variables = [("QUIRE_REDIS_CERT", signed.cert.as_ref()), ("QUIRE_REDIS_KEY", signed.key.as_ref())];
+    Service::start_with("redis", &variables)
 }
 
-impl Redis {
-    fn start(signed: &Signed) -> Self {
-        let pid = std::process::id().to_string();
-        let mut command = Command::new(SCRIPT);
-        command.env("QUIRE_REDIS_CERT", &signed.cert).env("QUIRE_REDIS_KEY", &signed.key);
-        let printed = services(command, &["start", &pid]);
-        let lines: Vec<_> = printed.lines().collect();
-        let [folder, _, url] = lines[..] else { panic!("a folder and two addresses, not {printed}") };
-        Self { folder: folder.to_owned(), url: url.to_owned() }
-    }
-
-    /// A server that waits for answers as long as it takes, and whose documents leave memory soon.
-    fn launch(&self) -> Launch {
-        Launch::new()
-            .with("QUIRE_REDIS_URL", &self.url)
-            .with("QUIRE_REDIS_TIMEOUT_MS", "10000")
-            .with("QUIRE_PASSIVATE_AFTER", "1")
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        services(Command::new(SCRIPT), &["stop", &self.folder]);
-    }
-}
-
-const SCRIPT: &str = "scripts/services/redis";
-
-fn services(mut command: Command, arguments: &[&str]) -> String {
-    let done = command.args(arguments).output().expect("bash is there");
-    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).expect("UTF-8")
+/// A server beside it that waits for answers as long as it takes, and whose documents leave memory soon.
+fn launch(redis: &Service) -> Launch {
+    let url = redis.secure.as_deref().expect("its address by TLS");
+    Launch::new()
+        .with("QUIRE_REDIS_URL", url)
+        .with("QUIRE_REDIS_TIMEOUT_MS", "10000")
+        .with("QUIRE_PASSIVATE_AFTER", "1")
 }
 
 fn metric(server: &TestServer, name: &str) -> u64 {
@@ -79,10 +53,10 @@ fn write_and_read(server: &TestServer) {
 #[test]
 fn what_is_cached_goes_over_tls() {
     let authority = Authority::new();
-    let redis = Redis::start(&authority.sign("redis"));
+    let redis = start(&authority.sign("redis"));
     // Named, or one of those that the system trusts.
     for variable in ["QUIRE_REDIS_CA", "SSL_CERT_FILE"] {
-        let server = redis.launch().with(variable, authority.file()).start();
+        let server = launch(&redis).with(variable, authority.file()).start();
         until(&server, "Redis answers", || metric(&server, "quire_redis_breaker_state") == 0);
         until(&server, "a document is read from Redis", || {
             write_and_read(&server);
@@ -94,9 +68,9 @@ fn what_is_cached_goes_over_tls() {
 #[test]
 fn a_redis_that_cannot_prove_who_it_is_is_not_used_and_the_log_says_why() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let redis = Redis::start(&authority.sign("redis"));
-    let others = redis.launch().with("QUIRE_REDIS_CA", stranger.file());
-    for launch in [others, redis.launch()] {
+    let redis = start(&authority.sign("redis"));
+    let others = launch(&redis).with("QUIRE_REDIS_CA", stranger.file());
+    for launch in [others, launch(&redis)] {
         let server = launch.start();
         until(&server, "the log says why", || {
             let said = server.messages();

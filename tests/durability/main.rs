@@ -18,6 +18,9 @@ mod replica;
 #[allow(dead_code, reason = "as above")]
 #[path = "../api/rest.rs"]
 mod rest;
+#[allow(dead_code, reason = "shared with tests/faults")]
+#[path = "../faults/services.rs"]
+mod services;
 
 mod crash;
 mod damage;

@@ -4,82 +4,75 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{DataFolder, Launch, TestServer};
+use crate::services::Service;
 
 /// The server; it is stopped with this.
 pub struct Postgres {
-    folder: PathBuf,
-    url: String,
+    service: Service,
 }
 
 impl Postgres {
     pub fn start() -> Self {
-        Self::started(Command::new(SCRIPT))
+        Self { service: Service::start("postgres") }
     }
 
     /// A server whose tables have no more room than this, such as `64m`.
     pub fn with_tables_of(size: &str) -> Self {
-        let mut script = Command::new(SCRIPT);
-        script.env("QUIRE_POSTGRES_TABLES", size);
-        Self::started(script)
-    }
-
-    fn started(mut script: Command) -> Self {
-        let started = output(script.args(["start", &std::process::id().to_string()]));
-        let (folder, url) = started.trim_end().split_once('\n').expect("a folder and an address");
-        Self { folder: folder.into(), url: url.to_owned() }
+        Self { service: Service::start_with("postgres", &[("QUIRE_POSTGRES_TABLES", size.as_ref())]) }
     }
 
     /// Ends all of its processes, as a crash of the machine would but for the disk's cache.
     pub fn kill(&self) {
-        self.call("kill");
+        self.service.call("kill");
     }
 
     /// Starts it again after that.
     pub fn resume(&self) {
-        self.call("resume");
+        self.service.call("resume");
     }
 
     /// Ends all connections of its clients, whatever they are doing.
     pub fn cut(&self) {
-        self.call("cut");
+        self.service.call("cut");
     }
 
     /// Gives it a synchronous standby.
     pub fn add_standby(&self) {
-        self.call("standby");
+        self.service.call("standby");
     }
 
     /// Gives it a standby that it does not wait for.
     pub fn add_asynchronous_standby(&self) {
-        output(Command::new(SCRIPT).arg("standby").arg(&self.folder).arg("async"));
+        self.service.call_with("standby", &["async"]);
     }
 
     /// Lets the standby receive nothing any more.
     pub fn part_from_standby(&self) {
-        self.call("part");
+        self.service.call("part");
     }
 
     /// Lets the standby take the place of the server, which has been killed.
     pub fn fail_over(&self) {
-        self.call("failover");
+        self.service.call("failover");
     }
 
     /// The tables' file system, as it is seen from here.
     pub fn tables(&self) -> PathBuf {
-        let pids = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it is running");
+        let pids =
+            std::fs::read_to_string(self.service.folder.join("data/postmaster.pid")).expect("it is running");
         let pid = pids.lines().next().expect("its first line is the process");
-        let below = self.folder.strip_prefix("/").expect("an absolute path");
+        let below = self.service.folder.strip_prefix("/").expect("an absolute path");
         Path::new("/proc").join(pid).join("root").join(below).join("tables")
     }
 
     /// What names it and its database.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.service.address
     }
 
     /// A server whose log is here.
     pub fn launch(&self, data: DataFolder) -> Launch {
-        Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)
+        Launch::on(data).with("QUIRE_DATABASE_URL", &self.service.address)
     }
 
     /// Lets `quire verify` look, after the server has stopped in order.
@@ -93,28 +86,9 @@ impl Postgres {
     /// Runs one of quire's commands on the log that is here.
     pub fn quire(&self, command: &str, data: &DataFolder) {
         let mut quire = Command::new(env!("CARGO_BIN_EXE_quire"));
-        quire.arg(command).arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.url);
+        quire.arg(command).arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.service.address);
         let done = quire.output().expect("the binary can be started");
         let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
         assert!(done.status.success(), "{said}");
     }
-
-    fn call(&self, command: &str) {
-        output(Command::new(SCRIPT).arg(command).arg(&self.folder));
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.call("stop");
-    }
-}
-
-const SCRIPT: &str = "scripts/services/postgres";
-
-fn output(script: &mut Command) -> String {
-    let done = script.output().expect("bash is there");
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{script:?}: {said}");
-    String::from_utf8(done.stdout).expect("UTF-8")
 }

@@ -32,5 +32,6 @@ mod worker;
 
 mod matrix;
 mod proxies;
-mod service;
+#[allow(dead_code, reason = "others use the rest of it")]
+mod services;
 mod stack;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::service::Service;
+use crate::services::Service;
 
 /// Longer than any test: what is sent arrives when the network is whole again, and not before.
 const NEVER: Duration = Duration::from_hours(1);

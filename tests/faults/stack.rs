@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::proxies::{Network, Way};
-use crate::service::Service;
+use crate::services::Service;
 use crate::worker::{Worker, verify_until_complete};
 
 /// A component.
@@ -49,7 +49,8 @@ impl Stack {
         let network = Network::start();
         let behind = |name: &str, variable: Option<&str>| {
             let way = network.open(name);
-            let variables: Vec<_> = variable.map(|variable| (variable, &*way.address)).into_iter().collect();
+            let variables: Vec<_> =
+                variable.map(|variable| (variable, way.address.as_ref())).into_iter().collect();
             let service = Service::start_with(name, &variables);
             network.lead(&way, service.host());
             Component { service, way }

@@ -27,6 +27,9 @@ mod replica;
 #[allow(dead_code, reason = "as above")]
 #[path = "../api/rest.rs"]
 mod rest;
+#[allow(dead_code, reason = "shared with tests/faults")]
+#[path = "../faults/services.rs"]
+mod services;
 
 mod broker;
 mod outage;

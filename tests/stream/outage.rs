@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::broker::Broker;
+use crate::broker;
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::load::Load;
 use crate::scene::{Scene, assert_nobody_was_put_off, documents, edit};
@@ -24,7 +24,7 @@ fn window(server: &TestServer) -> f64 {
 
 #[test]
 fn a_broker_that_is_away_is_felt_by_no_editor_and_then_has_everything() {
-    let broker = Broker::start();
+    let broker = broker::own();
     let scene = Scene::at(&broker.address);
     let server = launch(&scene, DataFolder::new()).start();
     let docs = documents(&server, 6);
@@ -62,7 +62,7 @@ fn a_broker_that_is_away_is_felt_by_no_editor_and_then_has_everything() {
 fn memory_does_not_grow_with_the_length_of_an_outage() {
     let seconds = std::env::var("QUIRE_OUTAGE_SECONDS").unwrap_or_else(|_| "5".into());
     let outage = Duration::from_secs(seconds.parse().expect("QUIRE_OUTAGE_SECONDS is a number"));
-    let broker = Broker::start();
+    let broker = broker::own();
     let scene = Scene::at(&broker.address);
     let server = launch(&scene, DataFolder::new()).start();
     let docs = documents(&server, 6);
@@ -96,7 +96,7 @@ fn memory_does_not_grow_with_the_length_of_an_outage() {
 
 #[test]
 fn servers_and_brokers_that_crash_leave_a_complete_topic() {
-    let broker = Broker::start();
+    let broker = broker::own();
     let scene = Scene::at(&broker.address);
     let mut server = launch(&scene, DataFolder::new()).start();
     let docs = documents(&server, 6);
@@ -127,7 +127,7 @@ fn servers_and_brokers_that_crash_leave_a_complete_topic() {
 
 #[test]
 fn a_broker_that_is_away_at_the_start_is_found_when_it_comes() {
-    let broker = Broker::start();
+    let broker = broker::own();
     broker.kill();
     let scene = Scene::at(&broker.address);
     let server = launch(&scene, DataFolder::new()).start();

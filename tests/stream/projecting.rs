@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::json;
 
-use crate::broker::{self, Broker};
+use crate::broker;
 use crate::harness::{DataFolder, Launch, PATIENCE, TestServer};
 use crate::ledger;
 use crate::load::Load;
@@ -42,7 +42,7 @@ fn launch(postgres: &Postgres, scene: &Scene, data: DataFolder) -> Launch {
 
 #[test]
 fn workers_servers_and_databases_that_crash_leave_rows_that_are_the_log() {
-    let (postgres, broker) = (Postgres::start(), Broker::start());
+    let (postgres, broker) = (Postgres::start(), broker::own());
     let scene = Scene::at(&broker.address);
     let mut server = launch(&postgres, &scene, DataFolder::new()).start();
     let docs = documents(&server, 6);

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::broker::Broker;
+use crate::broker;
 use crate::certificates::Authority;
 use crate::harness::{DataFolder, Launch, PATIENCE, TestServer};
 use crate::scene::{Scene, documents, edit};
+use crate::services::Service;
 use crate::topic::metric;
 
 const USER: &str = "quire";
@@ -13,7 +14,7 @@ const PASSWORD: &str = "right-and-secret";
 
 /// A broker, and a topic.
 struct Secure {
-    broker: Broker,
+    broker: Service,
     authority: Authority,
     scene: Scene,
 }
@@ -21,7 +22,7 @@ struct Secure {
 impl Secure {
     fn new() -> Self {
         let authority = Authority::new();
-        let broker = Broker::start_secure(&authority.sign("broker"), USER, PASSWORD);
+        let broker = broker::secure(&authority.sign("broker"), USER, PASSWORD);
         let scene = Scene::at(&broker.address);
         Self { broker, authority, scene }
     }

@@ -52,14 +52,14 @@ fn operations_stay_in_the_database_while_the_object_store_is_away() {
     let load = Load::start(&server, &docs, WRITERS);
     load.wait_for(400);
     wait_for(&rest, "quire_archived_operations_total", |archived| archived > 0.0);
-    gateway.kill();
+    gateway.service.kill();
     load.wait_for(400);
     wait_for(&rest, "quire_archive_failures_total", |failures| failures > 0.0);
     let archived = metric(&rest, "quire_archived_operations_total");
     load.wait_for(200);
     assert_eq!(metric(&rest, "quire_archived_operations_total"), archived);
     assert_eq!(load.refusals(), 0, "editors have noticed");
-    gateway.resume();
+    gateway.service.resume();
     wait_for(&rest, "quire_archived_operations_total", |now| now > archived);
     ledger::check(&server, load.finish());
     scene.quire(&["verify"], &stopped(server)).succeeds();

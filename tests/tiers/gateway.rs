@@ -1,7 +1,8 @@
 //! An S3 gateway.
 
 use std::path::PathBuf;
-use std::process::Command;
+
+use crate::services::Service;
 
 /// Where objects are in S3.
 #[derive(Clone)]
@@ -35,46 +36,19 @@ impl Bucket {
 
 /// A gateway of the test's own, since it is going to be killed.
 pub struct Gateway {
-    folder: PathBuf,
+    pub service: Service,
     pub bucket: Bucket,
 }
 
 impl Gateway {
     pub fn start() -> Self {
-        let started = services(&["start", &std::process::id().to_string()]);
-        let (folder, endpoint) = started.trim_end().split_once('\n').expect("a folder and an address");
-        Self { folder: folder.into(), bucket: Bucket::at(endpoint.to_owned()) }
-    }
-
-    /// With kill -9.
-    pub fn kill(&self) {
-        self.call("kill");
-    }
-
-    /// At the same address, with what it had.
-    pub fn resume(&self) {
-        self.call("resume");
+        let service = Service::start("s3");
+        Self { bucket: Bucket::at(service.address.clone()), service }
     }
 
     /// The files that its objects are.
     pub fn files(&self, kind: &str) -> Vec<PathBuf> {
-        crate::scene::files(&self.folder.join("objects/quire").join(&self.bucket.prefix).join(kind))
+        let objects = self.service.folder.join("objects/quire").join(&self.bucket.prefix);
+        crate::scene::files(&objects.join(kind))
     }
-
-    fn call(&self, command: &str) {
-        services(&[command, self.folder.to_str().expect("UTF-8")]);
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        self.call("stop");
-    }
-}
-
-fn services(arguments: &[&str]) -> String {
-    let done = Command::new("scripts/services/s3").args(arguments).output().expect("bash is there");
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "the gateway, {arguments:?}: {said}");
-    String::from_utf8(done.stdout).expect("UTF-8")
 }

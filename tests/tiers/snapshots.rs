@@ -63,7 +63,7 @@ fn editors_do_not_feel_that_the_gateway_is_away() {
     let server = scene.launch(stopped(server)).start();
     let rest = Rest::of(&server);
 
-    gateway.kill();
+    gateway.service.kill();
     // Its snapshot cannot be read: the log has everything.
     let mut client = TestClient::join(&server, &first);
     assert_eq!(client.text(), text);
@@ -74,7 +74,7 @@ fn editors_do_not_feel_that_the_gateway_is_away() {
     writer.insert(0, "goes on");
     assert_eq!(metric(&rest, "quire_snapshots_total"), 0.0);
 
-    gateway.resume();
+    gateway.service.resume();
     // With what is written next, once the document has rested.
     let deadline = Instant::now() + PATIENCE;
     while metric(&rest, "quire_snapshots_total") == 0.0 {

@@ -21,7 +21,7 @@ const SKIPPED: &str = "quire_cache_reads_total{outcome=\"skipped\"}";
 #[test]
 fn a_server_starts_without_its_redis_and_finds_it_later() {
     let redis = Redis::start();
-    redis.call("kill");
+    redis.service.call("kill");
     let server = launch(&redis).start();
     let rest = Rest::of(&server);
     assert_ne!(metric(&rest, STATE), 0);
@@ -30,7 +30,7 @@ fn a_server_starts_without_its_redis_and_finds_it_later() {
     until_passive(&rest);
     read_all(&rest, &doc, 5);
     rest.get("/readyz").expect(200);
-    redis.call("resume");
+    redis.service.call("resume");
     until_up(&rest);
     until_passive(&rest);
     read_all(&rest, &doc, 5);
@@ -46,7 +46,7 @@ fn the_breaker_opens_when_redis_hangs_and_closes_when_it_answers() {
     let doc = rest.create_empty();
     write(&server, &doc, 1, 5);
     until_passive(&rest);
-    redis.call("pause");
+    redis.service.call("pause");
     until("the breaker opens", || {
         assert_eq!(rest.text(&doc), text(5));
         // Another version each time would be in memory; this one is asked of Redis, again and again.
@@ -60,7 +60,7 @@ fn the_breaker_opens_when_redis_hangs_and_closes_when_it_answers() {
         rest.get(&format!("/v1/docs/{doc}/ops?from=2")).expect(200);
     }
     assert_eq!(metric(&rest, SKIPPED), skipped + 50, "an open breaker is not asked through");
-    redis.call("unpause");
+    redis.service.call("unpause");
     until_up(&rest);
     let hits = metric(&rest, "quire_cache_reads_total{outcome=\"hit\"}");
     until("Redis is of use again", || {

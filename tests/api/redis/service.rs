@@ -1,7 +1,5 @@
 //! A Redis of a test's own, since it is going to be broken, and what the tests ask of the server beside it.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,29 +10,26 @@ use serde_json::json;
 
 use crate::harness::{Launch, PATIENCE, TestServer};
 use crate::rest::Rest;
+use crate::services::Service;
 
 /// See the module's documentation. It ends with the test.
 pub struct Redis {
-    folder: PathBuf,
-    pub url: String,
+    pub service: Service,
 }
 
 impl Redis {
     pub fn start() -> Self {
-        let started = services(&["start", &std::process::id().to_string()]);
-        let (folder, url) = started.trim_end().split_once('\n').expect("a folder and an address");
-        Self { folder: folder.into(), url: url.to_owned() }
+        Self { service: Service::start("redis") }
     }
 
-    /// `kill`, `resume`, `pause`, `unpause`, `flush` or `stop`.
-    pub fn call(&self, command: &str) {
-        services(&[command, self.folder.to_str().expect("UTF-8")]);
+    pub fn url(&self) -> &str {
+        &self.service.address
     }
 
     /// Runs a command over a connection of its own.
     pub fn run<T: FromRedisValue>(&self, command: &Cmd) -> T {
         let mut connection =
-            Client::open(&*self.url).expect("an address").get_connection().expect("Redis runs");
+            Client::open(self.url()).expect("an address").get_connection().expect("Redis runs");
         command.query(&mut connection).unwrap_or_else(|error| panic!("Redis declines: {error}"))
     }
 
@@ -43,19 +38,6 @@ impl Redis {
         self.run::<()>(cmd("CONFIG").arg("SET").arg("maxmemory-policy").arg("noeviction"));
         self.run::<()>(cmd("CONFIG").arg("SET").arg("maxmemory").arg(1));
     }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.call("stop");
-    }
-}
-
-fn services(arguments: &[&str]) -> String {
-    let done = Command::new("scripts/services/redis").args(arguments).output().expect("bash is there");
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "Redis, {arguments:?}: {said}");
-    String::from_utf8(done.stdout).expect("UTF-8")
 }
 
 /// A server beside this Redis, whose documents leave memory soon. It waits for answers as long as it takes, so that a busy
@@ -70,7 +52,7 @@ pub fn launch_impatient(redis: &Redis) -> Launch {
 }
 
 pub fn configure(launch: Launch, redis: &Redis) -> Launch {
-    launch.with("QUIRE_REDIS_URL", &redis.url).with("QUIRE_PASSIVATE_AFTER", "1")
+    launch.with("QUIRE_REDIS_URL", redis.url()).with("QUIRE_PASSIVATE_AFTER", "1")
 }
 
 /// The value of a metric, with its labels if it has any.

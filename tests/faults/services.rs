@@ -1,5 +1,6 @@
 //! A real component of a test's own, since it is going to be broken: what `scripts/services` starts.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,6 +10,8 @@ pub struct Service {
     pub folder: PathBuf,
     /// As the script prints it: `HOST:PORT` or a URL.
     pub address: String,
+    /// Another address, where whoever asks has to speak TLS.
+    pub secure: Option<String>,
 }
 
 impl Service {
@@ -17,13 +20,14 @@ impl Service {
     }
 
     /// With environment variables that the script reads.
-    pub fn start_with(name: &str, variables: &[(&str, &str)]) -> Self {
+    pub fn start_with(name: &str, variables: &[(&str, &OsStr)]) -> Self {
         let script = Path::new("scripts/services").join(name);
         let mut start = Command::new(&script);
         start.args(["start", &std::process::id().to_string()]).envs(variables.iter().copied());
-        let started = output(&mut start);
-        let (folder, address) = started.trim_end().split_once('\n').expect("a folder and an address");
-        Self { script, folder: folder.into(), address: address.to_owned() }
+        let printed = output(&mut start);
+        let mut lines = printed.lines().map(str::to_owned);
+        let folder = lines.next().expect("a folder").into();
+        Self { script, folder, address: lines.next().expect("an address"), secure: lines.next() }
     }
 
     /// `HOST:PORT` of its address.
@@ -42,8 +46,14 @@ impl Service {
         self.call("resume");
     }
 
-    fn call(&self, command: &str) {
-        output(Command::new(&self.script).arg(command).arg(&self.folder));
+    /// Any command of the script.
+    pub fn call(&self, command: &str) {
+        self.call_with(command, &[]);
+    }
+
+    /// The same, with arguments after the folder.
+    pub fn call_with(&self, command: &str, arguments: &[&str]) {
+        output(Command::new(&self.script).arg(command).arg(&self.folder).args(arguments));
     }
 }
 
