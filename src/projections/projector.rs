@@ -66,7 +66,8 @@ impl Projector {
     /// Projects parts of several shards, in one transaction. A document that cannot be projected does not hold up the others.
     ///
     /// # Errors
-    /// `Conflict` when somebody else has projected one of the shards or documents meanwhile; `Unavailable` when storage is away.
+    /// `Conflict` when somebody else has projected one of the shards or documents meanwhile, or an operation is not of the history
+    /// that its document has: the log is to be read from the watermarks. `Unavailable` when storage is away.
     /// Nothing was written then, as far as is known.
     pub async fn project(&self, parts: Vec<Part>) -> Result<Outcome, StoreError> {
         let (moves, tasks) = self.plan(parts).await?;
@@ -112,6 +113,9 @@ impl Projector {
         for (mut one, tasks) in grouped {
             for task in tasks {
                 let standing = standings.remove(&task.doc);
+                if let Some(standing) = &standing {
+                    task.check(standing)?;
+                }
                 let more = task.bytes() + standing.as_ref().map_or(0, |standing| standing.bytes);
                 if seen == self.limits.docs || (seen > 0 && bytes + more > self.limits.bytes) {
                     one.to = one.to.min(task.first() - 1);
@@ -135,16 +139,11 @@ impl Projector {
         outcome: &mut Outcome,
     ) -> Result<(), StoreError> {
         let mut projected = self.stored(standing, row).await?;
-        for ShardOp { history, op, .. } in &task.ops {
-            if *history == standing.history {
-                if op.version > projected.version() + 1 {
-                    self.catch_up(&mut projected, op.version - 1).await?;
-                }
-                projected.apply(op)?;
-            } else {
-                // What was published before the document was forked, or restored: the log knows.
-                self.catch_up(&mut projected, Version::MAX).await?;
+        for ShardOp { op, .. } in &task.ops {
+            if op.version > projected.version() + 1 {
+                self.catch_up(&mut projected, op.version - 1).await?;
             }
+            projected.apply(op)?;
         }
         let written: Vec<_> = projected.written().collect();
         outcome.changes.extend(projected.into_change()?);
@@ -210,6 +209,21 @@ fn group(ops: Vec<ShardOp>) -> Vec<Task> {
 impl Task {
     fn first(&self) -> u64 {
         self.ops.first().map_or(0, |op| op.pos)
+    }
+
+    /// What was made under a history that the document has left may be of a log that is lost, and its positions with it: the
+    /// log is to be asked.
+    fn check(&self, standing: &Standing) -> Result<(), StoreError> {
+        match self.ops.iter().find(|op| op.history != standing.history) {
+            None => Ok(()),
+            Some(op) => {
+                let what = format!(
+                    "version {} of document {} is of a history that it has left",
+                    op.op.version, self.doc
+                );
+                Err(StoreError::Conflict { what })
+            }
+        }
     }
 
     fn bytes(&self) -> u64 {

@@ -29,7 +29,7 @@ use crate::storage::projections::READER;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The rest after a transaction, as a multiple of the time that it took, …
-const REST: u32 = 5;
+const REST: u32 = 9;
 
 /// … and at most so long, which is also the rest after a failure.
 const LONGEST_REST: Duration = Duration::from_secs(2);
