@@ -14,6 +14,7 @@ use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
+use crate::actors::projector::{self, Ends, Projecting, ProjectorActor};
 use crate::actors::publisher::{self, Drain, PublisherActor, Window, WindowLimits};
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
@@ -25,8 +26,10 @@ use crate::actors::watch::end_of;
 use crate::config::{DocumentSettings, ServeOptions};
 use crate::http;
 use crate::http::auth::Caller;
+use crate::projections::Projector;
 use crate::redis::Redis;
 use crate::storage::bus::SharedBus;
+use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
 use crate::tls::Identity;
 
@@ -66,6 +69,8 @@ pub struct Parts {
     pub stream: Option<(SharedBus, WindowLimits)>,
     /// What is archived when, and from where to where.
     pub archive: Option<(Tiers, ArchivePolicy)>,
+    /// Where projections are kept, if this server is to make them.
+    pub projections: Option<SharedProjections>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -97,7 +102,9 @@ impl Application {
         };
         let (store, bodies) = (storage.store.clone(), storage.bodies.clone());
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
-        let parts = Parts { store, bodies, settings, stream, archive, probe: None };
+        let projects = options.projections.are_made_here(stream.is_some());
+        let projections = projects.then(|| storage.projections.clone());
+        let parts = Parts { store, bodies, settings, stream, archive, projections, probe: None };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -233,13 +240,14 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
     let journal =
         JournalActor::new(store.clone(), node.clone(), epochs).await.context("cannot read the log")?;
-    let readers = stream.iter().map(|_| publisher::READER.to_owned()).collect();
+    let projects = projections.iter().map(|_| projections::READER.to_owned());
+    let readers = stream.iter().map(|_| publisher::READER.to_owned()).chain(projects).collect();
     let archive = archive.map(|(tiers, policy)| Archive {
         tiers,
         policy,
@@ -256,6 +264,14 @@ async fn start_actors(
         }
         None => (journal, None),
     };
+    let ends = Arc::new(Ends::default());
+    let projecting = projections.map(|rows| Projecting {
+        projector: Projector { store: store.clone(), rows, limits: projector::LIMITS },
+        ends: ends.clone(),
+        clock: Clock::system(),
+        draining: draining.clone(),
+    });
+    let journal = if projecting.is_some() { journal.tell(ends) } else { journal };
     let threads: Vec<Arbiter> = (0..document_threads).map(|_| Arbiter::new()).collect();
     // On a single core a thread of its own would only be one more to wake for every edit.
     let journal_thread = (document_threads > 1).then(Arbiter::new);
@@ -264,6 +280,10 @@ async fn start_actors(
     let publisher = publisher
         .zip(publisher_thread.as_ref())
         .map(|(publisher, thread)| PublisherActor::start_in_arbiter(&thread.handle(), |_| publisher));
+    let projector_thread = projecting.is_some().then(Arbiter::new);
+    if let Some((projecting, thread)) = projecting.zip(projector_thread.as_ref()) {
+        ProjectorActor::start_in_arbiter(&thread.handle(), |_| ProjectorActor::new(projecting));
+    }
     let journal_handle = journal_thread.as_ref().unwrap_or(&threads[0]).handle();
     let journal = JournalActor::start_in_arbiter(&journal_handle, |_| journal);
     let cache = remote.as_ref().map(|remote| remote.cache.clone());
@@ -291,8 +311,8 @@ async fn start_actors(
     let (clock, limits) = (Clock::system(), settings.limits);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote);
-    let threads =
-        threads.into_iter().chain(journal_thread).chain(publisher_thread).chain([service_thread]).collect();
+    let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
+    let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
     Ok(Actors { registry, journal, snapshots, publisher, documents, threads })
 }
 

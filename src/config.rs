@@ -6,6 +6,7 @@ pub mod file;
 pub mod layers;
 mod log;
 mod objects;
+mod projections;
 mod tls;
 mod traces;
 
@@ -22,6 +23,7 @@ pub use self::file::ConfigFile;
 pub use self::layers::{Layers, check_variables, is_secret, lay};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;
+pub use self::projections::ProjectionSettings;
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
 use crate::actors::publisher::WindowLimits;
@@ -66,6 +68,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub kafka: KafkaSettings,
+
+    #[command(flatten)]
+    pub projections: ProjectionSettings,
 
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
@@ -290,11 +295,17 @@ impl KafkaSettings {
     /// # Errors
     /// This quire was built without Kafka.
     pub fn bus(&self) -> Result<Option<SharedBus>, BusError> {
+        self.options()?.map(bus::kafka).transpose()
+    }
+
+    /// Returns which brokers and which topic; `None` when there is no stream.
+    ///
+    /// # Errors
+    /// None yet.
+    pub fn options(&self) -> Result<Option<KafkaOptions>, BusError> {
         // A variable that is set to nothing is not set.
-        let Some(brokers) = self.kafka_brokers.clone().filter(|brokers| !brokers.is_empty()) else {
-            return Ok(None);
-        };
-        bus::kafka(KafkaOptions { brokers, topic: self.kafka_topic.clone() }).map(Some)
+        let brokers = self.kafka_brokers.clone().filter(|brokers| !brokers.is_empty());
+        Ok(brokers.map(|brokers| KafkaOptions { brokers, topic: self.kafka_topic.clone() }))
     }
 
     /// Returns how much may wait in memory for the stream.

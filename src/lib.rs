@@ -15,6 +15,7 @@ pub mod storage;
 pub mod actors;
 pub mod config;
 pub mod metrics;
+pub mod projections;
 pub mod protocol;
 
 pub mod formats;

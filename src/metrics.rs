@@ -70,6 +70,8 @@ pub struct Metrics {
     pub archive: ArchiveMetrics,
     /// What goes into the stream.
     pub publisher: PublisherMetrics,
+    /// What is made of the log.
+    pub projections: ProjectionMetrics,
 }
 
 /// Of the archiver: all 0 before its first round, and where nothing is archived.
@@ -108,6 +110,27 @@ pub struct PublisherMetrics {
     pub window: IntGauge,
     /// Operations that did not fit there.
     pub overflowed: IntCounter,
+}
+
+/// Of whoever projects: all 0 in a server that leaves it to `quire worker`.
+pub struct ProjectionMetrics {
+    /// Committed operations that are not projected.
+    pub lag_operations: IntGauge,
+    /// The age of the oldest one that is being projected.
+    pub lag_seconds: Gauge,
+    /// Operations that were projected.
+    pub operations: IntCounter,
+    /// Rows of documents that were written.
+    pub documents: IntCounter,
+    /// Documents and transactions that failed.
+    pub failures: IntCounter,
+    /// Transactions that somebody else was faster with.
+    pub conflicts: IntCounter,
+    /// Partitions of the stream that a worker has.
+    pub partitions: IntGauge,
+    /// Minutes in which a user wrote, or a document was written to, far more than usual.
+    pub users: IntCounter,
+    pub written_to: IntCounter,
 }
 
 /// The handles of this process.
@@ -216,6 +239,7 @@ impl Metrics {
                 .counter("quire_snapshot_failures_total", "Snapshots that could not be written"),
             archive: ArchiveMetrics::new(&make),
             publisher: PublisherMetrics::new(&make),
+            projections: ProjectionMetrics::new(&make),
             registry,
         }
     }
@@ -272,6 +296,39 @@ impl PublisherMetrics {
                 "Operations that did not fit there, and are read from the log",
             ),
         }
+    }
+}
+
+impl ProjectionMetrics {
+    fn new(make: &Maker) -> Self {
+        let anomalies =
+            make.counters("quire_anomalies_total", "Minutes with far more operations than usual", "kind");
+        Self {
+            lag_operations: make
+                .gauge("quire_projections_lag_operations", "Committed operations that are not projected"),
+            lag_seconds: make
+                .seconds("quire_projections_lag_seconds", "Age of the oldest one that is being projected"),
+            operations: make.counter("quire_projected_operations_total", "Operations projected"),
+            documents: make.counter("quire_projected_rows_total", "Rows of documents written by projecting"),
+            failures: make.counter(
+                "quire_projection_failures_total",
+                "Documents and transactions of projecting that failed",
+            ),
+            conflicts: make.counter(
+                "quire_projection_conflicts_total",
+                "Transactions that somebody else was faster with",
+            ),
+            partitions: make
+                .gauge("quire_worker_partitions", "Partitions of the stream that this worker has"),
+            users: anomalies.with_label_values(&["user"]),
+            written_to: anomalies.with_label_values(&["document"]),
+        }
+    }
+
+    /// Nothing is left to be projected.
+    pub fn caught_up(&self) {
+        self.lag_operations.set(0);
+        self.lag_seconds.set(0.0);
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`registry::RegistryActor`] | which documents are in memory, and which failed | service, sessions, documents | shared |
 //! | [`archiver::ArchiverActor`] | nothing: what is old leaves the database | nobody | shared |
 //! | [`publisher::PublisherActor`] | how far each shard has come into the stream | application | yes, where there is a stream |
+//! | [`projector::ProjectorActor`] | nothing: what is made of the log is brought forward | nobody | yes, unless a worker does it |
 //! | [`snapshot::SnapshotActor`] | the snapshots that wait to be written | documents | shared |
 //!
 //! Registry, snapshots and archiver share one thread. A document that fails is replaced by the registry; when journal,
@@ -21,6 +22,7 @@ pub mod document;
 pub mod error;
 pub mod journal;
 pub mod people;
+pub mod projector;
 pub mod publisher;
 pub mod rebase;
 pub mod registry;

@@ -10,6 +10,7 @@ mod health;
 mod import;
 mod local;
 mod migrate;
+mod projections;
 mod replay;
 mod rest;
 mod restore;
@@ -56,6 +57,9 @@ enum Command {
     Migrate(migrate::MigrateOptions),
     /// Replay every document's log and compare it with what was derived from it.
     Verify(verify::VerifyOptions),
+    /// Make content, words and activity of documents again from their logs.
+    #[command(subcommand)]
+    Projections(projections::ProjectionsCommand),
     /// Write all documents and their logs to a file; a server may be running.
     Backup(backup::BackupOptions),
     /// Put the documents of a backup into an empty database, or one of them beside others.
@@ -108,6 +112,7 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Config(config::ConfigCommand::Show(_)) => config::show(layers, matches),
         Command::Migrate(options) => migrate::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Projections(command) => projections::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
         Command::Fork(options) => fork::run(&options),

@@ -21,10 +21,14 @@ Examples:
   quire verify                    the folder ./data
   quire verify --data /srv/quire
   QUIRE_DATABASE_URL=postgres://quire@db.example/quire quire verify --data /srv/quire
+  quire verify --projections      what is made of the log alone; the server may be running
 
 Replays the log of every document from its beginning, trash included, and compares it with each snapshot and with what is
 known of its clients; then checks the database as a whole. The server that uses the folder has to be stopped. Like the
 server, it first brings the schema to this version and tidies up after a crash.
+
+With --projections the content, words and activity that are kept of each document are compared with its log up to the version that
+they are of, and nothing else is. How far they are behind is told, and is no complaint.
 
 Exit code: 0 if everything agrees; 1 if something differs or cannot be read, each a line that names the document and the
 version.")]
@@ -38,6 +42,10 @@ pub struct VerifyOptions {
 
     #[command(flatten)]
     objects: ObjectSettings,
+
+    /// Compare projections with the log, beside a server that may be running.
+    #[arg(long)]
+    projections: bool,
 }
 
 /// Looking through a whole table takes as long as it takes.
@@ -58,6 +66,9 @@ struct Totals {
 /// The folder cannot be opened, or there are complaints.
 pub fn run(options: &VerifyOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if options.projections {
+        return runtime.block_on(super::projections::verify_all(&options.data, options.storage()?));
+    }
     let totals = runtime.block_on(verify_all(options))?;
     let Totals { documents, versions, snapshots, complaints } = totals;
     writeln!(
@@ -68,16 +79,21 @@ pub fn run(options: &VerifyOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
+impl VerifyOptions {
+    fn storage(&self) -> anyhow::Result<StorageOptions> {
+        let database = match self.database.postgres()? {
+            Some(mut postgres) => {
+                postgres.statement_within = STATEMENT_WITHIN;
+                DatabaseOptions::Postgres(postgres)
+            }
+            None => SqliteOptions::default().into(),
+        };
+        Ok(StorageOptions { database, objects: self.objects.options()? })
+    }
+}
+
 async fn verify_all(options: &VerifyOptions) -> anyhow::Result<Totals> {
-    let database = match options.database.postgres()? {
-        Some(mut postgres) => {
-            postgres.statement_within = STATEMENT_WITHIN;
-            DatabaseOptions::Postgres(postgres)
-        }
-        None => SqliteOptions::default().into(),
-    };
-    let storage = StorageOptions { database, objects: options.objects.options()? };
-    let opened = Opened::existing(&options.data, storage).await?;
+    let opened = Opened::existing(&options.data, options.storage()?).await?;
     let mut totals = Totals::default();
     let mut after = None;
     loop {

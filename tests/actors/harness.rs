@@ -99,7 +99,15 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
         let options = Options::parse_from(["quire", "--listen", "127.0.0.1:0", "--workers", "1"]).serve;
-        let parts = Parts { store: store.clone(), bodies, settings, stream: None, archive: None, probe };
+        let parts = Parts {
+            store: store.clone(),
+            bodies,
+            settings,
+            stream: None,
+            archive: None,
+            projections: None,
+            probe,
+        };
         let application = Application::assemble(options, parts).await.unwrap();
         let address = application.address().to_string();
         let (stop, stopping) = oneshot::channel::<()>();

@@ -24,6 +24,7 @@ mod fork;
 mod help;
 mod migrate;
 mod postgres;
+mod projections;
 mod replay;
 mod serve;
 mod transfer;

@@ -23,6 +23,7 @@ use self::batch::{Batch, Outcome};
 use crate::actors::document::state::IN_DOUBT;
 use crate::actors::document::{AppendRefused, Report, Reported};
 use crate::actors::error::Refusal;
+use crate::actors::projector::Ends;
 use crate::actors::publisher::{Committed, Window};
 use crate::actors::watch::{Watch, while_alive};
 use crate::ids::{DocumentId, Epoch, HistoryId, SHARDS};
@@ -162,6 +163,8 @@ pub struct JournalActor {
     flushes: VecDeque<(u64, oneshot::Sender<()>)>,
     /// Who is told what was committed.
     window: Option<Arc<Window>>,
+    /// Where it is told how far the logs have come.
+    ends: Option<Arc<Ends>>,
 }
 
 impl JournalActor {
@@ -193,7 +196,15 @@ impl JournalActor {
             barriers: Vec::new(),
             flushes: VecDeque::new(),
             window: None,
+            ends: None,
         })
+    }
+
+    /// Tells from now on where the logs end.
+    pub fn tell(mut self, ends: Arc<Ends>) -> Self {
+        ends.tell(&self.positions);
+        self.ends = Some(ends);
+        self
     }
 
     /// Hands on what is committed from now on, and where the logs end.
@@ -294,6 +305,9 @@ impl JournalActor {
         if let Some(window) = &self.window {
             let committed = outcome.committed.into_iter().flat_map(|(entry, history)| placed(entry, history));
             window.hand_on(committed, &self.positions);
+        }
+        if let Some(ends) = &self.ends {
+            ends.tell(&self.positions);
         }
         for (reply, durable, refused) in outcome.answers {
             reply.settle(durable, refused);

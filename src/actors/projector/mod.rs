@@ -1,0 +1,168 @@
+//! Keeps projections up with the log, in the server itself: where there is no `quire worker` to do it.
+//!
+//! Nothing waits for it, and it takes a bounded share of the time: what is committed in a second is projected together, and after
+//! each transaction it rests for a multiple of what that took. Under much load projections fall behind, documents are written with
+//! more operations at once, and editors notice nothing.
+
+mod ends;
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix::fut;
+use actix::prelude::*;
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+pub use self::ends::Ends;
+use crate::actors::clock::Clock;
+use crate::ids::{SHARDS, Shard};
+use crate::metrics::METRICS;
+use crate::projections::{Account, Limits, Outcome, Part, Projector};
+use crate::storage::StoreError;
+use crate::storage::projections::READER;
+
+/// The rest before a round, in which operations gather: a document is written once a second at most.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The rest after a transaction, as a multiple of the time that it took, …
+const REST: u32 = 9;
+
+/// … and at most so long, which is also the rest after a failure.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+/// What one transaction takes. An append of the embedded database has to wait for one: some 5 ms.
+pub const LIMITS: Limits = Limits { docs: 64, bytes: 2 << 20 };
+
+/// Operations of one transaction, and bytes of their deltas, so that few documents with many of them are no longer work.
+const OPS: usize = 1_024;
+const OP_BYTES: usize = 1 << 20;
+
+/// What the projector works with.
+#[derive(Clone)]
+pub struct Projecting {
+    pub projector: Projector,
+    /// Where the logs end of the shards that this node owns.
+    pub ends: Arc<Ends>,
+    pub clock: Clock,
+    /// Set when the server stops.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// See the module's documentation. It has a thread of its own.
+pub struct ProjectorActor {
+    projecting: Projecting,
+}
+
+impl ProjectorActor {
+    /// Makes the projector.
+    pub fn new(projecting: Projecting) -> Self {
+        Self { projecting }
+    }
+}
+
+impl Actor for ProjectorActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(fut::wrap_future(work(self.projecting.clone())));
+    }
+}
+
+/// Works until the server stops. After a failure it begins with what is stored.
+async fn work(projecting: Projecting) {
+    let mut account = Account::default();
+    while !projecting.is_over() {
+        match AssertUnwindSafe(projecting.run(&mut account)).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => account.failed(&error),
+            Err(_) => {
+                METRICS.projections.failures.inc();
+                tracing::error!("the projector has failed, and begins anew");
+            }
+        }
+        tokio::time::sleep(LONGEST_REST).await;
+    }
+}
+
+impl Projecting {
+    fn is_over(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    async fn run(&self, account: &mut Account) -> Result<(), StoreError> {
+        let mut marks = self.projector.store.watermarks(READER).await?;
+        let mut next = 0;
+        loop {
+            while !self.is_behind(&marks) {
+                METRICS.projections.caught_up();
+                self.ends.news().await;
+            }
+            tokio::time::sleep(EVERY).await;
+            // What gathers meanwhile is for the next round.
+            let ends = self.ends.now();
+            loop {
+                if self.is_over() {
+                    return Ok(());
+                }
+                let began = Instant::now();
+                let parts = self.gather(&marks, &ends, &mut next).await?;
+                if parts.is_empty() {
+                    break;
+                }
+                account.begun(&parts, self.clock.now());
+                let outcome = self.projector.project(parts).await?;
+                for one in &outcome.moves {
+                    marks[usize::from(one.shard)] = one.to;
+                }
+                self.note(account, &outcome, &marks);
+                tokio::time::sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
+            }
+        }
+    }
+
+    fn is_behind(&self, marks: &[u64; SHARDS]) -> bool {
+        self.ends.now().iter().zip(marks).any(|(end, mark)| end > mark)
+    }
+
+    fn note(&self, account: &mut Account, outcome: &Outcome, marks: &[u64; SHARDS]) {
+        account.done(outcome, self.clock.now());
+        let lag = self.ends.now().iter().zip(marks).map(|(end, mark)| end.saturating_sub(*mark)).sum::<u64>();
+        METRICS.projections.lag_operations.set(lag as i64);
+    }
+
+    /// Reads what one transaction takes, of the shards from `next` on, each up to its end.
+    async fn gather(
+        &self,
+        marks: &[u64; SHARDS],
+        ends: &[u64; SHARDS],
+        next: &mut Shard,
+    ) -> Result<Vec<Part>, StoreError> {
+        let (mut parts, mut ops, mut bytes) = (Vec::new(), OPS, OP_BYTES);
+        let mut docs = HashSet::new();
+        for _ in 0..SHARDS {
+            let (shard, from) = (*next, marks[usize::from(*next)]);
+            if ends[usize::from(shard)] > from {
+                let page = self.projector.store.read_shard(shard, from, ops, bytes).await?;
+                ops = ops.saturating_sub(page.ops.len());
+                bytes =
+                    bytes.saturating_sub(page.ops.iter().map(|placed| placed.op.delta.len()).sum::<usize>());
+                docs.extend(page.ops.iter().map(|placed| placed.doc.clone()));
+                if page.upto > from {
+                    parts.push(Part { shard, from, upto: page.upto, ops: page.ops });
+                }
+                if ops == 0 || bytes == 0 || docs.len() >= self.projector.limits.docs {
+                    break;
+                }
+            }
+            *next = next.wrapping_add(1);
+        }
+        Ok(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests;
