@@ -9,6 +9,7 @@ mod objects;
 mod projections;
 mod tls;
 mod traces;
+mod worker;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use self::objects::ObjectSettings;
 pub use self::projections::ProjectionSettings;
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
+pub use self::worker::WorkerOptions;
 use crate::actors::publisher::WindowLimits;
 use crate::redis::{RedisAddressError, RedisOptions};
 use crate::storage::bus::{self, BusError, KafkaOptions, SharedBus};

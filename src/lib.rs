@@ -26,6 +26,8 @@ pub mod platform;
 pub mod telemetry;
 pub mod tls;
 pub mod traces;
+#[cfg(feature = "kafka")]
+pub mod worker;
 
 pub mod client;
 

@@ -16,6 +16,7 @@ mod rest;
 mod restore;
 mod serve;
 mod verify;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -48,6 +49,8 @@ enum Command {
     /// Run the server.
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<crate::config::ServeOptions>),
+    /// Keep what is made of the log up with the stream of operations.
+    Worker(Box<worker::WorkerCommand>),
     /// Ask whether the server on this machine answers.
     Health(health::HealthOptions),
     /// Check or show the settings of a server.
@@ -108,6 +111,7 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
     match command {
         Command::Health(options) => health::run(&options),
         Command::Serve(options) => serve::run(*options),
+        Command::Worker(command) => worker::run(*command),
         Command::Config(config::ConfigCommand::Check(_)) => config::check(layers),
         Command::Config(config::ConfigCommand::Show(_)) => config::show(layers, matches),
         Command::Migrate(options) => migrate::run(&options),

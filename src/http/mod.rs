@@ -69,6 +69,13 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
     }
 }
 
+/// The routes of a process that serves no documents: whether it is alive, and what it counts.
+pub fn probes(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
+        .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)));
+}
+
 /// An address that answers other methods than `allow` with 405.
 fn at(path: &str, allow: &'static str) -> Resource {
     web::resource(path)

@@ -23,7 +23,7 @@ fn run(folder: &str, program: &str, arguments: &[&str]) -> Result<String, String
 }
 
 fn manifests() -> Vec<String> {
-    let mut files: Vec<String> = ["base", "cluster"]
+    let mut files: Vec<String> = ["base", "cluster", "worker"]
         .into_iter()
         .flat_map(|folder| std::fs::read_dir(format!("deploy/kubernetes/{folder}")).expect("it is there"))
         .map(|entry| entry.expect("it can be listed").path().display().to_string())
@@ -80,7 +80,7 @@ fn kubernetes_knows_every_field_of_the_manifests() {
 
 #[test]
 fn kustomizations_name_all_files_beside_them() {
-    for folder in ["base", "cluster"] {
+    for folder in ["base", "cluster", "worker"] {
         let path = format!("deploy/kubernetes/{folder}");
         let text = std::fs::read_to_string(format!("{path}/kustomization.yaml")).expect("it is there");
         let kustomization = documents(&text).remove(0);

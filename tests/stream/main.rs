@@ -1,4 +1,4 @@
-//! What goes into Kafka, over a real broker: in order, complete, and nobody waits for it.
+//! What goes into Kafka, over a real broker: in order, complete, and nobody waits for it; and what `quire worker` makes of it.
 
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
 #[path = "../api/client.rs"]
@@ -16,6 +16,9 @@ mod ledger;
 #[path = "../durability/load.rs"]
 mod load;
 #[allow(dead_code, reason = "as above")]
+#[path = "../durability/postgres.rs"]
+mod postgres;
+#[allow(dead_code, reason = "as above")]
 #[path = "../api/replica.rs"]
 mod replica;
 #[allow(dead_code, reason = "as above")]
@@ -28,3 +31,4 @@ mod publishing;
 mod scene;
 mod topic;
 mod topics;
+mod worker;

@@ -60,7 +60,7 @@ impl KafkaBus {
         Self { options }
     }
 
-    fn config(&self) -> ClientConfig {
+    pub(super) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.options.brokers)
@@ -74,7 +74,7 @@ impl KafkaBus {
     }
 
     /// Looks at the topic, and makes it if there is none.
-    async fn check_topic(&self) -> Result<(), BusError> {
+    pub(super) async fn check_topic(&self) -> Result<(), BusError> {
         let admin = Admin::new(&self.config())?;
         let topic = &self.options.topic;
         let mut found = admin.partitions(topic).await?;
@@ -250,7 +250,7 @@ impl Drop for KafkaProducer {
     }
 }
 
-fn failure(error: KafkaError) -> BusError {
+pub(super) fn failure(error: KafkaError) -> BusError {
     match error {
         KafkaError::ClientConfig(_, why, name, _) => {
             BusError::Misconfigured { why: format!("Kafka cannot be used: {name}: {why}") }

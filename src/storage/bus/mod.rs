@@ -9,6 +9,8 @@ mod in_process;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod options;
+#[cfg(feature = "kafka")]
+mod reader;
 mod record;
 
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use tokio::sync::mpsc;
 pub use self::error::BusError;
 pub use self::in_process::InProcessBus;
 pub use self::options::KafkaOptions;
+#[cfg(feature = "kafka")]
+pub use self::reader::{Read, StreamReader};
 pub use self::record::{Event, FORMAT, MAGIC, Undecodable, decode};
 use crate::ids::{DocumentId, Shard};
 

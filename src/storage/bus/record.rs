@@ -1,11 +1,12 @@
 //! The format of the stream, version 1; `docs/stream.md` and `docs/stream.schema.json` describe it to its readers.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Record;
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, Shard, UserId, Version};
-use crate::storage::ShardOp;
+use crate::storage::{LoggedOp, ShardOp};
 
 /// What every value begins with, so that a reader knows what it has before it, …
 pub const MAGIC: [u8; 4] = *b"QOPS";
@@ -28,6 +29,14 @@ pub struct Event<'a> {
     /// The delta as the log has it.
     #[serde(borrow)]
     pub delta: &'a RawValue,
+}
+
+impl From<Event<'_>> for ShardOp {
+    fn from(event: Event<'_>) -> Self {
+        let Event { doc, history, version, pos, client, seq, user, at, delta } = event;
+        let delta = Bytes::copy_from_slice(delta.get().as_bytes());
+        Self { pos, doc, history, op: LoggedOp { version, client, seq, user, at, delta } }
+    }
 }
 
 /// All of an event but the delta, which is JSON already.
@@ -111,7 +120,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::storage::LoggedOp;
 
     fn op() -> ShardOp {
         ShardOp {
@@ -139,6 +147,7 @@ mod tests {
         assert_eq!((event.doc, event.history, event.version, event.pos), (doc, history, op.version, pos));
         assert_eq!((event.client, event.seq, event.user, event.at), (op.client, op.seq, op.user, op.at));
         assert_eq!(event.delta.get().as_bytes(), op.delta);
+        assert_eq!(ShardOp::from(decode(&record.value).unwrap()), self::op());
         let headers: Vec<_> = record.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         assert_eq!(headers[..3], [("doc", "welcome"), ("version", "17"), ("epoch", "3")]);
         assert_eq!(headers[3].0, "traceparent");
