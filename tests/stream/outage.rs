@@ -7,7 +7,7 @@ use crate::broker;
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::load::Load;
 use crate::scene::{Scene, assert_nobody_was_put_off, documents, edit};
-use crate::topic::{metric, wait_for_metric};
+use crate::topic::{metric, wait_for_metric, wait_until_published};
 
 const WRITERS: usize = 20;
 
@@ -81,14 +81,10 @@ fn memory_does_not_grow_with_the_length_of_an_outage() {
     let lag = metric(&server, "quire_publisher_lag_operations");
     let again = Instant::now();
     broker.resume();
-    let mut published = metric(&server, "quire_published_total");
-    let all = published + lag;
-    while published < all {
-        let next = all.min(published + 1_000.0);
-        published = wait_for_metric(&server, "quire_published_total", |now| now >= next);
-    }
+    let writers = load.finish();
+    wait_until_published(&server);
     let caught_up = again.elapsed();
-    scene.check(&server, &docs, load.finish());
+    scene.check(&server, &docs, writers);
     println!(
         "{outage:?}: {lag} operations behind, {memory} to {after} MiB; all published {caught_up:.1?} after it"
     );

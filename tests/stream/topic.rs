@@ -162,6 +162,14 @@ pub fn wait_for_metric(server: &TestServer, name: &str, wanted: impl Fn(f64) -> 
     }
 }
 
+/// Waits until everything is published, as long as that gets on.
+pub fn wait_until_published(server: &TestServer) {
+    let mut lag = f64::MAX;
+    while lag > 0.0 {
+        lag = wait_for_metric(server, "quire_publisher_lag_operations", |now| now < lag);
+    }
+}
+
 /// Reads a topic once it has the last version of each of these documents. Nobody writes into them meanwhile.
 pub fn read_complete(server: &TestServer, brokers: &str, topic: &str, docs: &[String]) -> Vec<Published> {
     let rest = Rest::of(server);
@@ -169,7 +177,7 @@ pub fn read_complete(server: &TestServer, brokers: &str, topic: &str, docs: &[St
     let deadline = Instant::now() + 2 * PATIENCE;
     wait_for_metric(server, "quire_publisher_connected", |connected| connected == 1.0);
     loop {
-        wait_for_metric(server, "quire_publisher_lag_operations", |lag| lag == 0.0);
+        wait_until_published(server);
         // The metric may be as old as the publisher's last look.
         let published = read(brokers, topic);
         let has = |(doc, head): (&&str, &u64)| {
