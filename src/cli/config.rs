@@ -121,3 +121,29 @@ fn toml_of(text: &str) -> String {
     // Strings of JSON are strings of TOML, which has the same escapes and more.
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A file is read by several commands, and its keys are the flags' names among them.
+    fn gather(command: &clap::Command, variables: &mut BTreeMap<String, String>) {
+        for flag in command.get_arguments() {
+            let Some(variable) = flag.get_env() else { continue };
+            let (key, variable) = (flag.get_id().to_string(), variable.to_string_lossy().into_owned());
+            let other = variables.insert(key.clone(), variable.clone()).unwrap_or_else(|| variable.clone());
+            assert_eq!(other, variable, "{key} means two things");
+        }
+        command.get_subcommands().for_each(|inner| gather(inner, variables));
+    }
+
+    #[test]
+    fn a_key_means_the_same_in_every_command() {
+        let mut variables = BTreeMap::new();
+        gather(&Cli::command(), &mut variables);
+        assert_eq!(variables["listen"], "QUIRE_LISTEN");
+        assert_eq!(variables["worker_listen"], "QUIRE_WORKER_LISTEN");
+    }
+}

@@ -10,7 +10,7 @@ use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Version};
 use crate::projections::{Limits, Projector, rebuild, verify};
 use crate::storage::projections::READER;
-use crate::storage::{DatabaseOptions, Reading, SqliteOptions, StorageOptions, Store};
+use crate::storage::{DatabaseOptions, Reading, SqliteOptions, StorageOptions, Store, StoreError};
 
 /// Documents looked up at a time.
 const PAGE: usize = 1_000;
@@ -35,7 +35,9 @@ Examples:
 Content, words and activity of each document are replaced by what its log leads to, a document at a time. On PostgreSQL servers
 and workers may be running, and go on; the embedded database must not be in use.
 
-Exit code: 0 if all were made again; 1 if not, with the reason; some may be.")]
+One that cannot be read, or that people are typing into all the time, is named and stays as it is.
+
+Exit code: 0 if all were made again; 1 if not, with the reasons.")]
 pub struct RebuildOptions {
     /// Folder of the embedded database and of archived operations.
     #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
@@ -83,14 +85,21 @@ async fn rebuild_all(options: &RebuildOptions) -> anyhow::Result<()> {
         ProgressStyle::with_template("{bar:32} {pos}/{len} documents, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let mut versions = 0;
+    let (mut made, mut versions) = (0, 0);
     for doc in &docs {
-        versions += rebuild(&projector, doc).await?;
+        match rebuild(&projector, doc).await {
+            Ok(all) => (made, versions) = (made + 1, versions + all),
+            Err(error @ (StoreError::Conflict { .. } | StoreError::Corrupt { .. })) => {
+                bar.suspend(|| eprintln!("document {doc}: {error}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
     opened.close().await?;
-    writeln!(std::io::stdout(), "{} documents made again from {versions} operations", docs.len())?;
+    writeln!(std::io::stdout(), "{made} documents made again from {versions} operations")?;
+    anyhow::ensure!(made == docs.len(), "{} documents stay as they are", docs.len() - made);
     Ok(())
 }
 

@@ -14,13 +14,13 @@ use crate::storage::{Reading, StorageOptions};
 pub struct WorkerOptions {
     /// Address at which the worker tells of itself: /metrics and /healthz; port 0 picks a free one.
     #[arg(
-        long = "worker-listen",
+        long,
         env = "QUIRE_WORKER_LISTEN",
         default_value = "127.0.0.1:8081",
         value_name = "HOST:PORT",
         value_parser = address
     )]
-    pub listen: SocketAddr,
+    pub worker_listen: SocketAddr,
 
     /// The server's folder, where archived operations are read unless they are elsewhere.
     #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]

@@ -12,6 +12,8 @@ const MINUTE: Millis = 60_000;
 #[derive(Debug, Default)]
 pub struct Account {
     usual: Usual,
+    /// Nothing could be stored the last time, and that has been told.
+    fails: bool,
 }
 
 impl Account {
@@ -25,6 +27,9 @@ impl Account {
 
     /// They are stored.
     pub fn done(&mut self, outcome: &Outcome, now: Millis) {
+        if std::mem::take(&mut self.fails) {
+            tracing::info!("projections go on");
+        }
         METRICS.projections.documents.inc_by(outcome.changes.len() as u64);
         METRICS.projections.operations.inc_by(outcome.written.iter().map(|one| one.ops).sum());
         for error in &outcome.failed {
@@ -48,14 +53,16 @@ impl Account {
     }
 
     /// They are not: whoever projects begins with what is stored.
-    pub fn failed(&self, error: &StoreError) {
+    pub fn failed(&mut self, error: &StoreError) {
         if matches!(error, StoreError::Conflict { .. }) {
             METRICS.projections.conflicts.inc();
             tracing::debug!(%error, "somebody else projects, too");
         } else {
             METRICS.projections.failures.inc();
-            let error = error as &dyn std::error::Error;
-            tracing::error!(error, "projections stay where they are");
+            if !std::mem::replace(&mut self.fails, true) {
+                let error = error as &dyn std::error::Error;
+                tracing::error!(error, "projections stay where they are; trying again");
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Brings the rows of documents forward by parts of the log.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 
 use super::{Projected, Written};
 use crate::ids::{DocumentId, Shard, Version};
@@ -20,7 +23,7 @@ const ROW_BYTES: u64 = 4 << 20;
 pub struct Limits {
     /// Documents.
     pub docs: usize,
-    /// Bytes of their packed contents and of what is applied to them, beyond the first.
+    /// Bytes of their packed contents and of what is applied to them, beyond the first; and as many of what is written.
     pub bytes: u64,
 }
 
@@ -67,7 +70,7 @@ impl Projector {
     ///
     /// # Errors
     /// `Conflict` when somebody else has projected one of the shards or documents meanwhile, or an operation is not of the history
-    /// that its document has: the log is to be read from the watermarks. `Unavailable` when storage is away.
+    /// that its document has, or of a document that the log has not: the log is to be read from the watermarks. `Unavailable` when storage is away.
     /// Nothing was written then, as far as is known.
     pub async fn project(&self, parts: Vec<Part>) -> Result<Outcome, StoreError> {
         let (moves, tasks) = self.plan(parts).await?;
@@ -85,13 +88,21 @@ impl Projector {
             let docs: Vec<_> = stored.map(|(standing, _)| standing.doc.clone()).collect();
             let rows = if docs.is_empty() { Vec::new() } else { self.rows.contents(&docs).await? };
             let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.doc.clone(), row)).collect();
-            for (standing, task) in some {
+            let mut some = some.into_iter();
+            for (standing, task) in some.by_ref() {
                 let row = rows.remove(&standing.doc);
-                match self.document(&standing, row, task, &mut outcome).await {
+                match self.guarded(&standing, row, task, &mut outcome).await {
                     Ok(()) | Err(StoreError::NotFound { .. }) => {}
                     Err(error @ StoreError::Corrupt { .. }) => outcome.failed.push(error),
                     Err(error) => return Err(error),
                 }
+                if outcome.made() >= self.limits.bytes {
+                    break;
+                }
+            }
+            if outcome.made() >= self.limits.bytes {
+                outcome.leave(some.chain(tasks).map(|(_, task)| task));
+                break;
             }
         }
         if !outcome.moves.is_empty() {
@@ -112,23 +123,40 @@ impl Projector {
         let (mut moves, mut taken, mut seen, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
         for (mut one, tasks) in grouped {
             for task in tasks {
-                let standing = standings.remove(&task.doc);
-                if let Some(standing) = &standing {
-                    task.check(standing)?;
-                }
-                let more = task.bytes() + standing.as_ref().map_or(0, |standing| standing.bytes);
+                let more = task.bytes() + standings.get(&task.doc).map_or(0, |standing| standing.bytes);
                 if seen == self.limits.docs || (seen > 0 && bytes + more > self.limits.bytes) {
                     one.to = one.to.min(task.first() - 1);
                     moves.extend((one.to > one.from).then_some(one));
                     return Ok((moves, taken));
                 }
                 (seen, bytes) = (seen + 1, bytes + more);
-                // One that is not there was purged.
-                taken.extend(standing.map(|standing| (standing, task)));
+                let standing = standings.remove(&task.doc);
+                let standing =
+                    standing.ok_or_else(|| task.conflict("is of a document that the log does not have"))?;
+                if !standing.purged {
+                    task.check(&standing)?;
+                    taken.push((standing, task));
+                }
             }
             moves.extend((one.to > one.from).then_some(one));
         }
         Ok((moves, taken))
+    }
+
+    /// A panic in one document is its failure.
+    async fn guarded(
+        &self,
+        standing: &Standing,
+        row: Option<ContentRow>,
+        task: Task,
+        outcome: &mut Outcome,
+    ) -> Result<(), StoreError> {
+        let (doc, version) = (task.doc.clone(), task.ops.first().map_or(0, |op| op.op.version));
+        // What it was working on is gone with it, and `outcome` changes when that is done.
+        let done = AssertUnwindSafe(self.document(standing, row, task, outcome)).catch_unwind().await;
+        done.unwrap_or_else(|_| {
+            Err(StoreError::Corrupt { doc, version, why: "projecting it panics".to_owned() })
+        })
     }
 
     async fn document(
@@ -192,6 +220,25 @@ impl Projector {
     }
 }
 
+impl Outcome {
+    /// Bytes of what is to be written.
+    fn made(&self) -> u64 {
+        let rows = self.changes.iter().map(|change| &change.row);
+        rows.map(|row| (row.body.len() + row.plain.len()) as u64).sum()
+    }
+
+    /// These are left for the next transaction: their shards come no further than before them.
+    fn leave(&mut self, tasks: impl Iterator<Item = Task>) {
+        for task in tasks {
+            let shard = task.doc.shard();
+            for one in self.moves.iter_mut().filter(|one| one.shard == shard) {
+                one.to = one.to.min(task.first() - 1);
+            }
+        }
+        self.moves.retain(|one| one.to > one.from);
+    }
+}
+
 /// Sorts operations by document, in the order in which these come.
 fn group(ops: Vec<ShardOp>) -> Vec<Task> {
     let mut places: HashMap<DocumentId, usize> = HashMap::new();
@@ -216,14 +263,13 @@ impl Task {
     fn check(&self, standing: &Standing) -> Result<(), StoreError> {
         match self.ops.iter().find(|op| op.history != standing.history) {
             None => Ok(()),
-            Some(op) => {
-                let what = format!(
-                    "version {} of document {} is of a history that it has left",
-                    op.op.version, self.doc
-                );
-                Err(StoreError::Conflict { what })
-            }
+            Some(_) => Err(self.conflict("is of a history that it has left")),
         }
+    }
+
+    /// The stream has something else than the log.
+    fn conflict(&self, why: &str) -> StoreError {
+        StoreError::Conflict { what: format!("an operation of document {} {why}", self.doc) }
     }
 
     fn bytes(&self) -> u64 {

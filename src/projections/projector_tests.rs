@@ -289,3 +289,31 @@ async fn rows_that_are_wrong_are_found_and_made_again() {
     scene.project(MANY).await;
     scene.check(0).await;
 }
+
+#[tokio::test]
+async fn what_the_log_does_not_have_is_not_passed_over() {
+    let mut scene = Scene::new().await;
+    scene.write(DOCS[0], 3).await;
+    let part = scene.part(shard()).await;
+    let mut lost = part.clone();
+    // As after a failover: the stream has an operation that went with a document.
+    lost.ops[2].doc = "doc-1195".parse().unwrap();
+    let refused = scene.projector(MANY).project(vec![lost]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    assert_eq!(scene.mark(shard()).await, 0);
+    scene.projector(MANY).project(vec![part]).await.unwrap();
+    scene.check(0).await;
+}
+
+/// What is written counts, and not only what was there: these documents have no rows yet.
+#[tokio::test]
+async fn a_transaction_writes_little_more_than_its_limit() {
+    let mut scene = Scene::new().await;
+    for doc in DOCS {
+        scene.write(doc, 1).await;
+    }
+    // Both deltas are below it, and no content is.
+    assert_eq!(scene.project(Limits { docs: 1_000, bytes: 40 }).await, DOCS.len());
+    scene.check(0).await;
+    assert_eq!(scene.mark(shard()).await, 2);
+}

@@ -26,9 +26,8 @@ pub async fn rebuild(projector: &Projector, doc: &DocumentId) -> Result<Version,
 }
 
 async fn rebuild_once(projector: &Projector, doc: &DocumentId) -> Result<Version, StoreError> {
-    let Some(standing) = projector.rows.standings(std::slice::from_ref(doc)).await?.pop() else {
-        return Ok(0);
-    };
+    let standing = projector.rows.standings(std::slice::from_ref(doc)).await?.pop();
+    let Some(standing) = standing.filter(|standing| !standing.purged) else { return Ok(0) };
     let mut projected = Projected::begin(doc.clone(), standing.history, standing.row);
     projector.catch_up(&mut projected, Version::MAX).await?;
     let versions = projected.version();

@@ -38,6 +38,8 @@ pub struct Standing {
     pub row: Option<Point>,
     /// … and the bytes of its body, else 0.
     pub bytes: u64,
+    /// Nothing is left of it but its name.
+    pub purged: bool,
 }
 
 /// The row of a document: its content, packed by [`pack`].
@@ -111,7 +113,9 @@ impl Move {
     pub(super) fn conflict(&self) -> StoreError {
         let Self { shard, from, .. } = self;
         StoreError::Conflict {
-            what: format!("projections of shard {shard} have come to another position than {from}"),
+            what: format!(
+                "projections of shard {shard} have come to another position than {from}, or would go beyond the log"
+            ),
         }
     }
 }
@@ -119,7 +123,7 @@ impl Move {
 /// The rows of projections.
 #[async_trait]
 pub trait Projections: Send + Sync {
-    /// Tells where documents stand. Those that do not exist, or were purged, are left out.
+    /// Tells where documents stand. Those that do not exist are left out.
     async fn standings(&self, docs: &[DocumentId]) -> Result<Vec<Standing>, StoreError>;
 
     /// Reads the rows of documents. Those that have none are left out.
@@ -133,7 +137,8 @@ pub trait Projections: Send + Sync {
     ///
     /// # Errors
     /// `Conflict`, with nothing written, when a watermark is not where it is to be moved from, or a row is not what a change
-    /// follows on: somebody else has been here.
+    /// follows on: somebody else has been here. A database that is led by a stream (PostgreSQL)
+    /// refuses likewise to move a watermark beyond the end of its log.
     async fn project(&self, moves: &[Move], changes: &[Change]) -> Result<(), StoreError>;
 
     /// Finds documents, those in the trash left out, that have all of these words in the beginning of their text, at most

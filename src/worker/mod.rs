@@ -29,8 +29,8 @@ pub async fn run(
     listening: impl FnOnce(std::net::SocketAddr),
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let listener = std::net::TcpListener::bind(options.listen)
-        .with_context(|| format!("cannot listen on {}", options.listen))?;
+    let listener = std::net::TcpListener::bind(options.worker_listen)
+        .with_context(|| format!("cannot listen on {}", options.worker_listen))?;
     let address = listener.local_addr()?;
     let reading = options.reading().await?;
     let tools = Tools::of(&options, &reading)?;

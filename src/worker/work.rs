@@ -26,7 +26,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// What one transaction takes.
-const LIMITS: Limits = Limits { docs: 512, bytes: 16 << 20 };
+const LIMITS: Limits = Limits { docs: 256, bytes: 4 << 20 };
 
 /// What waits in memory at most before it is written without waiting for the second to end: operations, and bytes of deltas.
 const MOST_OPS: usize = 65_536;
@@ -90,8 +90,9 @@ pub async fn work(tools: Tools, mut stopped: watch::Receiver<bool>) -> anyhow::R
         swept: Instant::now(),
         before: Box::new([(0, 0); SHARDS]),
     };
-    work.run(&mut stopped).await;
-    Ok(())
+    let worked = work.run(&mut stopped).await;
+    work.reader.leave().await;
+    worked
 }
 
 /// Joins the group as soon as brokers answer.
@@ -148,7 +149,7 @@ impl Lanes {
 }
 
 impl Work {
-    async fn run(&mut self, stopped: &mut watch::Receiver<bool>) {
+    async fn run(&mut self, stopped: &mut watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -162,16 +163,14 @@ impl Work {
                 }
                 read = self.reader.next(), if self.lanes.is_some() => match read {
                     Ok(read) => self.take(read).await,
-                    Err(error) => {
-                        tracing::error!(%error, "the worker reads no more");
-                        return;
-                    }
+                    Err(error) => return Err(error).context("the worker reads no more"),
                 },
             }
         }
         if self.lanes.is_some() {
             self.round().await;
         }
+        Ok(())
     }
 
     /// Stores what has come. Tells whether there is more to be done at once.
@@ -238,7 +237,7 @@ impl Work {
                 tracing::error!(partition, offset, %error, "a record cannot be read");
             }
         }
-        if self.waiting >= MOST_OPS || self.waiting.is_multiple_of(1_024) && self.is_full() {
+        if self.waiting >= MOST_OPS || self.is_full() {
             self.round().await;
         }
     }

@@ -107,8 +107,8 @@ fn fails(stack: &Stack, server: TestServer, load: &Load, part: Part, fault: Faul
     if part != Part::Postgres && fault != Fault::KilledWithServer {
         assert_eq!(load.refusals(), refused, "editors have noticed that {part:?} is {fault:?}");
     }
-    if part == Part::Kafka && is_away {
-        assert!(metric(&server, "quire_publisher_lag_operations") > 0.0, "it is away");
+    if is_away {
+        assert_is_felt(&server, load, part);
     }
     match fault {
         Fault::Killed => stack.resume(part),
@@ -118,6 +118,23 @@ fn fails(stack: &Stack, server: TestServer, load: &Load, part: Part, fault: Faul
         Fault::Silent | Fault::Slow => stack.network(part, Network::speed_up),
     }
     server
+}
+
+/// The server notices that a component is away, though editors may not.
+fn assert_is_felt(server: &TestServer, load: &Load, part: Part) {
+    match part {
+        Part::Postgres => {}
+        Part::Kafka => assert!(metric(server, "quire_publisher_lag_operations") > 0.0),
+        Part::Redis => {
+            wait_for_metric(server, "quire_redis_breaker_state", |state| state != 0.0);
+        }
+        Part::S3 => {
+            let archived = || metric(server, "quire_archived_operations_total");
+            let before = archived();
+            load.wait_for(4 * WRITERS);
+            assert_eq!(archived(), before, "there is nowhere to put them");
+        }
+    }
 }
 
 macro_rules! rows {

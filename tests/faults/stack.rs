@@ -143,6 +143,8 @@ impl Stack {
 impl Component {
     /// Its address, by way of the network.
     fn address(&self) -> String {
-        self.service.address.replace(self.service.host(), &self.way.address)
+        let address = self.service.address.replace(self.service.host(), &self.way.address);
+        assert!(address.contains(&self.way.address), "{address} is not by way of the network");
+        address
     }
 }

@@ -78,8 +78,12 @@ impl KafkaOptions {
             .set("log.thread.name", "false")
             // Some of what a connection can fail of is no more than information to librdkafka.
             .set_log_level(RDKafkaLogLevel::Info);
-        if let Some(authority) = self.tls.as_ref().and_then(|tls| tls.authority.as_ref()) {
-            config.set("ssl.ca.location", authority.to_string_lossy());
+        if let Some(tls) = &self.tls {
+            config.set("enable.ssl.certificate.verification", "true");
+            config.set("ssl.endpoint.identification.algorithm", "https");
+            if let Some(authority) = &tls.authority {
+                config.set("ssl.ca.location", authority.to_string_lossy());
+            }
         }
         if let Some(login) = &self.login {
             config

@@ -11,7 +11,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::kafka::{KafkaBus, failure};
 use super::{BusError, KafkaOptions};
@@ -21,8 +22,10 @@ use crate::metrics::METRICS;
 /// How long one look for the next record takes at most: so late it is seen that the reader is to end.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Records that wait for whoever reads; then the reader waits, and is out of the group after five minutes of that.
+/// Records that wait for whoever reads, and bytes of them, beyond the first; then the reader waits, and is out of the group after
+/// five minutes of that.
 const WAITING: usize = 4_096;
+const WAITING_BYTES: usize = 16 << 20;
 
 /// Only what is stored elsewhere counts as read, so the group is told by hand. Records of so few kilobytes are fetched ahead.
 const CONSUMER: [(&str, &str); 6] = [
@@ -44,6 +47,8 @@ pub struct Read {
     pub value: Vec<u8>,
     /// Counts the times at which the group has shared out its partitions anew: what was read before is read again by somebody.
     pub generation: u64,
+    /// Its part of what may wait.
+    _room: OwnedSemaphorePermit,
 }
 
 /// A member of a group. Dropped, it leaves.
@@ -52,6 +57,8 @@ pub struct StreamReader {
     topic: String,
     ended: Arc<AtomicBool>,
     records: mpsc::Receiver<Read>,
+    /// Resolves when the group has been left.
+    left: Option<oneshot::Receiver<()>>,
 }
 
 impl StreamReader {
@@ -69,8 +76,26 @@ impl StreamReader {
         let (sender, records) = mpsc::channel(WAITING);
         let (polled, over) = (consumer.clone(), ended.clone());
         let polling = thread::Builder::new().name("kafka-reader".to_owned());
-        polling.spawn(move || poll(&polled, &over, &sender)).map_err(BusError::unavailable)?;
-        Ok(Self { consumer, topic, ended, records })
+        let runtime = Handle::current();
+        let (leaving, left) = oneshot::channel();
+        let polled = move || {
+            poll(&polled, &over, &sender, &runtime);
+            // The last hold on it: the group is left.
+            drop(polled);
+            let _ = leaving.send(());
+        };
+        polling.spawn(polled).map_err(BusError::unavailable)?;
+        Ok(Self { consumer, topic, ended, records, left: Some(left) })
+    }
+
+    /// Leaves the group, whose other members have its partitions then.
+    pub async fn leave(mut self) {
+        let left = self.left.take();
+        drop(self);
+        if let Some(left) = left {
+            // Gone is gone.
+            let _ = left.await;
+        }
     }
 
     /// Returns the next record. May be given up at any time.
@@ -121,23 +146,40 @@ fn config(options: &KafkaOptions, group: &str) -> ClientConfig {
 }
 
 /// Reads until nobody wants it any more.
-fn poll(consumer: &BaseConsumer<Membership>, ended: &AtomicBool, records: &mpsc::Sender<Read>) {
+fn poll(
+    consumer: &BaseConsumer<Membership>,
+    ended: &AtomicBool,
+    records: &mpsc::Sender<Read>,
+    runtime: &Handle,
+) {
+    let room = Arc::new(Semaphore::new(WAITING_BYTES));
+    let mut told = String::new();
     while !ended.load(Ordering::SeqCst) {
         let message = match consumer.poll(LOOK) {
             None => continue,
             Some(Ok(message)) => message,
             Some(Err(error)) => {
-                // Brokers that are away are tried again by librdkafka.
-                tracing::debug!(%error, "reading the stream");
+                // It is tried again by librdkafka, and told once.
+                let error = error.to_string();
+                if error != told {
+                    tracing::warn!(error, "the stream cannot be read");
+                    told = error;
+                }
                 thread::sleep(LOOK);
                 continue;
             }
         };
         let Ok(shard) = Shard::try_from(message.partition()) else { continue };
+        let value = message.payload().unwrap_or_default();
+        let bytes = value.len().clamp(1, WAITING_BYTES) as u32;
+        // Never closed.
+        let Ok(room) = runtime.block_on(room.clone().acquire_many_owned(bytes)) else { return };
+        told.clear();
         let read = Read {
             shard,
             offset: message.offset(),
-            value: message.payload().unwrap_or_default().to_vec(),
+            value: value.to_vec(),
+            _room: room,
             generation: consumer.context().generation.load(Ordering::SeqCst),
         };
         if records.blocking_send(read).is_err() {

@@ -59,6 +59,7 @@ impl Projections for PostgresStore {
         let mut written = Vec::with_capacity(changes.len());
         for change in changes {
             match standings.get(&change.row.doc) {
+                Some(standing) if standing.purged => {}
                 None => {}
                 Some(standing) if standing.row != change.before => return Err(change.conflict()),
                 Some(_) => written.push(change),
@@ -91,10 +92,17 @@ async fn lock(session: &mut Session, moves: &[Move]) -> Result<(), StoreError> {
     let shards: Vec<_> = moves.iter().map(|one| i16::from(one.shard)).collect();
     let locked = session.rows(statement(LOCK_WATERMARKS).bind(READER).bind(shards)).await;
     let locked = locked.map_err(store_error)?;
-    let positions = locked.iter().map(|row| Ok((rows::shard(row)?, rows::number(row, "pos")?)));
-    let positions: HashMap<_, _> = positions.collect::<Result<_, _>>().map_err(store_error)?;
-    let elsewhere =
-        moves.iter().find(|one| positions.get(&one.shard) != Some(&one.from) || one.to < one.from);
+    let positions = locked
+        .iter()
+        .map(|row| Ok((rows::shard(row)?, (rows::number(row, "pos")?, rows::number(row, "last_pos")?))));
+    let positions: HashMap<_, (u64, u64)> = positions.collect::<Result<_, _>>().map_err(store_error)?;
+    let fits = |one: &Move| {
+        let found = positions.get(&one.shard);
+        found.is_some_and(|(pos, end)| {
+            *pos == one.from && one.to >= one.from && one.to <= (*end).max(one.from)
+        })
+    };
+    let elsewhere = moves.iter().find(|one| !fits(one));
     elsewhere.map_or(Ok(()), |one| Err(one.conflict()))
 }
 
@@ -154,6 +162,7 @@ fn standing(row: &PgRow) -> Result<Standing, sqlx::Error> {
         history: rows::history_id(row, "newest")?,
         row: has_row.then(|| point(row)).transpose()?,
         bytes: rows::number(row, "bytes")?,
+        purged: row.try_get("purged")?,
     })
 }
 

@@ -106,6 +106,7 @@ async fn write(conn: &mut SqliteConnection, moves: &[Move], changes: &[Change]) 
     let standings: HashMap<_, _> = standings.collect::<Result<_, _>>().map_err(store_error)?;
     for change in changes {
         match standings.get(&change.row.doc) {
+            Some(standing) if standing.purged => {}
             None => {}
             Some(standing) if standing.row != change.before => return Err(change.conflict()),
             Some(_) => write_change(&mut *conn, change).await.map_err(store_error)?,
@@ -145,6 +146,7 @@ fn standing(row: &SqliteRow) -> Result<Standing, sqlx::Error> {
         history: rows::history_id(row, "newest")?,
         row: has_row.then(|| point(row)).transpose()?,
         bytes: rows::number(row, "bytes")?,
+        purged: row.try_get("purged")?,
     })
 }
 
