@@ -54,10 +54,5 @@ pub fn run(command: WorkerCommand) -> anyhow::Result<()> {
 pub fn run(command: WorkerCommand) -> anyhow::Result<()> {
     use crate::storage::bus;
 
-    let options = command
-        .options
-        .kafka
-        .options()?
-        .unwrap_or_else(|| bus::KafkaOptions { brokers: String::new(), topic: String::new() });
-    bus::kafka(options).map(|_| ()).map_err(Into::into)
+    bus::kafka(command.options.kafka.options()?.unwrap_or_default()).map(|_| ()).map_err(Into::into)
 }

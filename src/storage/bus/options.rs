@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 /// Which brokers, which topic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KafkaOptions {
     /// `HOST:PORT`, separated by commas: some of the cluster's brokers, which name the others.
     pub brokers: String,

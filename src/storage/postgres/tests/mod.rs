@@ -2,6 +2,7 @@
 
 mod connections;
 mod fencing;
+mod projections;
 mod relay;
 mod schema;
 
