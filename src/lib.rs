@@ -12,6 +12,7 @@ pub mod ot;
 pub mod redis;
 pub mod storage;
 
+pub mod access;
 pub mod actors;
 pub mod config;
 pub mod metrics;

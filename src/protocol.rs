@@ -168,6 +168,17 @@ pub enum Role {
 }
 
 impl Role {
+    /// Tells whether this role may do all that `other` may.
+    pub fn includes(self, other: Self) -> bool {
+        let rank = |role| match role {
+            Self::Viewer => 0,
+            Self::Commenter => 1,
+            Self::Editor => 2,
+            Self::Owner => 3,
+        };
+        rank(self) >= rank(other)
+    }
+
     /// Tells whether the role allows edits.
     pub fn may_edit(self) -> bool {
         matches!(self, Self::Owner | Self::Editor)

@@ -1,4 +1,4 @@
-//! Names, colours and roles of people, and small random pauses.
+//! Names and colours of people, and small random pauses.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::actors::service::Person;
 use crate::ids::UserId;
-use crate::protocol::{Role, UserInfo};
+use crate::protocol::UserInfo;
 
 /// Twelve colours that carry white text and stand apart on a light and a dark page: those of `web/src/styles/tokens.css`,
 /// whose contrasts are tested there.
@@ -34,18 +34,6 @@ pub fn person(user: &UserId, name: Option<&str>) -> UserInfo {
     let name =
         if shown.is_empty() { format!("Guest {}", ANIMALS[hash % ANIMALS.len()]) } else { shown.to_owned() };
     UserInfo { id: user.clone(), name, color: COLORS[(hash >> 16) % COLORS.len()].to_owned() }
-}
-
-/// Tells what a user may do with a document, on a socket and by REST alike. An archived one is only looked at; else whoever
-/// has the link is an editor, and roles by person come with permissions.
-pub fn role(user: &UserId, owner: &UserId, archived: bool) -> Role {
-    if archived {
-        Role::Viewer
-    } else if user == owner && !user.is_guest() {
-        Role::Owner
-    } else {
-        Role::Editor
-    }
 }
 
 /// Gives somebody who comes a colour that nobody here has, if there is one: the `wanted` one, else the next in the list.
@@ -89,15 +77,5 @@ mod tests {
         assert_eq!(person(&user, None), person(&user, Some(" \u{7}")));
         assert!(person(&user, None).name.starts_with("Guest "));
         assert_eq!(person(&user, Some(&"é".repeat(100))).name.chars().count(), NAME);
-    }
-
-    #[test]
-    fn the_owner_of_a_document_is_somebody_who_has_signed_in() {
-        let [ada, bob] = ["ada", "bob"].map(|id| UserId(id.into()));
-        assert_eq!(role(&ada, &ada, false), Role::Owner);
-        assert_eq!(role(&bob, &ada, false), Role::Editor);
-        // All guests of REST go by one id: none of them owns what another has made.
-        assert_eq!(role(&UserId::guest_rest(), &UserId::guest_rest(), false), Role::Editor);
-        assert_eq!(role(&ada, &ada, true), Role::Viewer);
     }
 }

@@ -38,12 +38,26 @@ pub struct Caller {
     pub name: Option<String>,
     /// When the token ends, in Unix ms.
     pub expires_at: Option<Millis>,
+    /// Whether it may look after the server itself.
+    pub admin: bool,
 }
 
 impl Caller {
     /// Somebody without a token.
     pub fn guest() -> Self {
-        Self { user: None, name: None, expires_at: None }
+        Self { user: None, name: None, expires_at: None, admin: false }
+    }
+
+    /// Lets those pass who look after the server.
+    ///
+    /// # Errors
+    /// `unauthorized` for somebody without a token, else `forbidden`.
+    pub fn require_admin(&self) -> Result<(), Problem> {
+        match &self.user {
+            Some(_) if self.admin => Ok(()),
+            Some(_) => Err(Problem::new(ErrorCode::Forbidden, "this is for administrators")),
+            None => Err(Problem::unauthorized("a token of an administrator is needed", "Bearer")),
+        }
     }
 
     /// Returns who connects with a token; `None` for a guest, whose id on a socket comes with `hello`.
@@ -126,6 +140,8 @@ struct Claims {
     sub: String,
     exp: f64,
     name: Option<String>,
+    #[serde(default)]
+    admin: bool,
 }
 
 impl Tokens {
@@ -151,7 +167,7 @@ impl Tokens {
         let key = self.key.as_ref().ok_or_else(|| refused("tokens are not configured on this server"))?;
         let claims =
             decode::<Claims>(token, key, &self.validation).map_err(|error| refused(reason(error.kind())))?;
-        let Claims { sub, exp, name } = claims.claims;
+        let Claims { sub, exp, name, admin } = claims.claims;
         let is_id = (1..=MAX_USER_BYTES).contains(&sub.len()) && !sub.chars().any(char::is_control);
         let user = UserId(sub.into());
         if !is_id || user.is_guest() {
@@ -163,6 +179,7 @@ impl Tokens {
             user: Some(user),
             name: name.as_deref().and_then(shown_name),
             expires_at: Some(expires_at),
+            admin,
         })
     }
 }

@@ -4,11 +4,12 @@ use actix_web::http::header::{ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatc
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::Deserialize;
 
+use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::Reading;
 use crate::formats::{to_html, to_markdown, to_text};
 use crate::http::auth::Caller;
-use crate::http::documents::present;
+use crate::http::access::{Permitted, permitted};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Version};
@@ -68,31 +69,33 @@ pub async fn read(
     request: HttpRequest,
     doc: web::Path<DocumentId>,
     parameters: web::Query<ContentParameters>,
-    _: Caller,
+    caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let ContentParameters { version, format } = parameters.into_inner();
-    answer(&request, &state, &doc, version, format).await
+    answer(&request, &state, &caller, &doc, version, format).await
 }
 
 /// Answers with content, or that the reader has it already.
 pub async fn at_version(
     request: &HttpRequest,
     state: &HttpState,
+    caller: &Caller,
     doc: &DocumentId,
     version: Version,
 ) -> Result<HttpResponse, Problem> {
-    answer(request, state, doc, Some(version), Format::Delta).await
+    answer(request, state, caller, doc, Some(version), Format::Delta).await
 }
 
 async fn answer(
     request: &HttpRequest,
     state: &HttpState,
+    caller: &Caller,
     doc: &DocumentId,
     version: Option<Version>,
     format: Format,
 ) -> Result<HttpResponse, Problem> {
-    let (row, live) = present(state, doc).await?;
+    let Permitted { row, live, .. } = permitted(state, caller, doc, Action::Read).await?;
     let head = live.as_ref().map_or(row.version, |live| live.version.max(row.version));
     let asked = version.unwrap_or(head);
     if asked <= head && has_already(request, &tag(row.history, asked)) {

@@ -9,9 +9,10 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use crate::actors::people;
+use crate::access::Action;
 use crate::actors::service::{CreateDocument, Live, stopping};
 use crate::actors::session::frames::refuse_delta;
+use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::problem::Problem;
@@ -92,18 +93,6 @@ impl DocumentView {
             view.people = live.people.into_iter().map(person).collect();
         }
         view
-    }
-}
-
-/// Reads a document that is there: not one in the trash.
-///
-/// # Errors
-/// `not_found`, with `deleted_at` for one in the trash.
-pub async fn present(state: &HttpState, doc: &DocumentId) -> Result<(DocumentRow, Option<Live>), Problem> {
-    let (row, live) = state.documents.row(doc).await?;
-    match row.deleted_at {
-        Some(at) => Err(Problem::in_trash(format!("document {doc} is in the trash"), at)),
-        None => Ok((row, live)),
     }
 }
 
@@ -253,12 +242,11 @@ pub async fn read(
     if state.draining.load(Ordering::Relaxed) {
         return Err(stopping().into());
     }
-    let (row, live) = present(&state, &doc).await?;
-    let role = people::role(&caller.author(), &row.owner, row.archived);
+    let Permitted { row, live, access } = permitted(&state, &caller, &doc, Action::Read).await?;
     let metadata = DocumentView::new(row, live);
     Ok(HttpResponse::Ok().json(Opened {
         snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
-        permissions: Permissions { role, link: Role::Editor },
+        permissions: Permissions { role: access.shown(), link: Role::Editor },
         metadata,
     }))
 }
@@ -268,7 +256,7 @@ pub async fn change(
     request: HttpRequest,
     payload: web::Payload,
     doc: web::Path<DocumentId>,
-    _: Caller,
+    caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
@@ -278,8 +266,20 @@ pub async fn change(
     if title.is_none() && archived.is_none() && deleted.is_none() {
         return Err(Problem::bad_request("nothing to change: there is neither title, archived nor deleted"));
     }
-    let (before, live) =
-        if deleted == Some(false) { state.documents.row(&doc).await? } else { present(&state, &doc).await? };
+    let permitted = if deleted == Some(false) {
+        permitted_even_in_trash(&state, &caller, &doc, Action::Trash).await?
+    } else {
+        permitted(&state, &caller, &doc, Action::Read).await?
+    };
+    let asked = [
+        (title.is_some(), Action::Rename),
+        (archived.is_some(), Action::Archive),
+        (deleted.is_some(), Action::Trash),
+    ];
+    for (_, action) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
+        permitted.check(action)?;
+    }
+    let Permitted { row: before, live, .. } = permitted;
     let now = state.sessions.clock.now();
     let deleted_at = deleted.map(|deleted: bool| deleted.then_some(now));
     // A new title is news to whoever looks at the list; archiving and the trash are not.
@@ -301,12 +301,14 @@ pub struct DeleteParameters {
 pub async fn delete(
     doc: web::Path<DocumentId>,
     parameters: web::Query<DeleteParameters>,
-    _: Caller,
+    caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    let action = if parameters.purge { Action::Purge } else { Action::Trash };
+    let Permitted { row, .. } = permitted_even_in_trash(&state, &caller, &doc, action).await?;
     if parameters.purge {
         state.documents.purge(&doc).await?;
-    } else if state.documents.row(&doc).await?.0.deleted_at.is_none() {
+    } else if row.deleted_at.is_none() {
         let deleted_at = Some(Some(state.sessions.clock.now()));
         state.documents.patch(&doc, DocumentPatch { deleted_at, ..DocumentPatch::default() }).await?;
     }

@@ -3,6 +3,7 @@
 //! Every request passes, from the outside in: the headers that every answer has, [`trace`], and [`origin`]. Who calls is
 //! found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
+mod access;
 mod assets;
 pub mod auth;
 mod body;

@@ -7,13 +7,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::RestOperation;
 use crate::actors::session::frames::{refuse_delta, whole_number};
+use crate::http::access::{Permitted, permitted};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::content;
-use crate::http::documents::present;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Version};
@@ -47,7 +48,8 @@ pub async fn submit(
         }
         (Err(problem), _) => return Err(problem),
     };
-    present(&state, &doc).await?;
+    // Whether it may be changed is the document's say, which knows what it has taken before.
+    permitted(&state, &caller, &doc, Action::Read).await?;
     let (doc, user) = (doc.into_inner(), caller.author());
     let version = match delta {
         Ok(delta) => {
@@ -103,10 +105,10 @@ struct Range {
 pub async fn list(
     doc: web::Path<DocumentId>,
     parameters: web::Query<RangeParameters>,
-    _: Caller,
+    caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let range = read_range(&state, &doc, &parameters).await?;
+    let range = read_range(&state, &caller, &doc, &parameters).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(range.write("ops", true)))
 }
 
@@ -123,22 +125,23 @@ pub async fn history(
     doc: web::Path<DocumentId>,
     at: web::Query<HistoryParameters>,
     parameters: web::Query<RangeParameters>,
-    _: Caller,
+    caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     if let Some(version) = at.version {
-        return content::at_version(&request, &state, &doc, version).await;
+        return content::at_version(&request, &state, &caller, &doc, version).await;
     }
-    let range = read_range(&state, &doc, &parameters).await?;
+    let range = read_range(&state, &caller, &doc, &parameters).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(range.write("versions", false)))
 }
 
 async fn read_range(
     state: &HttpState,
+    caller: &Caller,
     doc: &DocumentId,
     parameters: &RangeParameters,
 ) -> Result<Range, Problem> {
-    let (row, live) = present(state, doc).await?;
+    let Permitted { row, live, .. } = permitted(state, caller, doc, Action::Read).await?;
     let head = live.map_or(row.version, |live| live.version.max(row.version));
     let RangeParameters { from, to, limit } = *parameters;
     if to.is_some_and(|to| from > to) {

@@ -2,8 +2,9 @@
 
 use actix_web::{HttpResponse, web};
 
+use crate::access::Action;
+use crate::http::access::permitted;
 use crate::http::auth::Caller;
-use crate::http::documents::present;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::DocumentId;
@@ -12,10 +13,10 @@ use crate::protocol::PeersMessage;
 /// `GET /v1/docs/{id}/presence`: the sessions that have said where they are, as in a `presence` frame.
 pub async fn read(
     doc: web::Path<DocumentId>,
-    _: Caller,
+    caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let (row, _) = present(&state, &doc).await?;
-    let peers = state.documents.presence(&row).await?;
+    let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
+    let peers = state.documents.presence(&permitted.row).await?;
     Ok(HttpResponse::Ok().json(PeersMessage { peers }))
 }

@@ -37,10 +37,10 @@ use self::operation::{Key, SequencedOp};
 use self::presence::Board;
 use self::shared_presence::Telling;
 use self::state::DocumentState;
+use crate::access::Access;
 use crate::actors::clock::Clock;
 use crate::actors::error::Refusal;
 use crate::actors::journal::JournalActor;
-use crate::actors::people;
 use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{Crashed, Passivate, RegistryActor};
 use crate::actors::remote::Remote;
@@ -386,7 +386,7 @@ impl DocumentActor {
 
     /// What a user may do.
     fn role(&self, user: &UserId) -> Role {
-        people::role(user, &self.state.owner, self.state.archived)
+        Access::of(user, &self.state.owner, self.state.archived).shown()
     }
 
     /// Keeps the metric of operations in no snapshot.
