@@ -1,6 +1,7 @@
-//! Who may do what with a document: the one table. docs/permissions.md shows it to people.
+//! Who may do what with a document: the one table, and what somebody's role follows from. docs/permissions.md shows both to
+//! people.
 
-use crate::ids::UserId;
+use crate::ids::{Millis, UserId};
 use crate::protocol::Role;
 
 /// What somebody may want to do with a document.
@@ -40,6 +41,21 @@ impl Action {
         Self::Transfer,
     ];
 
+    /// Returns its name, as it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Comment => "comment",
+            Self::Edit => "edit",
+            Self::Rename => "rename",
+            Self::Archive => "archive",
+            Self::Trash => "trash",
+            Self::Purge => "purge",
+            Self::Share => "share",
+            Self::Transfer => "transfer",
+        }
+    }
+
     /// Returns the role that it takes at least.
     fn needs(self) -> Role {
         match self {
@@ -50,78 +66,113 @@ impl Action {
         }
     }
 
+    /// Returns the role that it takes where a document belongs to nobody; `None` where no role is enough. Who may share it is
+    /// not told by the link's role: that could else be lowered once and never be raised again.
+    fn needs_of_unowned(self) -> Option<Role> {
+        match self {
+            Self::Archive | Self::Trash | Self::Purge => Some(Role::Editor),
+            Self::Share => Some(Role::Viewer),
+            Self::Transfer => None,
+            other => Some(other.needs()),
+        }
+    }
+
     /// Tells whether it is off as long as a document is archived, for everybody.
     fn changes_text(self) -> bool {
         matches!(self, Self::Comment | Self::Edit)
     }
+
+    /// Tells whether those may do it who look after the server: they see what they answer for, and put it into the right
+    /// hands, their own included. That is seen in the document's permissions, and a silent edit would not be.
+    fn is_for_admins(self) -> bool {
+        matches!(self, Self::Read | Self::Share | Self::Transfer)
+    }
+}
+
+/// What one person's role follows from, beside the row of the document. Without anything: a guest who has the address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What was given to the user by name, else the most that was given to one of the user's groups.
+    pub granted: Option<Role>,
+    /// What comes with the share link that was presented.
+    pub shared: Option<Role>,
+    /// Looks after the server.
+    pub admin: bool,
+    /// When one of these ends, in Unix ms: to be read again then.
+    pub until: Option<Millis>,
+    /// The document's count of changes before it was read.
+    pub changes: u64,
+}
+
+/// What of a document's row somebody's role follows from.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    pub owner: &'a UserId,
+    /// The role of whoever has the address; `None` for none.
+    pub link: Option<Role>,
+    pub archived: bool,
 }
 
 /// What somebody is to a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// The role that was given.
-    pub role: Role,
+    /// The role that was given; `None` for nobody.
+    pub role: Option<Role>,
     pub archived: bool,
     /// A guest has made it: nobody can prove to be that guest, so whoever may edit it looks after it.
     pub unowned: bool,
+    /// Looks after the server.
+    pub admin: bool,
 }
 
 impl Access {
-    /// Whoever has the link is an editor; a document's owner is somebody who has signed in.
-    pub fn of(user: &UserId, owner: &UserId, archived: bool) -> Self {
-        let unowned = owner.is_guest();
-        let role = if user == owner && !unowned { Role::Owner } else { Role::Editor };
-        Self { role, archived, unowned }
+    /// Tells what a user is to a document. What is said of the user comes before what is said of groups, and both before what
+    /// is said of everybody, be it more or less; a share link adds to it. The owner is somebody who has signed in.
+    pub fn of(user: &UserId, ground: Ground<'_>, standing: &Standing) -> Self {
+        let unowned = ground.owner.is_guest();
+        let role = if user == ground.owner && !unowned {
+            Some(Role::Owner)
+        } else {
+            higher(standing.granted.or(ground.link), standing.shared)
+        };
+        Self { role, archived: ground.archived, unowned, admin: standing.admin }
     }
 
-    /// Returns the role that clients are told: nobody writes into an archived document.
-    pub fn shown(self) -> Role {
-        if self.archived { Role::Viewer } else { self.role }
+    /// Returns the role that clients are told, `None` for those who may not even look: nobody writes into an archived
+    /// document, and whoever looks after the server has the role of a viewer at least.
+    pub fn shown(self) -> Option<Role> {
+        match self.role {
+            None => self.admin.then_some(Role::Viewer),
+            Some(_) if self.archived => Some(Role::Viewer),
+            role => role,
+        }
     }
 
     /// Tells whether this may be done.
     pub fn allows(self, action: Action) -> bool {
-        let tends = self.unowned && self.role == Role::Editor && action != Action::Transfer;
-        let role = if tends { Role::Owner } else { self.role };
-        role.includes(action.needs()) && !(self.archived && action.changes_text())
+        let needs = if self.unowned { action.needs_of_unowned() } else { Some(action.needs()) };
+        let by_role = match (self.role, needs) {
+            (Some(role), Some(needs)) => role.includes(needs),
+            (role, _) => role == Some(Role::Owner),
+        };
+        (by_role || self.admin && action.is_for_admins()) && !(self.archived && action.changes_text())
+    }
+
+    /// Tells whether such a role may be given by whoever has this: nobody gives more than they have, but for those who look
+    /// after the server.
+    pub fn may_give(self, role: Role) -> bool {
+        self.allows(Action::Share) && (self.admin || self.role.is_some_and(|own| own.includes(role)))
+    }
+}
+
+/// Returns the role of two that may do more.
+pub fn higher(one: Option<Role>, other: Option<Role>) -> Option<Role> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if one.includes(other) { one } else { other }),
+        (one, other) => one.or(other),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROLES: [Role; 4] = [Role::Viewer, Role::Commenter, Role::Editor, Role::Owner];
-
-    fn allowed(access: Access) -> String {
-        Action::ALL.iter().map(|action| if access.allows(*action) { 'x' } else { '-' }).collect()
-    }
-
-    #[test]
-    fn the_whole_table() {
-        let table = |archived, unowned| ROLES.map(|role| allowed(Access { role, archived, unowned }));
-        assert_eq!(table(false, false), ["x--------", "xx-------", "xxxx-----", "xxxxxxxxx"]);
-        assert_eq!(table(true, false), ["x--------", "x--------", "x--x-----", "x--xxxxxx"]);
-        assert_eq!(table(false, true), ["x--------", "xx-------", "xxxxxxxx-", "xxxxxxxxx"]);
-        assert_eq!(table(true, true), ["x--------", "x--------", "x--xxxxx-", "x--xxxxxx"]);
-    }
-
-    #[test]
-    fn an_archived_document_is_shown_as_one_to_look_at() {
-        for role in ROLES {
-            assert_eq!(Access { role, archived: true, unowned: false }.shown(), Role::Viewer);
-            assert_eq!(Access { role, archived: false, unowned: false }.shown(), role);
-        }
-    }
-
-    #[test]
-    fn the_owner_of_a_document_is_somebody_who_has_signed_in() {
-        let [ada, bob] = ["ada", "bob"].map(|id| UserId(id.into()));
-        assert_eq!(Access::of(&ada, &ada, false).shown(), Role::Owner);
-        assert_eq!(Access::of(&bob, &ada, false).shown(), Role::Editor);
-        assert_eq!(Access::of(&ada, &ada, true).shown(), Role::Viewer);
-        // All guests of REST go by one id: none of them owns what another has made.
-        let guests = Access::of(&UserId::guest_rest(), &UserId::guest_rest(), false);
-        assert_eq!(guests, Access { role: Role::Editor, archived: false, unowned: true });
-    }
-}
+#[path = "access_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@ use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::remote::Remote;
 use crate::actors::service::Documents;
 use crate::actors::session::{Setting, outbox};
+use crate::actors::sharing::Sharing;
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
 use crate::config::{DocumentSettings, ServeOptions};
@@ -29,6 +30,7 @@ use crate::http::auth::Caller;
 use crate::projections::Projector;
 use crate::redis::Redis;
 use crate::storage::bus::SharedBus;
+use crate::storage::permissions::SharedPermissions;
 use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
 use crate::tls::Identity;
@@ -71,6 +73,8 @@ pub struct Parts {
     pub archive: Option<(Tiers, ArchivePolicy)>,
     /// Where projections are kept, if this server is to make them.
     pub projections: Option<SharedProjections>,
+    /// Who may do what, beside owners and addresses.
+    pub permissions: Option<SharedPermissions>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -82,6 +86,7 @@ struct Actors {
     snapshots: Addr<SnapshotActor>,
     publisher: Option<Addr<PublisherActor>>,
     documents: Documents,
+    sharing: Sharing,
     threads: Vec<Arbiter>,
 }
 
@@ -104,7 +109,8 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
-        let parts = Parts { store, bodies, settings, stream, archive, projections, probe: None };
+        let permissions = Some(storage.permissions.clone());
+        let parts = Parts { store, bodies, settings, stream, archive, projections, permissions, probe: None };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -140,6 +146,8 @@ impl Application {
         });
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
+            sharing: actors.sharing.clone(),
+            link_role: options.sharing.link_role(options.guests),
             sessions,
             security,
             draining: draining.clone(),
@@ -240,7 +248,7 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, permissions, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
@@ -305,15 +313,18 @@ async fn start_actors(
         settings: Arc::new(settings),
         clock: Clock::system(),
         remote: remote.clone(),
+        permissions: permissions.clone(),
         probe,
     });
     registry.send(Equip(shared)).await?;
+    let sharing = Sharing::new(permissions, registry.clone(), Clock::system());
+    service_thread.spawn(sharing.clone().watch());
     let (clock, limits) = (Clock::system(), settings.limits);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote);
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
-    Ok(Actors { registry, journal, snapshots, publisher, documents, threads })
+    Ok(Actors { registry, journal, snapshots, publisher, documents, sharing, threads })
 }
 
 /// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.

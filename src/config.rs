@@ -9,6 +9,7 @@ mod log;
 mod objects;
 mod projections;
 mod redis;
+mod sharing;
 mod tls;
 mod traces;
 mod worker;
@@ -29,6 +30,7 @@ pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;
 pub use self::projections::ProjectionSettings;
 pub use self::redis::{RedisSettings, RedisSettingsError};
+pub use self::sharing::{LinkRole, SharingSettings};
 pub use self::tls::TlsSettings;
 pub use self::traces::TraceSettings;
 pub use self::worker::WorkerOptions;
@@ -78,6 +80,9 @@ pub struct ServeOptions {
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
     pub guests: Switch,
+
+    #[command(flatten)]
+    pub sharing: SharingSettings,
 
     /// Secret (HS256) with which tokens are signed; without it every token is refused.
     #[arg(long, env = "QUIRE_JWT_SECRET", hide_env_values = true, value_name = "TEXT")]

@@ -185,7 +185,7 @@ impl Metrics {
             "reason",
         );
         // A rate is wrong that begins with the first of them.
-        for reason in ["silent", "slow", "overflow", "no_hello", "replaced", "deleted"] {
+        for reason in ["silent", "slow", "overflow", "no_hello", "replaced", "deleted", "access"] {
             dropped.with_label_values(&[reason]);
         }
         Self {

@@ -29,6 +29,7 @@ pub mod registry;
 pub mod remote;
 pub mod service;
 pub mod session;
+pub mod sharing;
 pub mod snapshot;
 pub mod watch;
 

@@ -173,6 +173,7 @@ mod tests {
             owner: owner.clone(),
             created_at: 0,
             preview: String::new(),
+            link: Some(crate::protocol::Role::Editor),
         };
         let entry = AppendEntry {
             epoch: epochs[usize::from(doc().shard())],

@@ -22,7 +22,7 @@ use crate::config::Limits;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
 use crate::metrics::METRICS;
 use crate::ot::{Delta, Document};
-use crate::protocol::Peer;
+use crate::protocol::{Peer, Role};
 use crate::storage::cache::{Content, OPERATIONS, Place, Range};
 use crate::storage::first_line;
 use crate::storage::{
@@ -37,6 +37,8 @@ pub struct CreateDocument {
     /// Initial content: becomes version 1, an operation by the creator.
     pub content: Option<Delta>,
     pub owner: UserId,
+    /// What whoever has its address may do.
+    pub link: Option<Role>,
 }
 
 /// A document's content at a version.
@@ -165,6 +167,7 @@ impl Documents {
             owner: new.owner,
             created_at: now,
             preview,
+            link: new.link,
         };
         let create = Create { doc: doc.clone(), new: row, first };
         let operations = u64::from(create.first.is_some());
@@ -244,12 +247,20 @@ impl Documents {
         Ok(self.bodies.purge(doc, history).await?)
     }
 
-    /// Opens a document, for a session or to be asked. One in the trash is `NotFound`.
+    /// Reads the row of a document that somebody wants to open, when it is their turn.
+    pub async fn look_up(&self, doc: &DocumentId) -> Result<DocumentRow, Refusal> {
+        let _turn = self.lookups.enter().await?;
+        Ok(self.store.document(doc).await?)
+    }
+
+    /// Opens a document, to be asked. One in the trash is `NotFound`.
     pub async fn open(&self, doc: &DocumentId) -> Result<SharedAddress, Refusal> {
-        let row = {
-            let _turn = self.lookups.enter().await?;
-            self.store.document(doc).await?
-        };
+        self.open_row(&self.look_up(doc).await?).await
+    }
+
+    /// As [`Self::open`], for whoever has just read the row.
+    pub async fn open_row(&self, row: &DocumentRow) -> Result<SharedAddress, Refusal> {
+        let doc = &row.id;
         if row.deleted_at.is_some() {
             return Err(Refusal::new(ErrorCode::NotFound, format!("document {doc} is in the trash")));
         }
@@ -449,7 +460,7 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// Does something in several steps whatever becomes of the caller: a request is dropped when its client hangs up, and a
 /// row would be changed without its document being told.
-async fn to_its_end<T: Send + 'static>(
+pub(super) async fn to_its_end<T: Send + 'static>(
     steps: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> Result<T, Refusal> {
     match tokio::spawn(steps).await {

@@ -20,9 +20,13 @@ use crate::http::security::Security;
 use crate::http::state::HttpState;
 use crate::ids::{Millis, UserId};
 use crate::protocol::MAX_INTEGER;
+use crate::storage::permissions::LinkKey;
 
 /// Before the token in an offered subprotocol.
 const BEARER_SUBPROTOCOL: &str = "bearer.";
+
+/// Before the token of a share link in an offered subprotocol.
+const LINK_SUBPROTOCOL: &str = "link.";
 
 /// The longest id of a user in a token, in bytes.
 const MAX_USER_BYTES: usize = 128;
@@ -40,12 +44,14 @@ pub struct Caller {
     pub expires_at: Option<Millis>,
     /// Whether it may look after the server itself.
     pub admin: bool,
+    /// Of the share link that it presents.
+    pub link: Option<LinkKey>,
 }
 
 impl Caller {
     /// Somebody without a token.
     pub fn guest() -> Self {
-        Self { user: None, name: None, expires_at: None, admin: false }
+        Self { user: None, name: None, expires_at: None, admin: false, link: None }
     }
 
     /// Lets those pass who look after the server.
@@ -77,11 +83,27 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = match request.app_data::<web::Data<HttpState>>() {
-            Some(state) => authenticate(&state.security, request.headers()),
+            Some(state) => {
+                let caller = authenticate(&state.security, request.headers());
+                caller.map(|caller| Self { link: presented_link(request.headers()), ..caller })
+            }
             None => Err(Problem::new(ErrorCode::Internal, "the server is not configured")),
         };
         ready(caller)
     }
+}
+
+/// Finds the token of a share link: in the header `Quire-Link`, or offered as a subprotocol. What cannot be one, or is one of
+/// several, gives nothing, as one that has ended does.
+fn presented_link(headers: &HeaderMap) -> Option<LinkKey> {
+    let header = headers.get_all("quire-link").filter_map(|value| value.to_str().ok()).map(str::trim);
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    let offered = offers
+        .flat_map(|value| value.split(','))
+        .filter_map(|offer| offer.trim().strip_prefix(LINK_SUBPROTOCOL));
+    let mut tokens = header.chain(offered);
+    let token = tokens.next()?;
+    tokens.all(|other| other == token).then(|| LinkKey::of(token)).flatten()
 }
 
 /// Tells who makes a request with these headers.
@@ -180,6 +202,7 @@ impl Tokens {
             name: name.as_deref().and_then(shown_name),
             expires_at: Some(expires_at),
             admin,
+            link: None,
         })
     }
 }

@@ -52,6 +52,11 @@ impl<'a> Members<'a> {
             .map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))
     }
 
+    /// Tells whether a member is there, be it `null`: where that means something.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// Returns a value as it is written.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;

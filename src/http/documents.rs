@@ -20,7 +20,7 @@ use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits};
 use crate::protocol::Role;
-use crate::storage::{DocumentPatch, DocumentRow, ListQuery};
+use crate::storage::{DocumentPatch, DocumentRow, ListQuery, Scope, Viewer};
 
 /// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 256;
@@ -114,6 +114,7 @@ pub async fn create(
         id: members.get("id")?,
         title: title_of(title.as_deref().unwrap_or_default())?,
         content: members.raw("content").map(|text| initial_content(text, limits.ops)).transpose()?.flatten(),
+        link: if caller.author().is_guest() { Some(Role::Editor) } else { state.link_role },
         owner: caller.author(),
     };
     let row = state.documents.create(new).await?;
@@ -184,7 +185,7 @@ struct Page {
 
 /// `GET /v1/docs?query=&cursor=&limit=&trashed=`
 pub async fn list(
-    _: Caller,
+    caller: Caller,
     parameters: web::Query<ListParameters>,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
@@ -199,7 +200,14 @@ pub async fn list(
     }
     let after = cursor.map(|cursor| read_cursor(&cursor)).transpose()?;
     // One more than the page, to know whether there is a next one.
-    let mut rows = state.documents.list(&ListQuery { text, trashed, after, limit: limit + 1 }).await?;
+    let viewer = Viewer { user: caller.author(), now: state.sharing.now() };
+    let scope = match state.link_role {
+        _ if caller.admin => Scope::All,
+        Some(_) => Scope::OfAndLinked(viewer),
+        None => Scope::Of(viewer),
+    };
+    let query = ListQuery { text, trashed, scope, after, limit: limit + 1 };
+    let mut rows = state.documents.list(&query).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|(row, _)| format!("{}.{}", row.updated_at, row.id));
@@ -225,11 +233,14 @@ struct Opened {
     permissions: Permissions,
 }
 
-/// What the caller may do, and what whoever has the link may, while the document is not archived.
+/// What the caller may do, and what whoever has the address may, while the document is not archived.
 #[derive(Serialize)]
 struct Permissions {
-    role: Role,
-    link: Role,
+    role: Option<Role>,
+    /// `null` for nothing.
+    link: Option<Role>,
+    /// Each by its name.
+    actions: Vec<&'static str>,
 }
 
 /// `GET /v1/docs/{id}`: also what a client asks whose handshake has failed (protocol section 2), so it answers as that
@@ -243,10 +254,12 @@ pub async fn read(
         return Err(stopping().into());
     }
     let Permitted { row, live, access } = permitted(&state, &caller, &doc, Action::Read).await?;
+    let actions = Action::ALL.into_iter().filter(|action| access.allows(*action)).map(Action::as_str);
+    let permissions = Permissions { role: access.shown(), link: row.link, actions: actions.collect() };
     let metadata = DocumentView::new(row, live);
     Ok(HttpResponse::Ok().json(Opened {
         snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
-        permissions: Permissions { role: access.shown(), link: Role::Editor },
+        permissions,
         metadata,
     }))
 }

@@ -9,9 +9,12 @@ pub mod auth;
 mod body;
 mod content;
 mod documents;
+mod groups;
 mod health;
+mod links;
 mod ops;
 pub mod origin;
+mod permissions;
 mod presence;
 pub mod problem;
 mod security;
@@ -52,6 +55,37 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             )
             .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
             .service(at("/v1/docs/{id}/presence", "GET, HEAD").route(get().to(presence::read)))
+            .service(at("/v1/docs/{id}/permissions", "GET, HEAD").route(get().to(permissions::list)))
+            .service(
+                at("/v1/docs/{id}/permissions/{subject}", "GET, HEAD, PUT, DELETE")
+                    .route(get().to(permissions::read))
+                    .route(web::put().to(permissions::grant))
+                    .route(web::delete().to(permissions::revoke)),
+            )
+            .service(at("/v1/docs/{id}/link", "PUT").route(web::put().to(permissions::set_link)))
+            .service(at("/v1/docs/{id}/owner", "PUT").route(web::put().to(permissions::transfer)))
+            .service(
+                at("/v1/docs/{id}/links", "GET, HEAD, POST")
+                    .route(get().to(links::list))
+                    .route(web::post().to(links::create)),
+            )
+            .service(at("/v1/docs/{id}/links/{link}", "DELETE").route(web::delete().to(links::revoke)))
+            .service(
+                at("/v1/groups", "GET, HEAD, POST")
+                    .route(get().to(groups::list))
+                    .route(web::post().to(groups::create)),
+            )
+            .service(
+                at("/v1/groups/{id}", "GET, HEAD, PATCH, DELETE")
+                    .route(get().to(groups::read))
+                    .route(web::patch().to(groups::rename))
+                    .route(web::delete().to(groups::delete)),
+            )
+            .service(
+                at("/v1/groups/{id}/members/{user}", "PUT, DELETE")
+                    .route(web::put().to(groups::set_member))
+                    .route(web::delete().to(groups::remove_member)),
+            )
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

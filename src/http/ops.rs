@@ -48,8 +48,13 @@ pub async fn submit(
         }
         (Err(problem), _) => return Err(problem),
     };
-    // Whether it may be changed is the document's say, which knows what it has taken before.
-    permitted(&state, &caller, &doc, Action::Read).await?;
+    let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
+    // What the document has taken before it answers for, also to somebody who may not change it any more.
+    let delta = match (permitted.check(Action::Edit), key) {
+        (Ok(()), _) => delta,
+        (Err(problem), Some(key)) => Err((key, problem.refusal().clone())),
+        (Err(problem), None) => return Err(problem),
+    };
     let (doc, user) = (doc.into_inner(), caller.author());
     let version = match delta {
         Ok(delta) => {

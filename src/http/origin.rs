@@ -222,10 +222,10 @@ fn is_preflight(request: &ServiceRequest) -> bool {
 /// Answers what a browser asks before a request that is not simple. There are no cookies, hence no credentials.
 fn preflight() -> HttpResponse {
     HttpResponse::NoContent()
-        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PATCH, DELETE"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE"))
         .insert_header((
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id",
+            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Quire-Link, X-Request-Id",
         ))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"))
         .finish()

@@ -22,6 +22,7 @@ use crate::actors::session::SessionActor;
 use crate::actors::session::body::{SessionBody, Wires};
 use crate::actors::session::guard::FrameGuard;
 use crate::actors::session::link::Link;
+use crate::http::access::admitted;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -71,7 +72,7 @@ pub async fn collab(
     }
     // By ourselves: the library reads the first header line of the offers only.
     response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
-    let document = state.documents.open(&doc).await?;
+    let (document, pass) = admitted(&state, &caller, &doc).await?;
 
     let limit = state.sessions.limits.frame_bytes;
     let socket = request.conn_data::<Duplicate>().and_then(|duplicate| duplicate.0.take());
@@ -81,6 +82,7 @@ pub async fn collab(
         doc,
         document,
         caller.visitor(),
+        pass,
         state.sessions.clone(),
         link.clone(),
         wires.clone(),

@@ -5,11 +5,17 @@ use std::sync::atomic::AtomicBool;
 
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
+use crate::actors::sharing::Sharing;
 use crate::http::security::Security;
+use crate::protocol::Role;
 
 /// Shared by all worker threads.
 pub struct HttpState {
     pub documents: Documents,
+    pub sharing: Sharing,
+    /// What whoever has the address of a new document may do, unless a guest makes it; where it is anything, documents are
+    /// listed to everybody.
+    pub link_role: Option<Role>,
     /// What sessions are started with; limits and the clock are used here, too.
     pub sessions: Arc<Setting>,
     pub security: Arc<Security>,

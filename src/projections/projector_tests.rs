@@ -42,6 +42,7 @@ impl Scene {
             owner: UserId("owner".into()),
             created_at: 0,
             preview: String::new(),
+            link: Some(crate::protocol::Role::Editor),
         };
         let ops = (begin + 1..=begin + count).map(|version| LoggedOp {
             version,

@@ -119,6 +119,8 @@ impl Document {
             preview: new.preview.clone(),
             deleted_at: None,
             archived: false,
+            link: new.link,
+            access_changes: 0,
         };
         Self {
             row,

@@ -17,6 +17,7 @@ mod object_store;
 mod objects;
 mod opened;
 mod page;
+pub mod permissions;
 mod postgres;
 mod preview;
 pub mod projections;
@@ -46,6 +47,7 @@ pub use self::segments::{LogState, Ripe, SegmentIndex, SegmentMeta, Segments, Si
 pub use self::shard_log::{ShardOp, ShardPage};
 pub use self::sqlite::{Durability, SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
+use crate::protocol::Role;
 
 /// The format of the `delta` column: canonical JSON.
 pub const DELTA_FORMAT_JSON: u8 = 1;
@@ -93,6 +95,8 @@ pub struct NewDocument {
     pub created_at: Millis,
     /// The first line of its text.
     pub preview: String,
+    /// What whoever has its address may do.
+    pub link: Option<Role>,
 }
 
 /// A row of `documents`.
@@ -114,6 +118,10 @@ pub struct DocumentRow {
     /// When it was put into the trash.
     pub deleted_at: Option<Millis>,
     pub archived: bool,
+    /// What whoever has its address may do; `None` for nothing.
+    pub link: Option<Role>,
+    /// Counts changes of what anybody may do with it, see [`permissions`].
+    pub access_changes: u64,
 }
 
 /// Where a document's history has parted from the one that it had before.
@@ -170,10 +178,30 @@ pub struct ListQuery {
     pub text: Option<String>,
     /// Only those in the trash, or only those not in it.
     pub trashed: bool,
+    pub scope: Scope,
     /// Continues after this document of the page before.
     pub after: Option<(Millis, DocumentId)>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// Whose documents are listed.
+#[derive(Clone, Debug, Default)]
+pub enum Scope {
+    /// All.
+    #[default]
+    All,
+    /// Those which a user owns, or has been given, by name or by a group.
+    Of(Viewer),
+    /// These, and those whose address is good for anything.
+    OfAndLinked(Viewer),
+}
+
+/// Whose documents are listed, and when: what was given until before then is not.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    pub user: UserId,
+    pub now: Millis,
 }
 
 /// What `clients` holds of one client of a document: the binding to its user, and exactly-once.

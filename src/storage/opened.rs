@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
@@ -55,6 +56,7 @@ pub struct Opened {
     /// The tiers apart.
     pub tiers: Tiers,
     pub projections: SharedProjections,
+    pub permissions: SharedPermissions,
     database: Database,
 }
 
@@ -90,12 +92,13 @@ impl Opened {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "objects of purged documents are left, until the next start");
         }
-        let (warm, projections): (SharedStore, SharedProjections) = match &database {
-            Database::Sqlite(store) => (store.clone(), store.clone()),
-            Database::Postgres(store, _) => (store.clone(), store.clone()),
-        };
+        let (warm, projections, permissions): (SharedStore, SharedProjections, SharedPermissions) =
+            match &database {
+                Database::Sqlite(store) => (store.clone(), store.clone(), store.clone()),
+                Database::Postgres(store, _) => (store.clone(), store.clone(), store.clone()),
+            };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, projections, database })
+        Ok(Self { store: tiers.joined(), bodies, tiers, projections, permissions, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.

@@ -56,6 +56,7 @@ impl Actors {
             settings: Arc::new(settings),
             clock: Clock::system(),
             remote: None,
+            permissions: None,
             probe: None,
         });
         shared.registry.send(Equip(shared.clone())).await.unwrap();
@@ -70,6 +71,7 @@ impl Actors {
             owner: UserId::guest_rest(),
             created_at: 1,
             preview: String::new(),
+            link: Some(quire::protocol::Role::Editor),
         };
         self.shared.journal.send(Create { doc: doc.clone(), new, first }).await.unwrap().unwrap();
     }
@@ -106,6 +108,7 @@ impl Server {
             stream: None,
             archive: None,
             projections: None,
+            permissions: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

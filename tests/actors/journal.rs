@@ -51,6 +51,7 @@ impl Fixture {
             owner: UserId::guest_rest(),
             created_at: 1,
             preview: String::new(),
+            link: Some(quire::protocol::Role::Editor),
         };
         self.journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap().unwrap();
         doc
@@ -237,6 +238,7 @@ async fn an_id_is_given_once() {
         owner: UserId::guest_rest(),
         created_at: 1,
         preview: String::new(),
+        link: Some(quire::protocol::Role::Editor),
     };
     let again = fixture.journal.send(Create { doc: doc.clone(), new, first: None }).await.unwrap();
     assert!(again.is_err());

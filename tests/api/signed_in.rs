@@ -10,7 +10,7 @@ use crate::raw::{RawIncoming, RawSocket, opcode};
 use crate::rest::{Answer, Rest};
 
 /// What the server and the issuer of the tokens share.
-const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
+pub const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
 
 /// A server that takes the tokens of [`token`], and guests.
 pub fn knows_tokens() -> TestServer {
@@ -22,11 +22,19 @@ pub fn token(user: &str) -> String {
     token_until(user, in_seconds(3_600))
 }
 
+/// The same, of somebody who looks after the server.
+pub fn admin_token(user: &str) -> String {
+    sign(&json!({ "sub": user, "name": user, "exp": in_seconds(3_600), "admin": true }))
+}
+
 /// A token that ends at this time, in Unix seconds.
 pub fn token_until(user: &str, exp: u64) -> String {
-    let claims = json!({ "sub": user, "name": user, "exp": exp, "iat": in_seconds(0) });
+    sign(&json!({ "sub": user, "name": user, "exp": exp, "iat": in_seconds(0) }))
+}
+
+fn sign(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("claims are JSON")
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("claims are JSON")
 }
 
 /// The time so many seconds from now, in Unix seconds.

@@ -92,7 +92,14 @@ impl Server {
         let journal = now(BareJournal::new(store.clone(), "node"));
         let mut journal = journal.expect("it is kept in memory");
         let owner = UserId("owner".into());
-        let new = NewDocument { history, title: String::new(), owner, created_at: 0, preview: String::new() };
+        let new = NewDocument {
+            history,
+            title: String::new(),
+            owner,
+            created_at: 0,
+            preview: String::new(),
+            link: Some(quire::protocol::Role::Editor),
+        };
         assert_eq!(now(journal.append(doc(), Some(new), Vec::new())), (0, None));
         let bodies = Arc::new(SnapshotBodies::in_memory());
         let state = rehydrate(&store, &bodies);

@@ -57,6 +57,7 @@ impl Scene {
             owner: UserId("owner".into()),
             created_at: 0,
             preview: String::new(),
+            link: Some(crate::protocol::Role::Editor),
         };
         let scene = Self { store, objects, archive, epochs };
         scene.append(1, 100, Some(new)).await;

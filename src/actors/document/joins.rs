@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::fut;
 use actix::prelude::*;
 
-use super::messages::{Join, Joined, Resume, Start};
+use super::messages::{Join, Joined, Pass, Resume, Start};
 use super::{Attached, DocumentActor};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::people;
@@ -25,14 +25,26 @@ impl Handler<Join> for DocumentActor {
             Resume::Nothing => false,
         };
         let left = self.left_history(&join.resume);
-        if self.state.clients.knows(join.client) && !asks_beyond_head && left.is_none() {
+        let stale = join.pass.clone().filter(|pass| self.is_stale(pass)).zip(self.shared.permissions.clone());
+        let knows = self.state.clients.knows(join.client);
+        if knows && !asks_beyond_head && left.is_none() && stale.is_none() {
             // At once: a message behind this one may unload the client.
             return Box::pin(fut::ready(self.join(join, None, None, ctx)));
         }
         self.state.clients.ask(join.client);
         let (store, doc, client) = (self.shared.store.clone(), self.state.id.clone(), join.client);
         let head = self.state.version();
+        let (user, clock) = (join.user.clone(), self.shared.clock.clone());
         let ask = async move {
+            let pass = match stale {
+                Some((Pass { standing, key }, permissions)) => {
+                    let keys: Vec<_> = key.into_iter().collect();
+                    let rules = permissions.rules(&doc, std::slice::from_ref(&user), &keys).await?;
+                    let standing = rules.standing(&user, key.as_ref(), standing.admin, clock.now());
+                    Some(Pass { standing, key })
+                }
+                None => None,
+            };
             let row = store.client(&doc, client).await?;
             // A client that holds more than this actor knows, or something else: the log decides which of the two is wrong.
             let beyond = (asks_beyond_head || left.is_some())
@@ -41,16 +53,17 @@ impl Handler<Join> for DocumentActor {
                 Some(left) => common_version(&store.forks(&doc).await?, left),
                 None => None,
             };
-            Ok::<_, crate::storage::StoreError>((row, beyond, common))
+            Ok::<_, crate::storage::StoreError>((row, beyond, common, pass))
         };
         Box::pin(fut::wrap_future(ask).map(move |answer, actor: &mut Self, ctx| {
             actor.state.clients.answered(client);
-            let (row, beyond, common) = answer.map_err(|error| Refusal::from(&error))?;
+            let (row, beyond, common, pass) = answer.map_err(|error| Refusal::from(&error))?;
             if beyond && actor.state.version() == head && actor.state.is_settled() {
                 tracing::error!(document_id = %actor.state.id, head, "the log is ahead of its owner: rehydrating");
                 actor.crash(ctx, None);
                 return Err(Refusal::unavailable("the document is being read again"));
             }
+            let join = Join { pass: pass.or(join.pass), ..join };
             actor.join(join, row, common, ctx)
         }))
     }
@@ -76,6 +89,10 @@ impl DocumentActor {
         if self.state.deleted {
             return Err(Refusal::new(ErrorCode::NotFound, "the document was deleted"));
         }
+        let pass = join.pass.clone().unwrap_or_default();
+        let Some(role) = self.role_of(&join.user, &pass) else {
+            return Err(Refusal::new(ErrorCode::Unauthorized, "there is no access any more"));
+        };
         // Before an older session of the same client goes, whose colour it keeps.
         let person = self.colored(join.person.clone());
         let known = self.state.clients.load(join.client, &join.user, row);
@@ -109,7 +126,6 @@ impl DocumentActor {
             Start::Since(since) => since,
         });
         let peers = self.board.peers(version);
-        let role = self.role(&join.user);
         let attached = Box::new(Attached {
             address: join.address,
             link: join.link,
@@ -117,6 +133,7 @@ impl DocumentActor {
             user: join.user,
             person: person.clone(),
             receipts: join.receipts,
+            pass,
             rebasing: None,
             walk: None,
             gone: Vec::new(),
@@ -126,6 +143,9 @@ impl DocumentActor {
             self.place(join.session, Some(state), base, ctx);
         }
         self.schedule_presence(ctx);
+        if let Some(pass) = &join.pass {
+            self.watch_pass(pass, ctx);
+        }
         Ok(Joined { history: self.state.history, version, role, last_seq, peers, start, person })
     }
 

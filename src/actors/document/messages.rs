@@ -8,17 +8,19 @@ use bytes::Bytes;
 use super::operation::Submission;
 use super::presence::PresenceState;
 use super::state::Rehydrated;
+use crate::access::Standing;
 use crate::actors::error::Refusal;
 use crate::actors::service::{Live, Reading};
 use crate::actors::session::SessionActor;
 use crate::actors::session::link::Link;
 use crate::ids::{ClientId, HistoryId, SessionId, UserId, Version};
 use crate::protocol::{Peer, Role, UserInfo};
+use crate::storage::permissions::LinkKey;
 
 /// A session wants to take part. Sent by a `SessionActor` after `hello`, and again after its document was lost.
 ///
 /// The document begins the session's outbox; the session opens it with the welcome. Refused with `forbidden` when the
-/// client belongs to another user, `unavailable` when storage does not answer, or when those who take the content too
+/// client belongs to another user, `unauthorized` when the user has lost access meanwhile, `unavailable` when storage does not answer, or when those who take the content too
 /// slowly have too much of it.
 #[derive(Message)]
 #[rtype(result = "Result<Joined, Refusal>")]
@@ -32,6 +34,17 @@ pub struct Join {
     pub person: Arc<UserInfo>,
     pub receipts: bool,
     pub resume: Resume,
+    /// Of a guest without a share link nothing can be said, and there is none.
+    pub pass: Option<Pass>,
+}
+
+/// What a session's role follows from, beside the document's row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// As it was before the upgrade.
+    pub standing: Standing,
+    /// Of the share link that was presented.
+    pub key: Option<LinkKey>,
 }
 
 /// What a session holds already.
@@ -156,6 +169,15 @@ pub struct RowChanged {
     pub archived: bool,
     /// Its sessions end with 4404, and so does the actor.
     pub deleted: bool,
+}
+
+/// What somebody may do has changed: sent by the service after a change, and when another server has changed something.
+/// Answered when it holds for all who are here.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AccessChanged {
+    /// The document's count of changes, if it is known: whoever knows that one has nothing to ask.
+    pub changes: Option<u64>,
 }
 
 /// The server stops: commit, snapshot, and answer when both are done; `false` when storage does not take the snapshot.

@@ -9,6 +9,7 @@ pub mod clients;
 mod commits;
 mod contents;
 mod cursors;
+mod gate;
 mod joins;
 pub mod messages;
 pub mod operation;
@@ -32,12 +33,12 @@ use self::commits::TOUCH_EVERY;
 pub use self::commits::lost;
 use self::contents::Contents;
 use self::cursors::Walk;
+use self::gate::Gate;
 pub use self::messages::*;
 use self::operation::{Key, SequencedOp};
 use self::presence::Board;
 use self::shared_presence::Telling;
 use self::state::DocumentState;
-use crate::access::Access;
 use crate::actors::clock::Clock;
 use crate::actors::error::Refusal;
 use crate::actors::journal::JournalActor;
@@ -46,12 +47,13 @@ use crate::actors::registry::{Crashed, Passivate, RegistryActor};
 use crate::actors::remote::Remote;
 use crate::actors::service::{Live, Person, Reading};
 use crate::actors::session::link::Link;
-use crate::actors::session::{Detached, Ended, RoleChanged, SessionActor, wire};
+use crate::actors::session::{Detached, Ended, SessionActor, wire};
 use crate::actors::snapshot::{SnapshotActor, SnapshotDue};
 use crate::config::DocumentSettings;
 use crate::ids::{ClientId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
-use crate::protocol::{Peer, PeersMessage, Role, ServerMessage, UserInfo, close};
+use crate::protocol::{Peer, PeersMessage, ServerMessage, UserInfo, close};
+use crate::storage::permissions::SharedPermissions;
 use crate::storage::{DocumentPatch, SharedStore};
 
 /// How often presence is told to the others, at most (protocol section 4).
@@ -86,6 +88,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Redis, if there is one.
     pub remote: Option<Remote>,
+    /// What is said of people; without it there are owners and addresses alone.
+    pub permissions: Option<SharedPermissions>,
     /// Called with every submission before the state machine: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -104,6 +108,7 @@ struct Attached {
     user: UserId,
     person: Arc<UserInfo>,
     receipts: bool,
+    pass: Pass,
     /// The `seq` of its operation that is being transformed off the actor.
     rebasing: Option<u64>,
     /// Its cursor is on its way through the log.
@@ -117,6 +122,7 @@ pub struct DocumentActor {
     shared: Arc<Shared>,
     incarnation: u64,
     state: DocumentState,
+    gate: Gate,
     /// Boxed, since the map keeps room for more of them than most documents have.
     sessions: HashMap<SessionId, Box<Attached>>,
     board: Board,
@@ -181,6 +187,7 @@ impl DocumentActor {
                 unthinned: if birth.state.snapshot_version > 0 { THIN_EVERY - 1 } else { 0 },
                 reported_lag: 0,
                 ending: false,
+                gate: Gate::new(birth.state.link, birth.state.access_changes),
                 state: DocumentState::new(birth.state, shared.settings.clone()),
                 shared,
                 sessions: HashMap::new(),
@@ -384,11 +391,6 @@ impl DocumentActor {
         }
     }
 
-    /// What a user may do.
-    fn role(&self, user: &UserId) -> Role {
-        Access::of(user, &self.state.owner, self.state.archived).shown()
-    }
-
     /// Keeps the metric of operations in no snapshot.
     fn report_lag(&mut self) {
         let lag = (self.state.version() - self.snapshotted) as i64;
@@ -495,9 +497,7 @@ impl Handler<RowChanged> for DocumentActor {
     fn handle(&mut self, changed: RowChanged, ctx: &mut Self::Context) {
         if self.state.archived != changed.archived {
             self.state.archived = changed.archived;
-            for attached in self.sessions.values() {
-                attached.notify(RoleChanged { role: self.role(&attached.user) });
-            }
+            self.tell_roles(ctx);
         }
         self.state.deleted = changed.deleted;
         if changed.deleted {

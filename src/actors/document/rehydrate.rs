@@ -41,6 +41,8 @@ pub async fn read(
         snapshot_bytes: loaded.snapshot_bytes,
         unsnapshotted_bytes,
         archived: loaded.row.archived,
+        link: loaded.row.link,
+        access_changes: loaded.row.access_changes,
         preview: loaded.row.preview,
         deleted: loaded.row.deleted_at.is_some(),
         poison,
@@ -93,6 +95,7 @@ mod tests {
             owner,
             created_at: 1,
             preview: String::new(),
+            link: Some(crate::protocol::Role::Editor),
         };
         let ops = (1..=50).map(op).collect();
         let entry = AppendEntry {

@@ -21,6 +21,7 @@ use crate::actors::session::frames::refuse_delta;
 use crate::config::DocumentSettings;
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, SessionId, UserId, Version};
 use crate::ot::Document;
+use crate::protocol::Role;
 use crate::storage::LoggedOp;
 
 /// Work that a submission may cause here, in parts of deltas: some 10 ms of it (docs/performance.md). What takes more is done
@@ -49,6 +50,9 @@ pub struct Rehydrated {
     /// The first line that lists show.
     pub preview: String,
     pub archived: bool,
+    /// What whoever has the address may do, and the count of changes when that was read.
+    pub link: Option<Role>,
+    pub access_changes: u64,
     /// In the trash: nobody may join.
     pub deleted: bool,
     /// Operations that made the server panic twice.

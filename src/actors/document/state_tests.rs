@@ -29,6 +29,8 @@ fn state_with(settings: DocumentSettings) -> DocumentState {
         unsnapshotted_bytes: 0,
         preview: String::new(),
         archived: false,
+        link: Some(crate::protocol::Role::Editor),
+        access_changes: 0,
         deleted: false,
         poison: vec![(client(9), 1)],
     };

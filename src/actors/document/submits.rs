@@ -105,6 +105,10 @@ impl DocumentActor {
         if session.is_some_and(|session| !self.sessions.contains_key(&session)) {
             return;
         }
+        // What was committed before is acknowledged all the same.
+        if let Some(why) = session.and_then(|session| self.refusal_of_edits(session)) {
+            return self.recall(session, (client, seq), &why, ctx);
+        }
         self.last_used = Instant::now();
         let now = self.shared.clock.now();
         let submitted = self.guarded(ctx, Some((client, seq)), |actor| {

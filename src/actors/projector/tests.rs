@@ -44,6 +44,7 @@ impl Scene {
                 owner: UserId("owner".into()),
                 created_at: 0,
                 preview: String::new(),
+                link: Some(crate::protocol::Role::Editor),
             };
             let ops = (first..=last).map(|version| LoggedOp {
                 version,

@@ -26,6 +26,11 @@ pub struct Peek {
     pub docs: Vec<DocumentId>,
 }
 
+/// Somebody wants to know which documents are in memory, and their actors.
+#[derive(Message)]
+#[rtype(result = "Vec<(DocumentId, SharedAddress)>")]
+pub struct ListLive;
+
 /// Somebody has something to tell a document's actor, if it is in memory or about to be; it is not opened for that.
 #[derive(Message)]
 #[rtype(result = "Option<SharedAddress>")]

@@ -345,6 +345,18 @@ impl Handler<Peek> for RegistryActor {
     }
 }
 
+impl Handler<ListLive> for RegistryActor {
+    type Result = MessageResult<ListLive>;
+
+    fn handle(&mut self, _: ListLive, _: &mut Self::Context) -> Self::Result {
+        let live = |(doc, slot): (&DocumentId, &Slot)| match slot {
+            Slot::Live { address, .. } => Some((doc.clone(), address.clone())),
+            _ => None,
+        };
+        MessageResult(self.slots.iter().filter_map(live).collect())
+    }
+}
+
 impl Handler<Find> for RegistryActor {
     type Result = ResponseFuture<Option<SharedAddress>>;
 

@@ -110,6 +110,7 @@ async fn start(registry: RegistryActor, clock: Clock) -> (Addr<RegistryActor>, D
         owner: UserId::guest_rest(),
         created_at: 1,
         preview: String::new(),
+        link: Some(crate::protocol::Role::Editor),
     };
     journal.send(Create { doc: doc(0), new, first: None }).await.unwrap().unwrap();
     let bodies = registry.bodies.clone();
@@ -123,6 +124,7 @@ async fn start(registry: RegistryActor, clock: Clock) -> (Addr<RegistryActor>, D
         settings: Arc::new(DocumentSettings::default()),
         clock,
         remote: None,
+        permissions: None,
         probe: None,
     };
     registry.send(Equip(Arc::new(shared))).await.unwrap();

@@ -53,6 +53,7 @@ impl SessionActor {
             person: identity.person.clone(),
             receipts: identity.receipts,
             resume,
+            pass: self.pass.as_deref().cloned(),
         };
         let again = matches!(join.resume, Resume::Reattach { .. });
         let resume = (!again).then(|| join.resume.clone());
@@ -72,6 +73,7 @@ impl SessionActor {
         let code = match why.code {
             ErrorCode::Forbidden => close::POLICY,
             ErrorCode::NotFound => return self.finish([wire::close(close::DELETED, "document deleted")]),
+            ErrorCode::Unauthorized => return self.finish([wire::close(close::ACCESS_LOST, "access lost")]),
             ErrorCode::Internal => close::INTERNAL,
             _ => close::TRY_LATER,
         };

@@ -34,7 +34,7 @@ use self::pace::Pace;
 use self::rate::Bucket;
 use crate::actors::clock::Clock;
 use crate::actors::document::broadcast;
-use crate::actors::document::messages::{CatchUp, Fetch, Leave};
+use crate::actors::document::messages::{CatchUp, Fetch, Leave, Pass};
 use crate::actors::document::presence::PresenceState;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::people;
@@ -118,6 +118,8 @@ pub struct SessionActor {
     wires: Rc<Wires>,
     /// Of somebody with a token.
     visitor: Option<Box<Visitor>>,
+    /// Of somebody with a token or a share link.
+    pass: Option<Box<Pass>>,
     identity: Option<Box<Identity>>,
     stage: Stage,
     /// Frames that were not this protocol.
@@ -144,6 +146,7 @@ impl SessionActor {
         doc: DocumentId,
         document: SharedAddress,
         visitor: Option<Visitor>,
+        pass: Option<Pass>,
         setting: Arc<Setting>,
         link: Arc<Link>,
         wires: Rc<Wires>,
@@ -157,6 +160,7 @@ impl SessionActor {
             link,
             wires,
             visitor: visitor.map(Box::new),
+            pass: pass.map(Box::new),
             identity: None,
             stage: Stage::Fresh,
             strikes: 0,

@@ -114,6 +114,7 @@ async fn make_documents(journal: &Addr<JournalActor>, options: &StoreOptions) ->
             owner: UserId::guest_rest(),
             created_at: now(),
             preview: String::new(),
+            link: Some(crate::protocol::Role::Editor),
         };
         journal.send(Create { doc: typist.doc.clone(), new, first: None })
     });

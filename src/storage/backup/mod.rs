@@ -23,6 +23,7 @@ pub use self::restore::{Restore, RestoreError, Until};
 pub use self::write::{WriteError, write};
 use super::{DocumentRow, Fork, LoggedOp};
 use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
+use crate::protocol::Role;
 
 const MAGIC: [u8; 4] = *b"QBAK";
 const FORMAT: u8 = 1;
@@ -63,6 +64,9 @@ pub struct DocumentRecord {
     pub deleted_at: Option<Millis>,
     #[serde(default)]
     pub archived: bool,
+    /// What the address is good for; before there were others, to edit.
+    #[serde(default = "editor")]
+    pub link: Option<Role>,
     /// The newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forks: Vec<Fork>,
@@ -102,7 +106,7 @@ impl OpRecord {
 impl DocumentRecord {
     fn new(row: DocumentRow, forks: Vec<Fork>) -> Self {
         let DocumentRow { id, history, title, owner, created_at, updated_at, version, .. } = row;
-        let (preview, deleted_at, archived) = (row.preview, row.deleted_at, row.archived);
+        let (preview, deleted_at, archived, link) = (row.preview, row.deleted_at, row.archived, row.link);
         Self {
             id,
             history,
@@ -114,7 +118,13 @@ impl DocumentRecord {
             preview,
             deleted_at,
             archived,
+            link,
             forks,
         }
     }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "it is the value of a field")]
+fn editor() -> Option<Role> {
+    Some(Role::Editor)
 }

@@ -342,6 +342,7 @@ impl Current {
             preview: String::new(),
             deleted_at: None,
             archived: false,
+            link: None,
             forks: Vec::new(),
         };
         Self::new(record, doc.clone())
@@ -355,6 +356,7 @@ impl Current {
             owner: self.record.owner.clone(),
             created_at: self.record.created_at,
             preview: first_line(&self.content),
+            link: self.record.link,
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId, Version};
+use crate::protocol::Role;
+use crate::storage::permissions::Permissions;
 use crate::storage::projections::Projections;
 use crate::storage::{AppendEntry, AppendError, LoggedOp, NewDocument, Store, StoreError};
 
@@ -13,6 +15,10 @@ pub(super) trait Backend: Send + Sync {
     fn store(&self) -> &dyn Store;
 
     fn projections(&self) -> &dyn Projections {
+        panic!("this backend has none")
+    }
+
+    fn permissions(&self) -> &dyn Permissions {
         panic!("this backend has none")
     }
 
@@ -44,6 +50,10 @@ impl Fixture {
 
     pub(super) fn projections(&self) -> &dyn Projections {
         self.backend.projections()
+    }
+
+    pub(super) fn permissions(&self) -> &dyn Permissions {
+        self.backend.permissions()
     }
 
     /// Makes an entry that fits what was appended so far.
@@ -148,6 +158,7 @@ pub(super) fn new_document(doc: &DocumentId) -> NewDocument {
         owner: UserId("owner".into()),
         created_at: at(0),
         preview: String::new(),
+        link: Some(Role::Editor),
     }
 }
 

@@ -8,6 +8,7 @@ mod fixture;
 mod forks;
 mod log;
 mod ownership;
+mod permissions;
 mod projections;
 mod segments;
 mod shard_log;
@@ -50,6 +51,27 @@ macro_rules! run_over {
                 projections: activity_is_added_up_or_made_anew;
                 projections: words_are_found_in_any_case_and_forgotten_with_the_text;
                 projections: a_purge_takes_projections_along_and_nothing_comes_after_it;
+            }
+        }
+    };
+    // Who may do what.
+    (shared $backend:ident, $make:expr) => {
+        mod $backend {
+            use super::backends::*;
+            use super::fixture::Fixture;
+
+            run_over! { @each $make;
+                permissions: what_is_granted_is_read_back_and_replaced;
+                permissions: what_is_said_of_people_is_told_by_name_by_group_and_by_link;
+                permissions: every_change_is_counted;
+                permissions: what_has_ended_is_not_listed_and_makes_room;
+                permissions: an_owner_hands_over_and_stays_an_editor;
+                permissions: share_links_are_kept_without_their_token_and_end_once;
+                permissions: a_group_has_a_manager_as_long_as_it_is;
+                permissions: a_group_ends_with_what_was_given_to_it;
+                permissions: documents_are_listed_to_those_who_may_see_them;
+                permissions: a_purge_takes_permissions_along;
+                permissions: what_is_not_there_is_not_found;
             }
         }
     };
@@ -136,6 +158,7 @@ mod backends {
     use super::Backend;
     use super::fixture::NODE;
     use crate::ids::SHARDS;
+    use crate::storage::permissions::Permissions;
     use crate::storage::projections::Projections;
     use crate::storage::sqlite::tests::TestStore;
     use crate::storage::{
@@ -179,6 +202,10 @@ mod backends {
         }
 
         fn projections(&self) -> &dyn Projections {
+            &*self.store
+        }
+
+        fn permissions(&self) -> &dyn Permissions {
             &*self.store
         }
 
@@ -272,12 +299,18 @@ mod backends {
             &*self.0
         }
 
+        fn permissions(&self) -> &dyn Permissions {
+            &*self.0
+        }
+
         async fn after_append(&mut self) {}
     }
 }
 
 run_over! { projected projections_sqlite, Sqlite::new(State::Recent) }
 run_over! { projected projections_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
+run_over! { shared permissions_sqlite, Sqlite::new(State::Recent) }
+run_over! { shared permissions_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
 run_over! { memory, async { Memory(crate::storage::MemoryStore::new()) } }
 run_over! { sqlite_recent, Sqlite::new(State::Recent) }
 run_over! { sqlite_settled, Sqlite::new(State::Settled) }

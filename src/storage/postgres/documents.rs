@@ -8,10 +8,14 @@ use super::rows::{self, integer, text_of};
 use super::sessions::{Sessions, statement};
 use super::{PostgresStore, forks, purge};
 use crate::ids::{DocumentId, HistoryId, Millis};
-use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, StoreError, search};
+use crate::storage::{
+    DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, search,
+};
 
 const READ_DOCUMENT: &str = include_str!("sql/read_document.sql");
 const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
+const LIST_OWN: &str = include_str!("sql/list_own.sql");
+const LIST_LINKED: &str = include_str!("sql/list_linked.sql");
 const LIST_IDS: &str = include_str!("sql/list_ids.sql");
 const LIST_PURGED: &str =
     "SELECT id FROM documents WHERE purged_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
@@ -32,12 +36,21 @@ impl DocumentStore for PostgresStore {
             return Ok(Vec::new());
         }
         let (after_time, after_id) = query.after.as_ref().map(|(time, id)| (*time, id.as_str())).unzip();
-        let list = statement(LIST_DOCUMENTS)
+        let (list, viewer) = match &query.scope {
+            Scope::All => (LIST_DOCUMENTS, None),
+            Scope::Of(viewer) => (LIST_OWN, Some(viewer)),
+            Scope::OfAndLinked(viewer) => (LIST_LINKED, Some(viewer)),
+        };
+        let list = statement(list)
             .bind(query.trashed)
             .bind(query.text.as_deref().map(search::needle))
             .bind(after_time)
             .bind(after_id)
             .bind(integer(query.limit as u64));
+        let list = match viewer {
+            Some(viewer) => list.bind(viewer.user.as_str()).bind(viewer.now),
+            None => list,
+        };
         let found = self.sessions.rows(list).await.map_err(store_error)?;
         found.iter().map(rows::document).collect::<Result<_, _>>().map_err(store_error)
     }

@@ -10,6 +10,7 @@ use super::memory::{Memory, Stamp};
 use super::rows::{integer, text_of};
 use super::sessions::{Statement, statement};
 use crate::ids::{ClientId, DocumentId, Epoch, Shard, Version};
+use crate::storage::permissions::role_name;
 use crate::storage::{AppendEntry, ClientRow, search};
 
 const APPEND_OPS: &str = include_str!("sql/append_ops.sql");
@@ -214,6 +215,7 @@ fn created(batch: &[AppendEntry]) -> Option<String> {
             "created_at": new.created_at,
             "search": search::haystack(&title, &preview),
             "preview": preview,
+            "link_role": role_name(new.link),
         }))
     }))
 }

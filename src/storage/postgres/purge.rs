@@ -15,6 +15,7 @@ const BURY_DOCUMENT: &str = include_str!("sql/bury_document.sql");
 const RAISE_FLOOR: &str = include_str!("sql/raise_floor.sql");
 const PURGE_SNAPSHOTS: &str = include_str!("sql/purge_snapshots.sql");
 const PURGE_PERMISSIONS: &str = include_str!("sql/purge_permissions.sql");
+const PURGE_LINKS: &str = "DELETE FROM share_links WHERE doc_id = $1";
 const PURGE_FORKS: &str = "DELETE FROM forks WHERE doc_id = $1";
 const PURGE_SEGMENTS: &str = "DELETE FROM segments WHERE doc_id = $1";
 const PURGE_CONTENT: &str = "DELETE FROM contents WHERE shard = $1 AND doc_id = $2";
@@ -54,6 +55,7 @@ async fn bury(sessions: &Sessions, doc: &DocumentId, at: Millis) -> Result<Optio
     session.run(statement(RAISE_FLOOR).bind(shard)).await?;
     session.run(statement(PURGE_SNAPSHOTS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_PERMISSIONS).bind(doc.as_str())).await?;
+    session.run(statement(PURGE_LINKS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_FORKS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_SEGMENTS).bind(doc.as_str())).await?;
     session.commit().await?;

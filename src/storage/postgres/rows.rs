@@ -9,6 +9,8 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::ids::{ClientId, DocumentId, HistoryId, Shard, UserId};
+use crate::protocol::Role;
+use crate::storage::permissions::stored_role;
 use crate::storage::{ClientRow, DELTA_FORMAT_JSON, DocumentRow, LoggedOp, ShardOp, SnapshotMeta};
 
 /// Decodes a row of `ops`.
@@ -60,6 +62,8 @@ pub(super) fn document(row: &PgRow) -> Result<DocumentRow, sqlx::Error> {
         preview: row.try_get("preview")?,
         deleted_at: row.try_get("deleted_at")?,
         archived: row.try_get("archived")?,
+        link: link_role(row)?,
+        access_changes: number(row, "access_changes")?,
     })
 }
 
@@ -85,6 +89,20 @@ pub(super) fn client_id(row: &PgRow, column: &str) -> Result<ClientId, sqlx::Err
     row.try_get::<Uuid, _>(column).map(ClientId)
 }
 
+pub(super) fn uuid(row: &PgRow, column: &str) -> Result<Uuid, sqlx::Error> {
+    text(row, column)?.parse().map_err(|error| undecodable(column, error))
+}
+
+/// Decodes the role of a row that has one.
+pub(super) fn role(row: &PgRow) -> Result<Role, sqlx::Error> {
+    stored_role(text(row, "role")?).flatten().ok_or_else(|| undecodable("role", "it is none"))
+}
+
+/// Decodes what the address of a document is good for.
+pub(super) fn link_role(row: &PgRow) -> Result<Option<Role>, sqlx::Error> {
+    stored_role(text(row, "link_role")?).ok_or_else(|| undecodable("link_role", "it is none"))
+}
+
 pub(super) fn history_id(row: &PgRow, column: &str) -> Result<HistoryId, sqlx::Error> {
     row.try_get::<Uuid, _>(column).map(HistoryId)
 }
@@ -93,7 +111,7 @@ pub(super) fn shard(row: &PgRow) -> Result<Shard, sqlx::Error> {
     row.try_get::<i16, _>("shard")?.try_into().map_err(|error| undecodable("shard", error))
 }
 
-fn user_id(row: &PgRow, column: &str) -> Result<UserId, sqlx::Error> {
+pub(super) fn user_id(row: &PgRow, column: &str) -> Result<UserId, sqlx::Error> {
     Ok(UserId(text(row, column)?.into()))
 }
 
@@ -107,7 +125,7 @@ pub(super) fn number(row: &PgRow, column: &str) -> Result<u64, sqlx::Error> {
     u64::try_from(number).map_err(|error| undecodable(column, error))
 }
 
-fn undecodable(column: &str, source: impl Into<sqlx::error::BoxDynError>) -> sqlx::Error {
+pub(super) fn undecodable(column: &str, source: impl Into<sqlx::error::BoxDynError>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
 }
 

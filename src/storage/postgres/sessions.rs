@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
-use sqlx::{Executor, Postgres};
+use sqlx::{Executor, Postgres, Row};
 
 /// A statement with its values.
 pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -103,6 +103,12 @@ impl Session {
     pub(super) async fn run(&mut self, statement: Statement<'_>) -> Result<u64, sqlx::Error> {
         let patience = self.patience;
         Ok(within(patience, statement.execute(self.conn()?)).await?.rows_affected())
+    }
+
+    /// Runs a statement that counts.
+    pub(super) async fn count(&mut self, statement: Statement<'_>) -> Result<u64, sqlx::Error> {
+        let row = self.row(statement).await?.ok_or(sqlx::Error::RowNotFound)?;
+        Ok(row.try_get::<i64, _>(0)?.cast_unsigned())
     }
 
     /// Commits and gives the connection back.

@@ -12,6 +12,7 @@ use super::writer::{Writer, WriterGuard};
 use super::{Inner, rows, unsettled};
 use crate::ids::{ClientId, DocumentId, Epoch, Shard};
 use crate::storage::batch::{self, Known, Ledger};
+use crate::storage::permissions::role_name;
 use crate::storage::{AppendEntry, AppendError, StoreError, search};
 
 const LOOK_UP_DOCUMENTS: &str = include_str!("sql/look_up_documents.sql");
@@ -190,6 +191,7 @@ fn created(batch: &[AppendEntry]) -> Option<String> {
             "created_at": new.created_at,
             "preview": new.preview,
             "search": search::haystack(&new.title, &new.preview),
+            "link_role": role_name(new.link),
         }))
     });
     let rows: Vec<_> = rows.collect();

@@ -12,10 +12,12 @@ use super::log::not_found;
 use super::writer::WriterGuard;
 use super::{Inner, SqliteStore, forks, rows};
 use crate::ids::{DocumentId, HistoryId, Millis};
-use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, StoreError, search};
+use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, search};
 
 const READ_DOCUMENT: &str = "SELECT * FROM documents WHERE id = ?1 AND purged_at IS NULL";
 const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
+const LIST_OWN: &str = include_str!("sql/list_own.sql");
+const LIST_LINKED: &str = include_str!("sql/list_linked.sql");
 const READ_HEADS: &str = include_str!("sql/look_up_documents.sql");
 const PATCH_DOCUMENT: &str = include_str!("sql/patch_document.sql");
 const BURY_DOCUMENT: &str = include_str!("sql/bury_document.sql");
@@ -26,11 +28,12 @@ const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
 const PURGE_ACTIVITY: &str = include_str!("sql/purge_activity.sql");
 const PURGE_CONTENT: &str = "DELETE FROM contents WHERE shard = ?1 AND doc_id = ?2";
 
-const PURGE_AT_ONCE: [&str; 4] = [
+const PURGE_AT_ONCE: [&str; 5] = [
     "DELETE FROM segments WHERE doc_id = ?1",
     "DELETE FROM snapshots WHERE doc_id = ?1",
     "DELETE FROM forks WHERE doc_id = ?1",
     "DELETE FROM permissions WHERE doc_id = ?1",
+    "DELETE FROM share_links WHERE doc_id = ?1",
 ];
 
 /// Rows of a purged document removed in one transaction, for which an append may have to wait.
@@ -149,15 +152,22 @@ impl DocumentStore for SqliteStore {
             tracing::warn!(%error, "the list is behind what was written");
         }
         let (after_time, after_id) = query.after.as_ref().map(|(time, id)| (*time, id.as_str())).unzip();
-        let found = sqlx::query(LIST_DOCUMENTS)
+        let (list, viewer) = match &query.scope {
+            Scope::All => (LIST_DOCUMENTS, None),
+            Scope::Of(viewer) => (LIST_OWN, Some(viewer)),
+            Scope::OfAndLinked(viewer) => (LIST_LINKED, Some(viewer)),
+        };
+        let list = sqlx::query(list)
             .bind(query.trashed)
             .bind(query.text.as_deref().map(search::needle))
             .bind(after_time)
             .bind(after_id)
-            .bind(integer(query.limit as u64))
-            .fetch_all(&self.inner.readers)
-            .await
-            .map_err(store_error)?;
+            .bind(integer(query.limit as u64));
+        let list = match viewer {
+            Some(viewer) => list.bind(viewer.user.as_str()).bind(viewer.now),
+            None => list,
+        };
+        let found = list.fetch_all(&self.inner.readers).await.map_err(store_error)?;
         let documents: Result<Vec<_>, _> = found.iter().map(rows::document).collect();
         let mut documents = documents.map_err(store_error)?;
         self.inner.set_heads(&mut documents).await?;

@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::bulk::integer;
 use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use crate::protocol::Role;
+use crate::storage::permissions::stored_role;
 use crate::storage::{ClientRow, DELTA_FORMAT_JSON, DocumentRow, LoggedOp, ShardOp, SnapshotMeta};
 
 /// Looks for an operation in `ops`.
@@ -78,6 +80,8 @@ pub(super) fn document(row: &SqliteRow) -> Result<DocumentRow, sqlx::Error> {
         preview: row.try_get("preview")?,
         deleted_at: row.try_get("deleted_at")?,
         archived: row.try_get("archived")?,
+        link: link_role(row)?,
+        access_changes: number(row, "access_changes")?,
     })
 }
 
@@ -104,11 +108,25 @@ pub(super) fn client_id(row: &SqliteRow, column: &str) -> Result<ClientId, sqlx:
     Uuid::from_slice(bytes).map(ClientId).map_err(|error| undecodable(column, error))
 }
 
+pub(super) fn uuid(row: &SqliteRow, column: &str) -> Result<Uuid, sqlx::Error> {
+    text(row, column)?.parse().map_err(|error| undecodable(column, error))
+}
+
+/// Decodes the role of a row that has one.
+pub(super) fn role(row: &SqliteRow) -> Result<Role, sqlx::Error> {
+    stored_role(text(row, "role")?).flatten().ok_or_else(|| undecodable("role", "it is none"))
+}
+
+/// Decodes what the address of a document is good for.
+pub(super) fn link_role(row: &SqliteRow) -> Result<Option<Role>, sqlx::Error> {
+    stored_role(text(row, "link_role")?).ok_or_else(|| undecodable("link_role", "it is none"))
+}
+
 pub(super) fn history_id(row: &SqliteRow, column: &str) -> Result<HistoryId, sqlx::Error> {
     text(row, column)?.parse().map(HistoryId).map_err(|error| undecodable(column, error))
 }
 
-fn user_id(row: &SqliteRow, column: &str) -> Result<UserId, sqlx::Error> {
+pub(super) fn user_id(row: &SqliteRow, column: &str) -> Result<UserId, sqlx::Error> {
     Ok(UserId(text(row, column)?.into()))
 }
 
@@ -122,6 +140,6 @@ pub(super) fn number(row: &SqliteRow, column: &str) -> Result<u64, sqlx::Error> 
     u64::try_from(number).map_err(|error| undecodable(column, error))
 }
 
-fn undecodable(column: &str, source: impl Into<sqlx::error::BoxDynError>) -> sqlx::Error {
+pub(super) fn undecodable(column: &str, source: impl Into<sqlx::error::BoxDynError>) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
 }

@@ -111,6 +111,7 @@ fn entry(versions: RangeInclusive<Version>) -> AppendEntry {
         owner: UserId("owner".into()),
         created_at: 1,
         preview: String::new(),
+        link: Some(crate::protocol::Role::Editor),
     };
     AppendEntry {
         doc: doc(),

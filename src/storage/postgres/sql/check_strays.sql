@@ -14,6 +14,8 @@ FROM (
     UNION ALL
     SELECT DISTINCT doc_id, 'permissions' AS place FROM permissions
     UNION ALL
+    SELECT DISTINCT doc_id, 'links' AS place FROM share_links
+    UNION ALL
     SELECT doc_id, 'contents' AS place FROM contents
     UNION ALL
     SELECT DISTINCT doc_id, 'activity' AS place FROM activity

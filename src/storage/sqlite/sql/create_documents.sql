@@ -1,4 +1,4 @@
-INSERT INTO documents (id, shard, history, title, owner, created_at, updated_at, preview, search)
+INSERT INTO documents (id, shard, history, title, owner, created_at, updated_at, preview, search, link_role)
 SELECT
     value ->> 'id',
     value ->> 'shard',
@@ -8,5 +8,6 @@ SELECT
     value ->> 'created_at',
     value ->> 'created_at',
     value ->> 'preview',
-    value ->> 'search'
+    value ->> 'search',
+    value ->> 'link_role'
 FROM json_each(?1)

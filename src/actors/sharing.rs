@@ -1,0 +1,263 @@
+//! Who may do what, as `http` asks and changes it. What has changed holds for those who are in the document before the call
+//! is answered, and within a second for those who are in it on other servers, which look every half a second whether anything has changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::access::Standing;
+use crate::actors::clock::Clock;
+use crate::actors::document::AccessChanged;
+use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::registry::{Find, ListLive, RegistryActor, SharedAddress};
+use crate::ids::{DocumentId, Millis, UserId};
+use crate::protocol::Role;
+use crate::storage::permissions::{
+    Grant, Group, GroupId, LinkKey, Member, ShareLink, SharedPermissions, Subject,
+};
+use crate::storage::{DocumentRow, StoreError};
+
+/// How often a server looks whether another has changed something.
+pub const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Documents whose counts are asked for in one question.
+const AT_ONCE: usize = 5_000;
+
+/// How long a change waits for the documents that are in memory here: storage that is slow just then is asked again by
+/// them, and by nobody who waits.
+const HOLDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// See the module's documentation. Cheap to clone; safe from any thread.
+#[derive(Clone)]
+pub struct Sharing {
+    /// Without it there are owners and addresses alone.
+    permissions: Option<SharedPermissions>,
+    registry: Addr<RegistryActor>,
+    clock: Clock,
+    /// The counts of changes that documents in memory have been told.
+    told: Arc<Mutex<HashMap<DocumentId, u64>>>,
+}
+
+impl Sharing {
+    /// Joins what the application has started.
+    pub fn new(permissions: Option<SharedPermissions>, registry: Addr<RegistryActor>, clock: Clock) -> Self {
+        Self { permissions, registry, clock, told: Arc::default() }
+    }
+
+    fn permissions(&self) -> Result<&SharedPermissions, Refusal> {
+        let nothing = || Refusal::new(ErrorCode::NotFound, "this server keeps no permissions");
+        self.permissions.as_ref().ok_or_else(nothing)
+    }
+
+    /// The time by which things end.
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Reads somebody's standing towards a document whose row was just read. A guest without a link has none, and an owner
+    /// needs none.
+    pub async fn standing(
+        &self,
+        row: &DocumentRow,
+        user: &UserId,
+        key: Option<&LinkKey>,
+        admin: bool,
+    ) -> Result<Standing, Refusal> {
+        let plain = Standing { admin, changes: row.access_changes, ..Standing::default() };
+        let asks = *user != row.owner && !user.is_guest() || key.is_some();
+        let Some(permissions) = self.permissions.as_ref().filter(|_| asks) else { return Ok(plain) };
+        let keys: Vec<_> = key.into_iter().copied().collect();
+        let users = if user.is_guest() { &[] } else { std::slice::from_ref(user) };
+        let rules = permissions.rules(&row.id, users, &keys).await?;
+        Ok(rules.standing(user, key, admin, self.clock.now()))
+    }
+
+    /// Lists grants, see [`Permissions::grants`](crate::storage::permissions::Permissions::grants).
+    pub async fn grants(
+        &self,
+        doc: &DocumentId,
+        after: Option<&Subject>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, Refusal> {
+        Ok(self.permissions()?.grants(doc, after, limit, self.clock.now()).await?)
+    }
+
+    /// Gives a role, in place of the one that the subject had.
+    pub async fn grant(&self, doc: &DocumentId, grant: Grant) -> Result<(), Refusal> {
+        self.change(doc, async move |permissions, doc| permissions.grant(&doc, &grant).await).await
+    }
+
+    /// Takes a role away; returns false when there was none.
+    pub async fn revoke(&self, doc: &DocumentId, subject: Subject) -> Result<bool, Refusal> {
+        self.change(doc, async move |permissions, doc| permissions.revoke(&doc, &subject).await).await
+    }
+
+    /// Says what the document's address is good for.
+    pub async fn set_link(&self, doc: &DocumentId, role: Option<Role>) -> Result<(), Refusal> {
+        self.change(doc, async move |permissions, doc| permissions.set_link(&doc, role).await).await
+    }
+
+    /// Gives the document to another owner; the old one stays an editor.
+    pub async fn transfer(&self, row: &DocumentRow, to: UserId, by: UserId) -> Result<(), Refusal> {
+        let (from, now) = (row.owner.clone(), self.clock.now());
+        self.change(&row.id, async move |permissions, doc| {
+            permissions.transfer(&doc, &from, &to, &by, now).await
+        })
+        .await
+    }
+
+    /// Makes a share link, which changes nothing for those who are there.
+    pub async fn add_link(&self, doc: &DocumentId, link: ShareLink, key: LinkKey) -> Result<(), Refusal> {
+        self.change(doc, async move |permissions, doc| permissions.add_link(&doc, &link, &key).await).await
+    }
+
+    /// Lists share links.
+    pub async fn links(
+        &self,
+        doc: &DocumentId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<ShareLink>, Refusal> {
+        Ok(self.permissions()?.links(doc, after, limit).await?)
+    }
+
+    /// Ends a share link; returns false when there is none to end.
+    pub async fn revoke_link(&self, doc: &DocumentId, link: Uuid) -> Result<bool, Refusal> {
+        let now = self.clock.now();
+        self.change(doc, async move |permissions, doc| permissions.revoke_link(&doc, link, now).await).await
+    }
+
+    /// Makes a group.
+    pub async fn create_group(&self, group: Group) -> Result<(), Refusal> {
+        Ok(self.permissions()?.create_group(&group).await?)
+    }
+
+    /// Reads a group with its members.
+    pub async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, Refusal> {
+        Ok(self.permissions()?.group(group).await?)
+    }
+
+    /// Lists the groups that a user is in, and whether as a manager.
+    pub async fn groups_of(
+        &self,
+        user: &UserId,
+        after: Option<GroupId>,
+        limit: usize,
+    ) -> Result<Vec<(Group, bool)>, Refusal> {
+        Ok(self.permissions()?.groups_of(user, after, limit).await?)
+    }
+
+    /// Gives a group another name; returns false when there is none.
+    pub async fn rename_group(&self, group: GroupId, name: &str) -> Result<bool, Refusal> {
+        Ok(self.permissions()?.rename_group(group, name).await?)
+    }
+
+    /// Ends a group; returns false when there is none.
+    pub async fn delete_group(&self, group: GroupId) -> Result<bool, Refusal> {
+        self.change_group(async move |permissions| permissions.delete_group(group).await).await
+    }
+
+    /// Takes somebody into a group, or says whether a member manages it.
+    pub async fn set_member(&self, group: GroupId, member: Member) -> Result<(), Refusal> {
+        self.change_group(async move |permissions| permissions.set_member(group, &member).await).await
+    }
+
+    /// Takes somebody out of a group; returns false for somebody who is not in it.
+    pub async fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Refusal> {
+        self.change_group(async move |permissions| permissions.remove_member(group, &user).await).await
+    }
+
+    /// Changes something about one document, and has its actor know.
+    async fn change<T: Send + 'static, W>(
+        &self,
+        doc: &DocumentId,
+        change: impl FnOnce(SharedPermissions, DocumentId) -> W + Send + 'static,
+    ) -> Result<T, Refusal>
+    where
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (permissions, sharing, doc) = (self.permissions()?.clone(), self.clone(), doc.clone());
+        super::service::to_its_end(async move {
+            let changed = change(permissions, doc.clone()).await?;
+            if let Ok(Some(address)) = sharing.registry.send(Find { doc }).await {
+                to_hold(tell(address, None)).await;
+            }
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Changes something about a group, and has the actors of its documents know.
+    async fn change_group<T: Send + 'static, W>(
+        &self,
+        change: impl FnOnce(SharedPermissions) -> W + Send + 'static,
+    ) -> Result<T, Refusal>
+    where
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (permissions, sharing) = (self.permissions()?.clone(), self.clone());
+        super::service::to_its_end(async move {
+            let changed = change(permissions).await?;
+            to_hold(async move { sharing.look().await }).await;
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Has those documents in memory ask again whose count of changes is another than they were told. One that is left in the
+    /// middle of this is told once more by the next.
+    async fn look(&self) {
+        let Some(permissions) = &self.permissions else { return };
+        let mut told = self.told.lock().await;
+        let live = self.registry.send(ListLive).await.unwrap_or_default();
+        let (mut counts, mut changed) = (HashMap::with_capacity(live.len()), Vec::new());
+        let mut live: HashMap<DocumentId, SharedAddress> = live.into_iter().collect();
+        let docs: Vec<DocumentId> = live.keys().cloned().collect();
+        for docs in docs.chunks(AT_ONCE) {
+            let found = match permissions.changes(docs).await {
+                Ok(found) => found,
+                Err(error) => {
+                    return tracing::debug!(%error, "changes of permissions could not be looked for");
+                }
+            };
+            for (doc, count) in found {
+                if told.get(&doc) != Some(&count)
+                    && let Some(address) = live.remove(&doc)
+                {
+                    changed.push(tell(address, Some(count)));
+                }
+                counts.insert(doc, count);
+            }
+        }
+        join_all(changed).await;
+        *told = counts;
+    }
+
+    /// Looks again and again, where other servers may change something.
+    pub async fn watch(self) {
+        if !self.permissions.as_ref().is_some_and(|permissions| permissions.is_shared()) {
+            return;
+        }
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            // A document that asks storage in vain does not hold up the others' turn.
+            let _ = timeout(HOLDS_WITHIN, self.look()).await;
+        }
+    }
+}
+
+/// Waits for a change to hold, but not for ever; it goes on to do so.
+async fn to_hold(telling: impl Future<Output = ()> + Send + 'static) {
+    let _ = timeout(HOLDS_WITHIN, tokio::spawn(telling)).await;
+}
+
+/// Tells an actor; one that has just left memory reads everything when it comes back.
+async fn tell(address: SharedAddress, changes: Option<u64>) {
+    let _ = address.send(AccessChanged { changes }).await;
+}

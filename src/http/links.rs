@@ -1,0 +1,108 @@
+//! Share links. The token is shown once, to whoever makes the link: it belongs into a header (`Quire-Link`), an offered
+//! subprotocol (`link.…`) or the fragment of a page's address, never into what servers log.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::access::Action;
+use crate::http::access::permitted;
+use crate::http::auth::Caller;
+use crate::http::body::{self, Members};
+use crate::http::permissions::{MAX_BODY, PageParameters, bad_cursor, cut, end_of, may_give};
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::{DocumentId, Millis, UserId};
+use crate::protocol::Role;
+use crate::storage::permissions::{LinkKey, ShareLink};
+
+/// A share link as REST shows it.
+#[derive(Serialize)]
+struct LinkView {
+    id: Uuid,
+    role: Role,
+    made_by: UserId,
+    made_at: Millis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Millis>,
+    /// When it is made, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl LinkView {
+    fn new(link: ShareLink, token: Option<String>) -> Self {
+        let ShareLink { id, role, made_by, made_at, expires_at, revoked_at } = link;
+        Self { id, role, made_by, made_at, expires_at, revoked_at, token }
+    }
+}
+
+#[derive(Serialize)]
+struct Page {
+    links: Vec<LinkView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Uuid>,
+}
+
+/// `POST /v1/docs/{id}/links {"role", "expires_at"?}`
+pub async fn create(
+    request: HttpRequest,
+    payload: web::Payload,
+    doc: web::Path<DocumentId>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let body = body::read(&request, payload, MAX_BODY).await?;
+    let members = Members::read(&body)?;
+    let role = members.get("role")?.ok_or_else(|| Problem::bad_request("role is missing"))?;
+    if role == Role::Owner {
+        return Err(Problem::bad_request("role: a link makes nobody an owner"));
+    }
+    let expires_at = end_of(&members, &state)?;
+    may_give(&permitted(&state, &caller, &doc, Action::Share).await?, role)?;
+    let (token, key) = LinkKey::generate();
+    let link = ShareLink {
+        id: Uuid::now_v7(),
+        role,
+        made_by: caller.author(),
+        made_at: state.sharing.now(),
+        expires_at,
+        revoked_at: None,
+    };
+    state.sharing.add_link(&doc, link.clone(), key).await?;
+    Ok(HttpResponse::Created().json(LinkView::new(link, Some(token))))
+}
+
+/// `GET /v1/docs/{id}/links?cursor=&limit=`
+pub async fn list(
+    doc: web::Path<DocumentId>,
+    parameters: web::Query<PageParameters>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    permitted(&state, &caller, &doc, Action::Share).await?;
+    let limit = parameters.limit()?;
+    let after = parameters.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())?;
+    let mut links = state.sharing.links(&doc, after, limit + 1).await?;
+    let next = cut(&mut links, limit).map(|last| last.id);
+    let links = links.into_iter().map(|link| LinkView::new(link, None)).collect();
+    Ok(HttpResponse::Ok().json(Page { links, next }))
+}
+
+/// `DELETE /v1/docs/{id}/links/{link}`
+pub async fn revoke(
+    path: web::Path<(DocumentId, String)>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let (doc, link) = path.into_inner();
+    permitted(&state, &caller, &doc, Action::Share).await?;
+    let nothing = || Problem::not_found("there is no such link that has not been revoked");
+    let link = link.parse().map_err(|_| nothing())?;
+    if !state.sharing.revoke_link(&doc, link).await? {
+        return Err(nothing());
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
