@@ -10,6 +10,9 @@ use sqlx::{ConnectOptions, Connection, Row};
 use super::sessions::within;
 use crate::storage::{OpenError, Source};
 
+/// The role that the server works as: row-level security shows it everything (migration 0016).
+const SERVICE: &str = "quire_service";
+
 const DESCRIBE_SERVER: &str = include_str!("sql/describe_server.sql");
 
 /// A connection of the pool that nobody needs is closed.
@@ -123,6 +126,11 @@ impl Server {
         self.options.statement_within + Duration::from_secs(2)
     }
 
+    /// What a connection is told that works for the server, of one role once and for all.
+    fn service(&self) -> PgConnectOptions {
+        self.session(self.options.statement_within).options([("role", SERVICE)])
+    }
+
     fn session(&self, statement_within: Duration) -> PgConnectOptions {
         let server = (*self.options.server).clone().disable_statement_logging();
         let named = server.get_application_name().is_some();
@@ -148,7 +156,7 @@ impl Server {
     /// Their statements are planned once for a connection, perhaps while the tables are empty, and each of them is to
     /// look things up by their keys, however few there are today.
     pub(super) async fn appender(&self) -> Result<PgConnection, sqlx::Error> {
-        let session = self.session(self.options.statement_within).options([
+        let session = self.service().options([
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
             ("enable_bitmapscan", "off"),
@@ -170,7 +178,7 @@ impl Server {
             .acquire_timeout(self.options.connect_within)
             .idle_timeout(IDLE)
             .after_connect(|conn, _| Box::pin(refuse_standby(conn)))
-            .connect_lazy_with(self.session(self.options.statement_within))
+            .connect_lazy_with(self.service())
     }
 }
 

@@ -1,15 +1,16 @@
 //! The documents themselves.
 
 use async_trait::async_trait;
+use sqlx::postgres::PgRow;
 
 use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer, text_of};
-use super::sessions::{Sessions, statement};
+use super::sessions::{Sessions, Statement, statement};
 use super::{PostgresStore, forks, purge};
 use crate::ids::{DocumentId, HistoryId, Millis};
 use crate::storage::{
-    DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, search,
+    DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, Viewer, search,
 };
 
 const READ_DOCUMENT: &str = include_str!("sql/read_document.sql");
@@ -47,11 +48,15 @@ impl DocumentStore for PostgresStore {
             .bind(after_time)
             .bind(after_id)
             .bind(integer(query.limit as u64));
-        let list = match viewer {
-            Some(viewer) => list.bind(viewer.user.as_str()).bind(viewer.now),
-            None => list,
+        let found = match viewer {
+            Some(viewer) => {
+                let list = list.bind(viewer.user.as_str()).bind(viewer.now);
+                let linked = matches!(query.scope, Scope::OfAndLinked(_));
+                self.list_for(viewer, linked, list).await
+            }
+            None => self.sessions.rows(list).await,
         };
-        let found = self.sessions.rows(list).await.map_err(store_error)?;
+        let found = found.map_err(store_error)?;
         found.iter().map(rows::document).collect::<Result<_, _>>().map_err(store_error)
     }
 
@@ -98,6 +103,21 @@ impl DocumentStore for PostgresStore {
 
     async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError> {
         forks::read(&self.sessions, doc).await.map_err(|error| read_error(doc, 0, error))
+    }
+}
+
+impl PostgresStore {
+    /// Lists for somebody: what is listed is held to what they may see by the database, too.
+    async fn list_for(
+        &self,
+        viewer: &Viewer,
+        linked: bool,
+        list: Statement<'_>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut session = self.sessions.begin_request(viewer, linked).await?;
+        let found = session.rows(list).await?;
+        session.commit().await?;
+        Ok(found)
     }
 }
 

@@ -21,6 +21,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0012_create_forks",
     "0013_create_projections",
     "0015_create_sharing",
+    "0016_secure_rows",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -7,6 +7,12 @@ use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::{Executor, Postgres, Row};
 
+use crate::storage::Viewer;
+
+/// For this transaction, another role than that of the connection, and whom it is for.
+const BEGIN_REQUEST: &str = "SELECT set_config('quire.user', $1, true), set_config('quire.linked', $2, true),
+    set_config('role', 'quire_request', true)";
+
 /// A statement with its values.
 pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
@@ -66,6 +72,14 @@ impl Sessions {
     pub(super) async fn begin(&self) -> Result<Session, sqlx::Error> {
         let mut session = self.lend().await?;
         session.command("BEGIN").await?;
+        Ok(session)
+    }
+
+    /// Begins a transaction that sees what somebody's request may see (migration 0016), and no more.
+    pub(super) async fn begin_request(&self, viewer: &Viewer, linked: bool) -> Result<Session, sqlx::Error> {
+        let mut session = self.begin().await?;
+        let linked = if linked { "on" } else { "off" };
+        session.run(statement(BEGIN_REQUEST).bind(viewer.user.as_str()).bind(linked)).await?;
         Ok(session)
     }
 

@@ -4,6 +4,7 @@ mod connections;
 mod fencing;
 mod projections;
 mod relay;
+mod row_security;
 mod schema;
 
 use std::ops::{Deref, RangeInclusive};
