@@ -29,6 +29,7 @@ use crate::http;
 use crate::http::auth::Caller;
 use crate::projections::Projector;
 use crate::redis::Redis;
+use crate::storage::annotations::SharedAnnotations;
 use crate::storage::bus::SharedBus;
 use crate::storage::permissions::SharedPermissions;
 use crate::storage::projections::{self, SharedProjections};
@@ -75,6 +76,8 @@ pub struct Parts {
     pub projections: Option<SharedProjections>,
     /// Who may do what, beside owners and addresses.
     pub permissions: Option<SharedPermissions>,
+    /// Where names of versions and comments are kept.
+    pub annotations: Option<SharedAnnotations>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -110,7 +113,18 @@ impl Application {
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
         let permissions = Some(storage.permissions.clone());
-        let parts = Parts { store, bodies, settings, stream, archive, projections, permissions, probe: None };
+        let annotations = Some(storage.annotations.clone());
+        let parts = Parts {
+            store,
+            bodies,
+            settings,
+            stream,
+            archive,
+            projections,
+            permissions,
+            annotations,
+            probe: None,
+        };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -248,7 +262,8 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, permissions, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, permissions, annotations, probe } =
+        parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
@@ -321,7 +336,8 @@ async fn start_actors(
     service_thread.spawn(sharing.clone().watch());
     let (clock, limits) = (Clock::system(), settings.limits);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
-        .through(remote);
+        .through(remote)
+        .annotated(annotations);
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
     Ok(Actors { registry, journal, snapshots, publisher, documents, sharing, threads })

@@ -8,7 +8,7 @@ use crate::actors::service::Live;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
-use crate::ids::DocumentId;
+use crate::ids::{DocumentId, Version};
 use crate::storage::DocumentRow;
 
 /// A document that is there, and what its caller is to it.
@@ -20,6 +20,11 @@ pub struct Permitted {
 }
 
 impl Permitted {
+    /// Returns the durable head as far as it is known here.
+    pub fn head(&self) -> Version {
+        self.live.as_ref().map_or(self.row.version, |live| live.version.max(self.row.version))
+    }
+
     /// Asks for something else as well.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::annotations::SharedAnnotations;
 use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
 use super::{
@@ -57,6 +58,7 @@ pub struct Opened {
     pub tiers: Tiers,
     pub projections: SharedProjections,
     pub permissions: SharedPermissions,
+    pub annotations: SharedAnnotations,
     database: Database,
 }
 
@@ -97,8 +99,12 @@ impl Opened {
                 Database::Sqlite(store) => (store.clone(), store.clone(), store.clone()),
                 Database::Postgres(store, _) => (store.clone(), store.clone(), store.clone()),
             };
+        let annotations: SharedAnnotations = match &database {
+            Database::Sqlite(store) => store.clone(),
+            Database::Postgres(store, _) => store.clone(),
+        };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, projections, permissions, database })
+        Ok(Self { store: tiers.joined(), bodies, tiers, projections, permissions, annotations, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.

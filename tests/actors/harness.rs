@@ -109,6 +109,7 @@ impl Server {
             archive: None,
             projections: None,
             permissions: None,
+            annotations: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -17,6 +17,7 @@ mod rest;
 mod services;
 mod signed_in;
 
+mod comments;
 mod content;
 mod documents;
 mod drain;
@@ -36,3 +37,4 @@ mod security;
 mod service;
 mod sessions;
 mod stream;
+mod versions;

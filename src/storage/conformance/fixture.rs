@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId, Version};
 use crate::protocol::Role;
+use crate::storage::annotations::Annotations;
 use crate::storage::permissions::Permissions;
 use crate::storage::projections::Projections;
 use crate::storage::{AppendEntry, AppendError, LoggedOp, NewDocument, Store, StoreError};
@@ -19,6 +20,10 @@ pub(super) trait Backend: Send + Sync {
     }
 
     fn permissions(&self) -> &dyn Permissions {
+        panic!("this backend has none")
+    }
+
+    fn annotations(&self) -> &dyn Annotations {
         panic!("this backend has none")
     }
 
@@ -54,6 +59,10 @@ impl Fixture {
 
     pub(super) fn permissions(&self) -> &dyn Permissions {
         self.backend.permissions()
+    }
+
+    pub(super) fn annotations(&self) -> &dyn Annotations {
+        self.backend.annotations()
     }
 
     /// Makes an entry that fits what was appended so far.

@@ -22,6 +22,8 @@ const STEPS: &[Step] = steps!["postgres":
     "0013_create_projections",
     "0015_create_sharing",
     "0016_secure_rows",
+    "0017_create_named_versions",
+    "0018_create_comments",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -123,7 +123,7 @@ pub(super) fn link_role(row: &SqliteRow) -> Result<Option<Role>, sqlx::Error> {
 }
 
 pub(super) fn history_id(row: &SqliteRow, column: &str) -> Result<HistoryId, sqlx::Error> {
-    text(row, column)?.parse().map(HistoryId).map_err(|error| undecodable(column, error))
+    uuid(row, column).map(HistoryId)
 }
 
 pub(super) fn user_id(row: &SqliteRow, column: &str) -> Result<UserId, sqlx::Error> {
