@@ -5,16 +5,20 @@
 //! the delta is the document, these are views of it. The delta may hold anything that the protocol lets in, so a value
 //! of the wrong kind counts as absent and nothing is taken for markup.
 
+mod allowed;
 mod html;
 mod lines;
 mod lists;
 mod markdown;
+mod sanitise;
 mod text;
 mod url;
 
 #[cfg(test)]
 mod generate;
 
+pub use allowed::{AllowedFormats, ListError, NotAllowed};
 pub use html::to_html;
 pub use markdown::to_markdown;
+pub use sanitise::sanitised;
 pub use text::to_text;
