@@ -31,8 +31,12 @@ impl Permitted {
             Action::Edit if self.access.archived => {
                 Problem::new(ErrorCode::ReadOnly, format!("document {doc} is archived"))
             }
-            Action::Edit => Problem::new(ErrorCode::ReadOnly, format!("this caller may not change document {doc}")),
-            _ => Problem::new(ErrorCode::Forbidden, format!("this caller may not do this with document {doc}")),
+            Action::Edit => {
+                Problem::new(ErrorCode::ReadOnly, format!("this caller may not change document {doc}"))
+            }
+            _ => {
+                Problem::new(ErrorCode::Forbidden, format!("this caller may not do this with document {doc}"))
+            }
         })
     }
 }

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Action;
 use crate::actors::service::{CreateDocument, Live, stopping};
-use crate::actors::session::frames::refuse_delta;
+use crate::actors::session::frames::{refuse_delta, refuse_format};
+use crate::formats::AllowedFormats;
 use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::problem::Problem;
+use crate::http::rates;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits};
@@ -113,7 +116,11 @@ pub async fn create(
     let new = CreateDocument {
         id: members.get("id")?,
         title: title_of(title.as_deref().unwrap_or_default())?,
-        content: members.raw("content").map(|text| initial_content(text, limits.ops)).transpose()?.flatten(),
+        content: members
+            .raw("content")
+            .map(|text| initial_content(text, limits.ops, &state.sessions.formats))
+            .transpose()?
+            .flatten(),
         owner: caller.author(),
     };
     let row = state.documents.create(new).await?;
@@ -122,13 +129,14 @@ pub async fn create(
 }
 
 /// Reads initial content; content that is empty is none.
-fn initial_content(text: &str, ops: usize) -> Result<Option<Delta>, Problem> {
+fn initial_content(text: &str, ops: usize, formats: &AllowedFormats) -> Result<Option<Delta>, Problem> {
     let delta = Delta::parse(text, &ParseLimits { ops }).map_err(|error| refuse_delta(&error))?;
     // As it was sent: the normal form would have dropped a retain at the end.
     let inserts_only = serde_json::from_str::<Parts>(text).is_ok_and(|parts| parts.all_insert());
     if !inserts_only || !delta.is_document() {
         return Err(refuse_delta(&DeltaError::NotADocument).into());
     }
+    formats.check(&delta).map_err(|why| refuse_format(&why))?;
     Ok(Some(delta).filter(|delta| !delta.is_empty()))
 }
 
@@ -237,12 +245,14 @@ struct Permissions {
 pub async fn read(
     doc: web::Path<DocumentId>,
     caller: Caller,
+    client: Client,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     if state.draining.load(Ordering::Relaxed) {
         return Err(stopping().into());
     }
     let Permitted { row, live, access } = permitted(&state, &caller, &doc, Action::Read).await?;
+    rates::may_open(state.limiter(), &caller, client, &doc)?;
     let metadata = DocumentView::new(row, live);
     Ok(HttpResponse::Ok().json(Opened {
         snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
@@ -340,15 +350,15 @@ mod tests {
 
     #[test]
     fn initial_content_consists_of_inserts() {
-        assert!(initial_content(r#"[{"insert":"a"}]"#, 10).unwrap().is_some());
-        assert!(initial_content(r#"[{"insert":""}]"#, 10).unwrap().is_none());
+        assert!(initial_content(r#"[{"insert":"a"}]"#, 10, &AllowedFormats::Any).unwrap().is_some());
+        assert!(initial_content(r#"[{"insert":""}]"#, 10, &AllowedFormats::Any).unwrap().is_none());
         for bad in [
             r#"[{"retain":1},{"insert":"a"}]"#,
             r#"[{"delete":1}]"#,
             "{}",
             r#"[{"insert":"a"},{"insert":"b"}]"#,
         ] {
-            assert!(initial_content(bad, 1).is_err(), "{bad}");
+            assert!(initial_content(bad, 1, &AllowedFormats::Any).is_err(), "{bad}");
         }
     }
 }

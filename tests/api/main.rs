@@ -26,6 +26,7 @@ mod hello;
 mod hostile;
 mod limits;
 mod presence;
+mod quotas;
 mod redis;
 mod resume;
 mod roles;

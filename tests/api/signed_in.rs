@@ -10,7 +10,7 @@ use crate::raw::{RawIncoming, RawSocket, opcode};
 use crate::rest::{Answer, Rest};
 
 /// What the server and the issuer of the tokens share.
-const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
+pub const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
 
 /// A server that takes the tokens of [`token`], and guests.
 pub fn knows_tokens() -> TestServer {
@@ -56,6 +56,14 @@ impl SignedIn {
 
     pub fn send(&mut self, frame: Value) {
         self.0.send(opcode::TEXT, frame.to_string().as_bytes()).expect("open");
+    }
+
+    /// The next frame.
+    pub fn any(&mut self) -> Value {
+        match self.0.next() {
+            RawIncoming::Frame(frame) => frame,
+            RawIncoming::Closed(code) => panic!("closed with {code:?}"),
+        }
     }
 
     /// The next frame of this type.
