@@ -24,9 +24,12 @@ use crate::actors::session::{Setting, outbox};
 use crate::actors::sharing::Sharing;
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
-use crate::config::{DocumentSettings, ServeOptions};
+use crate::config::{DocumentSettings, Limits, ServeOptions};
+use crate::formats::AllowedFormats;
 use crate::http;
 use crate::http::auth::Caller;
+use crate::http::body::Bodies;
+use crate::limits::Limiter;
 use crate::projections::Projector;
 use crate::redis::Redis;
 use crate::storage::annotations::SharedAnnotations;
@@ -51,6 +54,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long sessions get to read their `reconnect` before the documents are closed.
 const SESSIONS_LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
+/// Connections that wait to be accepted; the kernel has its own bound (`net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
 
 /// A running server.
 pub struct Application {
@@ -105,6 +111,8 @@ impl Application {
         let stream = stream.map(|bus| (bus, options.kafka.window()));
         let storage = Opened::at(&options.data, options.storage()?).await?;
         let settings = DocumentSettings {
+            limits: options.limits.told(Limits::default()),
+            sessions: options.limits.sessions(),
             passivate_after: Duration::from_secs(options.passivate_after.max(1)),
             ..DocumentSettings::default()
         };
@@ -145,15 +153,19 @@ impl Application {
         let actors = start_actors(parts, remote.clone(), document_threads, draining.clone()).await?;
         let listener = std::net::TcpListener::bind(options.listen)
             .with_context(|| format!("cannot listen on {}", options.listen))?;
+        // Those whose connections are being made wait here, and not for each other.
+        socket2::SockRef::from(&listener).listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let security = http::security(&options, address)?;
         let check = security.clone();
+        let buckets = remote.as_ref().map(|remote| &remote.buckets);
+        let limiter = options.limits.quotas().map(|quotas| Limiter::new(&quotas, buckets));
         let sessions = Arc::new(Setting {
             registry: actors.registry.clone(),
             store,
             limits: settings.limits,
-            rate_limited: options.rate_limits.is_on(),
-            buckets: remote.map(|remote| remote.buckets),
+            formats: AllowedFormats::read(&options.allowed_formats).context("--allowed-formats")?,
+            limiter: limiter.map(Arc::new),
             clock: Clock::system(),
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
@@ -164,12 +176,19 @@ impl Application {
             link_role: options.sharing.link_role(options.guests),
             sessions,
             security,
+            bodies: Bodies::new(options.limits.bodies_bytes, options.limits.body_within()),
             draining: draining.clone(),
         });
+        let (workers, limits) = (options.workers.unwrap_or(cores).clamp(1, 64), &options.limits);
+        let connected = state.clone();
         let server = HttpServer::new(move || App::new().configure(http::configure(state.clone())))
-            .on_connect(http::sockets::keep_socket)
-            .workers(options.workers.unwrap_or(cores).clamp(1, 64))
-            .max_connections(200_000)
+            .on_connect(move |connection, extensions| {
+                http::sockets::keep_socket(&connected, connection, extensions);
+            })
+            .workers(workers)
+            .max_connections((limits.connections as usize).div_ceil(workers))
+            .client_request_timeout(Duration::from_secs(limits.head_timeout))
+            .keep_alive(Duration::from_secs(limits.keep_alive))
             // Each connection keeps a buffer as large as the most that it has once written together.
             .h1_write_buffer_size(outbox::CHUNK)
             .disable_signals()
@@ -365,6 +384,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
         options.kafka.bus().err().map(anyhow::Error::from),
         tls.err().map(anyhow::Error::from),
         origins.err().map(anyhow::Error::from),
+        AllowedFormats::read(&options.allowed_formats).err().map(anyhow::Error::from),
     ];
     parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
 }

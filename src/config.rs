@@ -5,6 +5,7 @@ mod archive;
 pub mod file;
 mod kafka;
 pub mod layers;
+mod limits;
 mod log;
 mod objects;
 mod projections;
@@ -26,6 +27,7 @@ pub use self::archive::ArchiveSettings;
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};
 pub use self::layers::{Layers, check_variables, is_secret, lay};
+pub use self::limits::LimitSettings;
 pub use self::log::{LogFormat, LogSettings};
 pub use self::objects::ObjectSettings;
 pub use self::projections::ProjectionSettings;
@@ -96,9 +98,13 @@ pub struct ServeOptions {
     #[arg(long, env = "QUIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub allowed_origins: Vec<String>,
 
-    /// Whether operations per second are limited, for each session; off for load tests.
-    #[arg(long, env = "QUIRE_RATE_LIMITS", default_value = "on", value_name = "on|off")]
-    pub rate_limits: Switch,
+    #[command(flatten)]
+    pub limits: LimitSettings,
+
+    /// What documents may be made of: any (well-formed attributes and embeds), quill (what Quill has), or a file (TOML) with the
+    /// lists `attributes` and `embeds`.
+    #[arg(long, env = "QUIRE_ALLOWED_FORMATS", default_value = "any", value_name = "any|quill|FILE")]
+    pub allowed_formats: String,
 
     /// Threads that serve sockets and REST [default: one per core].
     #[arg(long, env = "QUIRE_WORKERS", value_name = "N")]
@@ -305,7 +311,7 @@ pub struct Limits {
     pub document_bytes: u64,
     /// Bytes that a presence state has to stay below.
     pub presence_bytes: usize,
-    /// Operations a second of one session.
+    /// Operations a second of one user, over all sessions.
     pub ops_per_second: u32,
     /// Versions that an operation's base may be behind.
     #[ts(type = "number")]
@@ -329,6 +335,8 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentSettings {
     pub limits: Limits,
+    /// Sessions that a document has at most.
+    pub sessions: usize,
     /// How long a document without sessions stays in memory.
     pub passivate_after: Duration,
     /// Operations between two snapshots; more when they typed few bytes, see `actors::snapshot`.
@@ -350,6 +358,7 @@ impl Default for DocumentSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            sessions: usize::MAX,
             passivate_after: Duration::from_mins(1),
             snapshot_every: 100,
             tail_ops: 1_000,

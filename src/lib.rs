@@ -15,6 +15,7 @@ pub mod storage;
 pub mod access;
 pub mod actors;
 pub mod config;
+pub mod limits;
 pub mod metrics;
 pub mod projections;
 pub mod protocol;

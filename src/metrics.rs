@@ -25,6 +25,8 @@ pub struct Metrics {
     pub operations: IntCounter,
     /// Operations refused, by code.
     pub refused: IntCounterVec,
+    /// What was put off or refused as too much, by what there was too much of.
+    pub limited: IntCounterVec,
     /// From the arrival of an operation's frame to the hand-over of its broadcast.
     pub propagation: Histogram,
     /// From hand-over to the journal to its answer.
@@ -162,6 +164,12 @@ impl Metrics {
         for code in ErrorCode::ALL {
             refused.with_label_values(&[code.as_str()]);
         }
+        let limited = make.counters("quire_limited_total", "Put off or refused as too much, by kind", "kind");
+        for kind in
+            ["requests", "operations", "opens", "address", "connections", "user", "document", "bodies"]
+        {
+            limited.with_label_values(&[kind]);
+        }
         let redis_failures = make.counters(
             "quire_redis_failures_total",
             "Exchanges with Redis that came to nothing, by reason",
@@ -196,6 +204,7 @@ impl Metrics {
                 .gauge("quire_documents_quarantined", "Documents that are not opened: reading them failed"),
             operations: make.counter("quire_operations_total", "Operations made durable"),
             refused,
+            limited,
             propagation: make.histogram(
                 "quire_propagation_seconds",
                 "From the arrival of an operation to the hand-over of its broadcast",

@@ -96,6 +96,11 @@ impl Refusal {
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self { code: ErrorCode::Unavailable, message: message.into(), retry_after_ms: Some(1_000) }
     }
+
+    /// Too much was asked for; to be sent again after `ms`.
+    pub fn rate_limited(message: impl Into<String>, ms: u64) -> Self {
+        Self { code: ErrorCode::RateLimited, message: message.into(), retry_after_ms: Some(ms) }
+    }
 }
 
 impl From<&StoreError> for Refusal {

@@ -17,6 +17,10 @@ pub struct TlsSettings {
     /// Private key (PEM) of that certificate.
     #[arg(long, env = "QUIRE_TLS_KEY", value_name = "FILE", value_parser = path())]
     pub tls_key: Option<PathBuf>,
+
+    /// Seconds for which browsers that came by TLS use nothing else for this host (Strict-Transport-Security); 0: not told.
+    #[arg(long, env = "QUIRE_HSTS", default_value_t = 0, value_name = "SECONDS")]
+    pub hsts: u64,
 }
 
 /// Takes what is empty too: a variable that is set to nothing.
@@ -30,6 +34,11 @@ pub(super) fn named(path: Option<&PathBuf>) -> Option<&Path> {
 }
 
 impl TlsSettings {
+    /// Returns what browsers are told about TLS: `None` for nothing.
+    pub fn hsts(&self) -> Option<String> {
+        (self.hsts > 0).then(|| format!("max-age={}", self.hsts))
+    }
+
     /// Returns the files; `None` when the server is to speak plain HTTP.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! the delta is the document, these are views of it. The delta may hold anything that the protocol lets in, so a value
 //! of the wrong kind counts as absent and nothing is taken for markup. What is read back is a document like any other.
 
+mod allowed;
 mod builder;
 mod from_html;
 mod from_markdown;
@@ -13,15 +14,18 @@ mod html;
 mod lines;
 mod lists;
 mod markdown;
+mod sanitise;
 mod text;
 mod url;
 
 #[cfg(test)]
 mod generate;
 
+pub use allowed::{AllowedFormats, ListError, NotAllowed};
 pub use from_html::{Tangled, from_html};
 pub use from_markdown::from_markdown;
 pub use from_text::from_text;
 pub use html::to_html;
 pub use markdown::to_markdown;
+pub use sanitise::sanitised;
 pub use text::to_text;

@@ -14,14 +14,19 @@ pub fn safe_link(url: &str) -> Option<&str> {
     }
 }
 
-/// Returns `url` if showing it as an image can do no harm: it is `http`, `https`, relative, or an image as `data:`.
+/// Pictures that are only pictures: SVG may hold scripts, which run when it is opened by itself.
+const IMAGE_TYPES: [&str; 6] = ["avif", "bmp", "gif", "jpeg", "png", "webp"];
+
+/// Returns `url` if showing it as an image can do no harm: it is `http`, `https`, relative, or a picture as `data:`.
 pub fn safe_image(url: &str) -> Option<&str> {
     let url = clean(url)?;
     match scheme(url) {
         None => Some(url),
         Some(scheme) if scheme.eq_ignore_ascii_case("data") => {
-            let media_type = url.get("data:".len().."data:image/".len())?;
-            media_type.eq_ignore_ascii_case("image/").then_some(url)
+            let media_type = url.get("data:".len()..)?.split([';', ',']).next()?;
+            let (kind, name) = media_type.split_once('/')?;
+            let known = IMAGE_TYPES.iter().any(|known| known.eq_ignore_ascii_case(name));
+            (known && kind.eq_ignore_ascii_case("image")).then_some(url)
         }
         Some(scheme) => {
             ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(url)
@@ -78,8 +83,17 @@ mod tests {
         for good in ["https://a/b.png", "/b.png", "data:image/png;base64,AAAA", "DATA:IMAGE/gif;base64,AA"] {
             assert_eq!(safe_image(good), Some(good), "{good}");
         }
-        for bad in ["data:text/html,x", "data:image", "data:", "javascript:x", "mailto:a@b", "data:imagé/x"]
-        {
+        for bad in [
+            "data:text/html,x",
+            "data:image",
+            "data:",
+            "javascript:x",
+            "mailto:a@b",
+            "data:imagé/x",
+            "data:image/svg+xml,<svg onload=alert(1)>",
+            "data:image/png/x,",
+            "data:text/html;image/png,x",
+        ] {
             assert_eq!(safe_image(bad), None, "{bad}");
         }
     }

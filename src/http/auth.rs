@@ -71,6 +71,11 @@ impl Caller {
         Some(Visitor { user: self.user?, name: self.name, expires_at: self.expires_at })
     }
 
+    /// Returns who calls with a token; `None` for a guest.
+    pub fn user(&self) -> Option<&UserId> {
+        self.user.as_ref()
+    }
+
     /// Returns the id under which this caller writes by REST.
     pub fn author(&self) -> UserId {
         self.user.clone().unwrap_or_else(UserId::guest_rest)
@@ -238,7 +243,7 @@ mod tests {
 
     fn security(secret: Option<&str>, guests: bool) -> Security {
         let origins = Origins::new([127, 0, 0, 1].into(), &[], &[]).unwrap();
-        Security { origins, tokens: Tokens::new(secret), guests }
+        Security { origins, tokens: Tokens::new(secret), guests, proxies: Default::default(), hsts: None }
     }
 
     fn token_with(algorithm: Algorithm, secret: &str, claims: &Value) -> String {

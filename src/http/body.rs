@@ -1,31 +1,84 @@
-//! Bodies of requests: bounded, JSON, and read strictly.
+//! Bodies of requests: bounded in length, time and number, JSON, and read strictly. None is unpacked: what is compressed
+//! cannot be read, and so cannot grow.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::actors::error::ErrorCode;
+use crate::actors::error::{ErrorCode, Refusal};
 use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::metrics::METRICS;
 
 /// The most members that the object of a body may have.
 const MAX_MEMBERS: usize = 32;
 
+/// What bodies may take of memory together, and of time each.
+#[derive(Clone)]
+pub struct Bodies {
+    /// In KiB.
+    room: Arc<Semaphore>,
+    within: Duration,
+}
+
+impl Bodies {
+    /// Bodies of so many bytes together, each of which arrives in this time.
+    pub fn new(bytes: u64, within: Duration) -> Self {
+        let kib = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { room: Arc::new(Semaphore::new(kib)), within }
+    }
+}
+
+/// A body, and the room that it takes until it is dropped.
+pub struct Body {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Reads a body of at most `limit` bytes; a longer one is refused by its announced length, before it is read.
 ///
 /// # Errors
-/// `too_large`, or `bad_request` if the connection breaks off.
-pub async fn read(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Bytes, Problem> {
+/// `too_large`; `unavailable` while others take all the room that there is for bodies; `bad_request` if it is compressed, takes
+/// too long, or breaks off.
+pub async fn read(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Body, Problem> {
     let too_large = || Problem::new(ErrorCode::TooLarge, format!("a body here has at most {limit} bytes"));
-    if announced(request.headers()).is_some_and(|length| length > limit as u64) {
+    let announced = announced(request.headers());
+    if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    let read = payload.to_bytes_limited(limit).await.map_err(|_| too_large())?;
-    read.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))
+    if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Problem::bad_request("a body here is not compressed"));
+    }
+    let state = request.app_data::<web::Data<HttpState>>();
+    let state = state.ok_or_else(|| Problem::new(ErrorCode::Internal, "the server is not configured"))?;
+    // One that does not say how long it is may become as long as it can.
+    let most = announced.unwrap_or(limit as u64);
+    let kib = u32::try_from((most >> 10) + 1).unwrap_or(u32::MAX);
+    let room = state.bodies.room.clone().try_acquire_many_owned(kib).map_err(|_| {
+        METRICS.limited.with_label_values(&["bodies"]).inc();
+        Refusal::unavailable("too much is being sent to this server at once; try again")
+    })?;
+    let read = tokio::time::timeout(state.bodies.within, payload.to_bytes_limited(limit)).await;
+    let read = read.map_err(|_| Problem::timeout("the body has taken too long"))?.map_err(|_| too_large())?;
+    let bytes = read.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+    Ok(Body { bytes, _room: room })
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {

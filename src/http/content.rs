@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::Reading;
-use crate::formats::{to_html, to_markdown, to_text};
+use crate::formats::{sanitised, to_html, to_markdown, to_text};
 use crate::http::access::{Permitted, permitted};
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
@@ -59,7 +59,7 @@ impl Format {
             }
             Self::Text => to_text(&content.to_delta()).into_bytes(),
             Self::Markdown => to_markdown(&content.to_delta()).into_bytes(),
-            Self::Html => to_html(&content.to_delta()).into_bytes(),
+            Self::Html => sanitised(&to_html(&content.to_delta())).into_bytes(),
         }
     }
 }

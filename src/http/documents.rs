@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Action;
 use crate::actors::service::{CreateDocument, Live, stopping};
-use crate::actors::session::frames::refuse_delta;
+use crate::actors::session::frames::{refuse_delta, refuse_format};
+use crate::formats::AllowedFormats;
 use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::conditions;
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
+use crate::http::rates;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits};
@@ -112,8 +115,12 @@ pub async fn create(
     let new = CreateDocument {
         id: members.get("id")?,
         title: title_of(title.as_deref().unwrap_or_default())?,
-        content: members.raw("content").map(|text| initial_content(text, limits.ops)).transpose()?.flatten(),
         link: if caller.author().is_guest() { Some(Role::Editor) } else { state.link_role },
+        content: members
+            .raw("content")
+            .map(|text| initial_content(text, limits.ops, &state.sessions.formats))
+            .transpose()?
+            .flatten(),
         owner: caller.author(),
     };
     let row = match key {
@@ -125,13 +132,14 @@ pub async fn create(
 }
 
 /// Reads initial content; content that is empty is none.
-pub fn initial_content(text: &str, ops: usize) -> Result<Option<Delta>, Problem> {
+pub fn initial_content(text: &str, ops: usize, formats: &AllowedFormats) -> Result<Option<Delta>, Problem> {
     let delta = Delta::parse(text, &ParseLimits { ops }).map_err(|error| refuse_delta(&error))?;
     // As it was sent: the normal form would have dropped a retain at the end.
     let inserts_only = serde_json::from_str::<Parts>(text).is_ok_and(|parts| parts.all_insert());
     if !inserts_only || !delta.is_document() {
         return Err(refuse_delta(&DeltaError::NotADocument).into());
     }
+    formats.check(&delta).map_err(|why| refuse_format(&why))?;
     Ok(Some(delta).filter(|delta| !delta.is_empty()))
 }
 
@@ -244,6 +252,7 @@ struct Permissions {
 pub async fn read(
     doc: web::Path<DocumentId>,
     caller: Caller,
+    client: Client,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     if state.draining.load(Ordering::Relaxed) {
@@ -253,6 +262,7 @@ pub async fn read(
     let actions = Action::ALL.into_iter().filter(|action| access.allows(*action)).map(Action::as_str);
     let permissions = Permissions { role: access.shown(), link: row.link, actions: actions.collect() };
     let tag = format!("\"{}\"", tag(&row));
+    rates::may_open(state.limiter(), &caller, client, &doc)?;
     let metadata = DocumentView::new(row, live);
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Opened {
         snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
@@ -361,15 +371,15 @@ mod tests {
 
     #[test]
     fn initial_content_consists_of_inserts() {
-        assert!(initial_content(r#"[{"insert":"a"}]"#, 10).unwrap().is_some());
-        assert!(initial_content(r#"[{"insert":""}]"#, 10).unwrap().is_none());
+        assert!(initial_content(r#"[{"insert":"a"}]"#, 10, &AllowedFormats::Any).unwrap().is_some());
+        assert!(initial_content(r#"[{"insert":""}]"#, 10, &AllowedFormats::Any).unwrap().is_none());
         for bad in [
             r#"[{"retain":1},{"insert":"a"}]"#,
             r#"[{"delete":1}]"#,
             "{}",
             r#"[{"insert":"a"},{"insert":"b"}]"#,
         ] {
-            assert!(initial_content(bad, 1).is_err(), "{bad}");
+            assert!(initial_content(bad, 1, &AllowedFormats::Any).is_err(), "{bad}");
         }
     }
 }

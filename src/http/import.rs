@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::Placing;
-use crate::formats::{from_html, from_markdown, from_text};
+use crate::actors::session::frames::refuse_format;
+use crate::formats::{AllowedFormats, from_html, from_markdown, from_text};
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body;
@@ -45,16 +46,18 @@ impl Source {
         })
     }
 
-    /// Reads a body as a document; linear in its size.
-    fn read(self, body: &[u8], ops: usize) -> Result<Delta, Problem> {
+    /// Reads a body as a document that this server allows; linear in its size.
+    fn read(self, body: &[u8], ops: usize, formats: &AllowedFormats) -> Result<Delta, Problem> {
         let text = std::str::from_utf8(body)
             .map_err(|error| Problem::bad_request(format!("the body is not UTF-8: {error}")))?;
-        match self {
-            Self::Delta => Ok(initial_content(text, ops)?.unwrap_or_default()),
-            Self::Text => Ok(from_text(text)),
-            Self::Markdown => Ok(from_markdown(text)),
-            Self::Html => from_html(text).map_err(|error| Problem::bad_request(error.to_string())),
-        }
+        let content = match self {
+            Self::Delta => return Ok(initial_content(text, ops, formats)?.unwrap_or_default()),
+            Self::Text => from_text(text),
+            Self::Markdown => from_markdown(text),
+            Self::Html => from_html(text).map_err(|error| Problem::bad_request(error.to_string()))?,
+        };
+        formats.check(&content).map_err(|why| refuse_format(&why))?;
+        Ok(content)
     }
 }
 
@@ -87,9 +90,9 @@ pub async fn import(
     let limits = &state.sessions.limits;
     let largest =
         usize::try_from(limits.document_bytes).unwrap_or(usize::MAX).saturating_add(limits.frame_bytes);
-    let ops = limits.ops;
     let body = body::read(&request, payload, largest).await?;
-    let content = web::block(move || source.read(&body, ops)).await;
+    let sessions = state.sessions.clone();
+    let content = web::block(move || source.read(&body, sessions.limits.ops, &sessions.formats)).await;
     let content = content.map_err(|_| Problem::new(ErrorCode::Unavailable, "the server is stopping"))??;
     let placing = match parameters.mode {
         Mode::Replace => Placing::Replace,
@@ -118,7 +121,9 @@ mod tests {
 
     #[test]
     fn a_body_becomes_a_document() {
-        let read = |source: Source, body: &[u8]| source.read(body, 10).map(|delta| delta.to_json());
+        let read = |source: Source, body: &[u8]| {
+            source.read(body, 10, &AllowedFormats::Any).map(|delta| delta.to_json())
+        };
         assert_eq!(read(Source::Delta, b"[{\"insert\":\"a\"}]").unwrap(), r#"[{"insert":"a"}]"#);
         assert_eq!(read(Source::Text, b"# a").unwrap(), r##"[{"insert":"# a\n"}]"##);
         assert_eq!(

@@ -1,12 +1,13 @@
 //! HTTP: REST, the WebSocket upgrade, the pages. It translates and decides nothing: what may be done is the actors' say.
 //!
-//! Every request passes, from the outside in: the headers that every answer has, [`trace`], and [`origin`]. Who calls is
-//! found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
+//! Every request passes, from the outside in: the headers that every answer has, [`address`], [`trace`], [`origin`], and
+//! [`rates`]. Who calls is found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
 mod access;
+pub mod address;
 mod assets;
 pub mod auth;
-mod body;
+pub mod body;
 mod comments;
 mod compare;
 mod conditions;
@@ -22,6 +23,7 @@ mod pages;
 mod permissions;
 mod presence;
 pub mod problem;
+mod rates;
 mod security;
 pub mod sockets;
 pub mod state;
@@ -129,11 +131,14 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
                 Problem::not_found(format!("there is nothing at {:.200}", request.path()))
             }));
         // The last one wrapped is the outermost.
-        config
-            .app_data(state)
-            .app_data(path_config())
-            .app_data(query_config())
-            .service(routes.wrap(from_fn(origin::guard)).wrap(from_fn(trace::trace)).wrap(default_headers()));
+        config.app_data(state).app_data(path_config()).app_data(query_config()).service(
+            routes
+                .wrap(from_fn(rates::guard))
+                .wrap(from_fn(origin::guard))
+                .wrap(from_fn(trace::trace))
+                .wrap(from_fn(address::note))
+                .wrap(default_headers()),
+        );
     }
 }
 
@@ -160,13 +165,21 @@ fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// What every answer says unless its handler says otherwise: take the type as told, keep nothing, run nothing, and do
-/// not tell other sites where a reader came from.
+/// What no page of this server needs of a browser.
+const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+    microphone=(), midi=(), payment=(), usb=()";
+
+/// What every answer says unless its handler says otherwise: take the type as told, keep nothing, run nothing, be in no
+/// frame, share no window and nothing of it with pages from elsewhere, and do not tell other sites where a reader came from.
 fn default_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("Referrer-Policy", "same-origin"))
         .add(("Cache-Control", "no-store"))
+        .add(("X-Frame-Options", "DENY"))
+        .add(("Cross-Origin-Opener-Policy", "same-origin"))
+        .add(("Cross-Origin-Resource-Policy", "same-origin"))
+        .add(("Permissions-Policy", PERMISSIONS))
         .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
 }
 

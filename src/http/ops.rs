@@ -10,12 +10,15 @@ use serde_json::json;
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::RestOperation;
-use crate::actors::session::frames::{refuse_delta, whole_number};
+use crate::actors::session::frames::{refuse_delta, refuse_format, whole_number};
+use crate::formats::AllowedFormats;
 use crate::http::access::{Permitted, permitted};
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::content;
 use crate::http::problem::Problem;
+use crate::http::rates;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Version};
 use crate::ot::{Delta, ParseLimits, from_edit};
@@ -31,16 +34,18 @@ pub async fn submit(
     request: HttpRequest,
     payload: web::Payload,
     doc: web::Path<DocumentId>,
-    caller: Caller,
+    (caller, client): (Caller, Client),
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    rates::take_operation(state.limiter(), &caller, client)?;
     let limits = &state.sessions.limits;
     let key = idempotency_key(request.headers())?;
     let body = body::read(&request, payload, limits.frame_bytes).await?;
     let members = Members::read(&body)?;
     let base = members.raw("base").ok_or_else(|| Problem::bad_request("base is missing"))?;
     let base = whole_number(base).ok_or_else(|| Problem::bad_request("base is not a version"))?;
-    let delta = match (delta_of(&members, limits.ops), key) {
+    let formats = &state.sessions.formats;
+    let delta = match (delta_of(&members, limits.ops, formats), key) {
         (Ok(delta), _) => Ok(delta),
         // Under its client's own number it may have been committed before, and then that is the answer.
         (Err(problem), Some(key)) if problem.refusal().code == ErrorCode::BadOp => {
@@ -66,14 +71,16 @@ pub async fn submit(
     Ok(HttpResponse::Ok().json(json!({ "version": version })))
 }
 
-fn delta_of(members: &Members<'_>, ops: usize) -> Result<Delta, Problem> {
+fn delta_of(members: &Members<'_>, ops: usize, formats: &AllowedFormats) -> Result<Delta, Problem> {
     let delta = match (members.raw("delta"), members.raw("edit")) {
         (Some(delta), None) => Delta::parse(delta, &ParseLimits { ops }),
         (None, Some(edit)) => from_edit(edit),
         (Some(_), Some(_)) => return Err(Problem::bad_request("there is either delta or edit, not both")),
         (None, None) => return Err(Problem::bad_request("delta or edit is missing")),
     };
-    delta.map_err(|error| refuse_delta(&error).into())
+    let delta = delta.map_err(|error| refuse_delta(&error))?;
+    formats.check(&delta).map_err(|why| refuse_format(&why))?;
+    Ok(delta)
 }
 
 /// Reads `Idempotency-Key: client:seq`, with or without quotes.
@@ -252,7 +259,7 @@ mod tests {
 
     #[test]
     fn an_operation_is_a_delta_or_an_edit() {
-        let read = |body: &str| delta_of(&Members::read(body.as_bytes()).unwrap(), 10);
+        let read = |body: &str| delta_of(&Members::read(body.as_bytes()).unwrap(), 10, &AllowedFormats::Any);
         assert!(read(r#"{"delta":[{"insert":"a"}]}"#).is_ok());
         assert!(read(r#"{"edit":{"type":"insert","pos":0,"text":"a"},"delta":null}"#).is_ok());
         for (bad, code) in [

@@ -21,7 +21,7 @@ use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 
 /// Probes come by the address of a pod or of a container, and what these two tell is no secret.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+pub const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Which hosts and origins are ours.
 pub struct Origins {

@@ -56,6 +56,14 @@ impl Problem {
         Self { deleted_at: Some(deleted_at), ..Self::not_found(detail) }
     }
 
+    /// The request has not arrived in time (RFC 9110 section 15.5.9). Its connection is closed.
+    pub fn timeout(detail: impl Into<String>) -> Self {
+        let mut problem = Self::bad_request(detail);
+        problem.status = StatusCode::REQUEST_TIMEOUT;
+        problem.header = Some((header::CONNECTION, "close"));
+        problem
+    }
+
     /// The address is known, but not with this method. `allow` lists those that it has (RFC 9110 section 15.5.6).
     pub fn method_not_allowed(method: &Method, allow: &'static str) -> Self {
         let mut problem = Self::bad_request(format!("{method} is not among {allow}"));

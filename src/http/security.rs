@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::actors::error::Refusal;
 use crate::config::ServeOptions;
+use crate::http::address::TrustedProxies;
 use crate::http::auth::{Caller, Tokens};
 use crate::http::origin::{InvalidSetting, Origins};
 
@@ -14,6 +15,9 @@ pub struct Security {
     pub tokens: Tokens,
     /// Whether people without a token may read and write.
     pub guests: bool,
+    pub proxies: TrustedProxies,
+    /// What browsers are told of TLS, if anything.
+    pub hsts: Option<String>,
 }
 
 impl Security {
@@ -39,5 +43,7 @@ pub fn security(options: &ServeOptions, address: SocketAddr) -> Result<Arc<Secur
         origins: Origins::new(address.ip(), &options.allowed_hosts, &options.allowed_origins)?,
         tokens: Tokens::new(secret),
         guests: options.guests.is_on(),
+        proxies: TrustedProxies::new(options.limits.trusted_proxies.iter().copied().flatten()),
+        hsts: options.tls.hsts(),
     }))
 }

@@ -23,25 +23,37 @@ use crate::actors::session::body::{SessionBody, Wires};
 use crate::actors::session::guard::FrameGuard;
 use crate::actors::session::link::Link;
 use crate::http::access::admitted;
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
+use crate::http::rates;
 use crate::http::state::HttpState;
 use crate::ids::DocumentId;
+use crate::limits::Network;
+use crate::limits::places::{Place, Places};
 use crate::protocol::SUBPROTOCOL;
 
 /// Bytes that the kernel takes of a connection beyond what its peer's window allows.
 const NOT_SENT: u32 = 128 << 10;
 
+/// When somebody may try again who has too many sockets: nobody knows when one ends.
+const COME_AGAIN_MS: u64 = 10_000;
+
 /// A duplicate of the connection's socket, with which a session can be cut whose peer does not read. The session takes it.
 struct Duplicate(Cell<Option<OwnedFd>>);
 
-/// Keeps a duplicate of every connection's socket beside it. For `HttpServer::on_connect`.
-pub fn keep_socket(connection: &dyn Any, extensions: &mut Extensions) {
+/// Keeps a duplicate of every connection's socket beside it, and cuts a connection of which its peer has too many. For
+/// `HttpServer::on_connect`.
+pub fn keep_socket(state: &HttpState, connection: &dyn Any, extensions: &mut Extensions) {
     let plain = connection.downcast_ref::<TcpStream>();
     let stream = plain.or_else(|| Some(connection.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0));
-    if let Some(stream) = stream
-        && let Ok(duplicate) = stream.as_fd().try_clone_to_owned()
-    {
+    let Some(stream) = stream else { return };
+    match place_of(state, stream) {
+        Ok(place) => extensions.insert(place),
+        // It is not even told why: it has twice as many as it is told of.
+        Err(TooMany) => return cut(stream),
+    };
+    if let Ok(duplicate) = stream.as_fd().try_clone_to_owned() {
         // Small frames must not wait for the acknowledgement of the one before (Nagle's algorithm).
         let _ = stream.set_nodelay(true);
         // What a slow reader has not taken stays in its outbox, where it is bounded and seen to stand still.
@@ -50,12 +62,43 @@ pub fn keep_socket(connection: &dyn Any, extensions: &mut Extensions) {
     }
 }
 
+struct TooMany;
+
+/// Counts a connection of somebody who comes by no gateway.
+fn place_of(state: &HttpState, stream: &TcpStream) -> Result<Option<Place>, TooMany> {
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+    let peer = peer.filter(|peer| !state.security.proxies.trusts(*peer));
+    let (Some(limiter), Some(peer)) = (state.limiter(), peer) else { return Ok(None) };
+    limiter.by_peer.enter(&Network::from(peer)).map(Some).ok_or(TooMany)
+}
+
+fn cut(stream: &TcpStream) {
+    // One that is closed already is what we want.
+    let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+}
+
+/// Takes the places of a socket: one of its address, and one of its user.
+fn places(state: &HttpState, caller: &Caller, client: Client) -> Result<Vec<Place>, Problem> {
+    let Some(limiter) = state.limiter() else { return Ok(Vec::new()) };
+    let enter = |places: &Arc<Places>, place: Option<Place>, whose: &str| {
+        let message = || format!("there are {} sockets of this {whose} already", places.most());
+        place.ok_or_else(|| Problem::from(Refusal::rate_limited(message(), COME_AGAIN_MS)))
+    };
+    let by_address = limiter.by_address.enter(&client.network());
+    let mut places = vec![enter(&limiter.by_address, by_address, "address")?];
+    if let Some(user) = caller.user() {
+        places.push(enter(&limiter.by_user, limiter.by_user.enter(user), "user")?);
+    }
+    Ok(places)
+}
+
 /// `GET /v1/collab/{doc_id}`
 pub async fn collab(
     request: HttpRequest,
     payload: web::Payload,
     path: web::Path<String>,
     caller: Caller,
+    client: Client,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let doc: DocumentId = path
@@ -72,6 +115,14 @@ pub async fn collab(
     }
     // By ourselves: the library reads the first header line of the offers only.
     response.insert_header((SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
+    let places = places(&state, &caller, client)?;
+    let opening = match state.limiter() {
+        Some(limiter) => {
+            let opening = limiter.opens.begin(rates::who(&caller, client), doc.clone()).await;
+            Some(opening.map_err(rates::too_many_opens)?)
+        }
+        None => None,
+    };
     let (document, pass) = admitted(&state, &caller, &doc).await?;
 
     let limit = state.sessions.limits.frame_bytes;
@@ -83,6 +134,7 @@ pub async fn collab(
         document,
         caller.visitor(),
         pass,
+        opening,
         state.sessions.clone(),
         link.clone(),
         wires.clone(),
@@ -90,7 +142,7 @@ pub async fn collab(
     let guarded = FrameGuard::new(payload, limit, wires.clone(), link.clone());
     // The guard refuses first; the codec's own limit only has to be no lower.
     let context = WebsocketContext::with_codec(actor, guarded, Codec::new().max_size(limit + 1));
-    Ok(response.streaming(SessionBody::new(Box::pin(context), link, wires)))
+    Ok(response.streaming(SessionBody::new(Box::pin(context), link, wires, places)))
 }
 
 /// Looks through all header lines: a list may be spread over several (RFC 6455 section 11.3.4).

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
+use crate::http::body::Bodies;
 use crate::http::security::Security;
+use crate::limits::Limiter;
 use crate::protocol::Role;
 
 /// Shared by all worker threads.
@@ -19,6 +21,14 @@ pub struct HttpState {
     /// What sessions are started with; limits and the clock are used here, too.
     pub sessions: Arc<Setting>,
     pub security: Arc<Security>,
+    pub bodies: Bodies,
     /// Set once by the application, when it begins to stop.
     pub draining: Arc<AtomicBool>,
+}
+
+impl HttpState {
+    /// How much callers may ask for; `None`: whatever they like.
+    pub fn limiter(&self) -> Option<&Limiter> {
+        self.sessions.limiter.as_deref()
+    }
 }

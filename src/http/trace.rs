@@ -10,12 +10,14 @@ use actix_web::middleware::Next;
 use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
+use crate::http::address::Client;
+
 /// Names a request in logs of clients, proxies and this server alike.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Middleware: takes or makes the request's id, runs the rest in a span with it, and answers with it.
 ///
-/// The span has the route and never the query, and no header: neither tokens nor what people search for is logged.
+/// The span has the client's address and the path, and never the query, and no header: neither tokens nor what people search for is logged.
 pub async fn trace<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -24,6 +26,7 @@ pub async fn trace<B: MessageBody>(
     let span = tracing::info_span!(
         "request",
         request_id = id.to_str().unwrap_or_default(),
+        client = %Client::of(&request).address,
         method = %request.method(),
         path = request.path(),
         status = field::Empty,

@@ -1,5 +1,7 @@
 //! Token buckets that all servers share.
 
+use std::time::Duration;
+
 use deadpool_redis::redis::Pipeline;
 
 use super::Redis;
@@ -40,8 +42,8 @@ impl Buckets {
         Self { redis }
     }
 
-    /// Takes `cost` tokens from the bucket of this name, all or none. `name` says what is limited and whom, as in
-    /// `ops:DOCUMENT:CLIENT`; its key is `rate:` and the name, and expires when the bucket is full again.
+    /// Takes `cost` tokens from the bucket of this name, all or none; less than 0 puts some back. `name` says what is limited
+    /// and whom, as in `operations:USER`; its key is `rate:` and the name, and expires when the bucket is full again.
     pub async fn take(&self, name: &str, cost: f64, rate: Rate) -> Taken {
         let mut commands = Pipeline::new();
         let key = format!("rate:{name}");
@@ -52,11 +54,26 @@ impl Buckets {
             None => Taken::Unknown,
         }
     }
+
+    /// Has all servers know this name for a while; nobody waits for that.
+    pub fn remember(&self, name: &str, time: Duration) {
+        let key = format!("rate:{name}");
+        self.redis.offer(key.len(), move |commands| {
+            commands.cmd("SET").arg(key).arg(1).arg("EX").arg(time.as_secs());
+        });
+    }
+
+    /// Tells whether any server has had this name remembered; no, when Redis does not answer.
+    pub async fn remembers(&self, name: &str) -> bool {
+        let mut commands = Pipeline::new();
+        commands.cmd("EXISTS").arg(format!("rate:{name}"));
+        self.redis.ask::<(bool,)>(commands).await.is_some_and(|(known,)| known)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use deadpool_redis::redis::{Client, cmd};
 
@@ -119,6 +136,30 @@ mod tests {
         let fast = Rate { per_second: 1e9, burst: 10.0 };
         tokio::time::sleep(Duration::from_millis(2)).await;
         assert_eq!(buckets.take(&name, 10.0, fast).await, Taken::Yes);
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_can_be_taken_again_and_no_more_than_that() {
+        let buckets = buckets().await;
+        let name = name("back");
+        assert_eq!(buckets.take(&name, 10.0, SLOW).await, Taken::Yes);
+        assert_eq!(buckets.take(&name, -1.0, SLOW).await, Taken::Yes);
+        assert_eq!(buckets.take(&name, 1.0, SLOW).await, Taken::Yes);
+        assert!(matches!(buckets.take(&name, 1.0, SLOW).await, Taken::No { .. }));
+        assert_eq!(buckets.take(&name, -50.0, SLOW).await, Taken::Yes);
+        assert!(matches!(buckets.take(&name, 10.5, SLOW).await, Taken::No { .. }), "it is full");
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_known_to_all_servers() {
+        let (here, there) = (buckets().await, buckets().await);
+        let name = name("known");
+        assert!(!there.remembers(&name).await);
+        here.remember(&name, Duration::from_mins(1));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !there.remembers(&name).await {
+            assert!(Instant::now() < deadline, "it is not there");
+        }
     }
 
     #[tokio::test]

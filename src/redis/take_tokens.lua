@@ -8,8 +8,8 @@ local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens, at = tonumber(kept[1]) or burst, tonumber(kept[2]) or now
 tokens = math.min(burst, tokens + math.max(0, now - at) * rate / 1000)
 local wait = 0
-if tokens >= cost then
-  tokens = tokens - cost
+if tokens >= cost or cost < 0 then
+  tokens = math.min(burst, tokens - cost)
 else
   wait = math.ceil((cost - tokens) * 1000 / rate)
 end

@@ -100,7 +100,16 @@ impl Server {
         let store = FaultyStore::over(memory());
         let folder = tempfile::tempdir().unwrap();
         let bodies = Arc::new(SnapshotBodies::local(folder.path()).unwrap());
-        let options = Options::parse_from(["quire", "--listen", "127.0.0.1:0", "--workers", "1"]).serve;
+        let options = Options::parse_from([
+            "quire",
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "1",
+            "--rate-limits",
+            "off",
+        ])
+        .serve;
         let parts = Parts {
             store: store.clone(),
             bodies,

@@ -30,6 +30,7 @@ mod people;
 mod permissions;
 mod permissions_live;
 mod presence;
+mod quotas;
 mod redis;
 mod resume;
 mod roles;

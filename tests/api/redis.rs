@@ -172,7 +172,7 @@ fn a_client_is_held_to_its_rate_over_all_servers() {
     let doc = rest.create_empty();
     let mut client = TestClient::join(&server, &doc);
     // What it is said to have sent by others: a minute's worth too much.
-    let key = format!("rate:ops:{doc}:{}", client.replica.client);
+    let key = format!("rate:operations:guest:{}", client.replica.client);
     let (now, _) = redis.run::<(u64, u64)>(&cmd("TIME"));
     redis.run::<()>(cmd("HSET").arg(&key).arg("tokens").arg(-6_000).arg("at").arg(now * 1_000));
     let mut neighbour = TestClient::join(&server, &doc);

@@ -66,6 +66,14 @@ impl SignedIn {
         self.0.send(opcode::TEXT, frame.to_string().as_bytes()).expect("open");
     }
 
+    /// The next frame.
+    pub fn any(&mut self) -> Value {
+        match self.0.next() {
+            RawIncoming::Frame(frame) => frame,
+            RawIncoming::Closed(code) => panic!("closed with {code:?}"),
+        }
+    }
+
     /// The next frame of this type.
     pub fn frame(&mut self, kind: &str) -> Value {
         loop {

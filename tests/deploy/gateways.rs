@@ -99,7 +99,12 @@ fn twins() -> (Vec<String>, Vec<TestServer>) {
     assert!(status.success());
     let other = DataFolder::new();
     copy(&data.path(), &other.path());
-    (documents, [data, other].map(|data| Launch::on(data).start()).into())
+    // Both believe the gateways, which are on this machine, and say where requests come from.
+    let start = |data| {
+        let launch = Launch::on(data).with("QUIRE_TRUSTED_PROXIES", "127.0.0.1");
+        launch.with("QUIRE_LOG", "quire=debug").start()
+    };
+    (documents, [data, other].map(start).into())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -140,10 +145,31 @@ fn sessions_of_a_dead_server_move(site: &mut Site) {
     assert_eq!(stayed.text(), "cax\n");
 }
 
+/// What a client says of itself is taken out, and what the gateway says is believed.
+fn nobody_comes_as_somebody_else(site: &Site) {
+    let forged = [
+        ("x-forwarded-for", "203.0.113.66"),
+        ("forwarded", "for=203.0.113.66;proto=http"),
+        ("x-forwarded-proto", "http"),
+    ];
+    let answer = site.rest().call("GET", "/v1/docs/who-comes-here", &forged, None).expect(404);
+    assert!(!answer.header("strict-transport-security").is_empty(), "it came by TLS");
+    let logs = || -> String {
+        let read = |server: &TestServer| std::fs::read_to_string(server.data().beside("server.log"));
+        site.servers.iter().map(|server| read(server).expect("there is a log")).collect()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !logs().contains("/v1/docs/who-comes-here") {
+        assert!(Instant::now() < deadline, "the request is in no log");
+    }
+    assert!(!logs().contains("203.0.113.66"), "{} passes on what its client says of itself", site.program);
+}
+
 #[test]
 fn haproxy_brings_a_document_to_one_server_and_moves_the_sessions_of_a_dead_one() {
     let mut site = Site::open("haproxy");
     one_document_reaches_one_server(&site);
+    nobody_comes_as_somebody_else(&site);
     sessions_of_a_dead_server_move(&mut site);
     site.rest().get("/metrics").expect(404);
 }
@@ -152,6 +178,7 @@ fn haproxy_brings_a_document_to_one_server_and_moves_the_sessions_of_a_dead_one(
 fn nginx_brings_a_document_to_one_server_and_moves_the_sessions_of_a_dead_one() {
     let mut site = Site::open("nginx");
     one_document_reaches_one_server(&site);
+    nobody_comes_as_somebody_else(&site);
     sessions_of_a_dead_server_move(&mut site);
     site.rest().get("/metrics").expect(404);
 }

@@ -55,7 +55,7 @@ document_bytes: number,
  */
 presence_bytes: number, 
 /**
- * Operations a second of one session.
+ * Operations a second of one user, over all sessions.
  */
 ops_per_second: number, 
 /**

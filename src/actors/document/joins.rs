@@ -15,6 +15,9 @@ use crate::metrics::METRICS;
 use crate::protocol::UserInfo;
 use crate::storage::{ClientRow, common_version};
 
+/// When somebody may try again for whom there is no room in a document: nobody knows when one leaves.
+const FULL_MS: u64 = 10_000;
+
 impl Handler<Join> for DocumentActor {
     type Result = ResponseActFuture<Self, Result<Joined, Refusal>>;
 
@@ -106,6 +109,13 @@ impl DocumentActor {
             return Err(Refusal::new(ErrorCode::Forbidden, "this client id belongs to another user"));
         }
         let (last_seq, own) = (known.last_seq, known.last_version);
+        let comes_back = known.session.is_some() || matches!(join.resume, Resume::Reattach { .. });
+        if self.sessions.len() >= self.shared.settings.sessions && !comes_back {
+            self.state.clients.unload_if_idle(join.client);
+            METRICS.limited.with_label_values(&["document"]).inc();
+            let message = format!("there are {} sessions in this document already", self.sessions.len());
+            return Err(Refusal::rate_limited(message, people::pause_ms() + FULL_MS));
+        }
         let start = match self.start_of(&join, own, common) {
             Ok(start) => start,
             Err(why) => {

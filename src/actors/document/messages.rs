@@ -20,7 +20,8 @@ use crate::storage::permissions::LinkKey;
 /// A session wants to take part. Sent by a `SessionActor` after `hello`, and again after its document was lost.
 ///
 /// The document begins the session's outbox; the session opens it with the welcome. Refused with `forbidden` when the
-/// client belongs to another user, `unauthorized` when the user has lost access meanwhile, `unavailable` when storage does not answer, or when those who take the content too
+/// client belongs to another user, `unauthorized` when the user has lost access meanwhile, `rate_limited` when all sessions are
+/// taken, `unavailable` when storage does not answer, or when those who take the content too
 /// slowly have too much of it.
 #[derive(Message)]
 #[rtype(result = "Result<Joined, Refusal>")]

@@ -14,6 +14,7 @@ use futures_util::Stream;
 use super::link::Link;
 use super::outbox::Next;
 use super::{FetchDue, Oversized, SessionActor};
+use crate::limits::places::Place;
 
 /// What a session's guard, actor and body tell each other, on one thread.
 #[derive(Default)]
@@ -37,12 +38,14 @@ pub struct SessionBody<S> {
     link: Arc<Link>,
     wires: Rc<Wires>,
     told_refused: bool,
+    /// Taken as long as the connection lasts.
+    _places: Vec<Place>,
 }
 
 impl<S> SessionBody<S> {
     /// Joins a context with its outbox.
-    pub fn new(context: S, link: Arc<Link>, wires: Rc<Wires>) -> Self {
-        Self { context, ended: false, link, wires, told_refused: false }
+    pub fn new(context: S, link: Arc<Link>, wires: Rc<Wires>, places: Vec<Place>) -> Self {
+        Self { context, ended: false, link, wires, told_refused: false, _places: places }
     }
 
     /// Speaks to the actor, once it has started. Neither message can pile up: each is sent once until it is handled.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::actors::document::presence::PresenceState;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::config::Limits;
+use crate::formats::NotAllowed;
 use crate::ids::{ClientId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits, from_edit};
 use crate::protocol::MAX_INTEGER;
@@ -223,6 +224,11 @@ fn op(fields: &Fields<'_>, limits: &Limits) -> Result<ClientFrame, BadFrame> {
     };
     let delta = delta.map_err(|error| BadFrame { refusal: refuse_delta(&error), seq: Some(seq) })?;
     Ok(ClientFrame::Op { seq, base, delta })
+}
+
+/// Tells how a delta with something in it that this server does not take is refused.
+pub fn refuse_format(why: &NotAllowed) -> Refusal {
+    Refusal::new(ErrorCode::BadOp, why.to_string())
 }
 
 /// Tells how a delta that is malformed or does not fit is refused. Also one of too many parts: `too_large` is for bytes.

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use actix::fut;
 use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web_actors::ws::{Message, ProtocolError};
@@ -11,14 +10,13 @@ use bytestring::ByteString;
 
 use super::frames::{self, BadFrame, ClientFrame};
 use super::pace::Turn;
-use super::{Ctx, SessionActor, Stage, rate, wire};
+use super::{Ctx, SessionActor, Stage, wire};
 use crate::actors::document::messages::{MoveCursor, Submit, SubmitUnreadable};
 use crate::actors::document::operation::Submission;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Version;
 use crate::ot::Delta;
 use crate::protocol::{Role, RoleMessage, ServerMessage, close};
-use crate::redis::buckets::Taken;
 
 /// The frame that is not this protocol which ends a session.
 const LAST_STRIKE: u8 = 3;
@@ -90,13 +88,16 @@ impl SessionActor {
         let frame = match parsed {
             Ok(frame) => frame,
             Err(BadFrame { refusal, seq: Some(seq) }) if refusal.code != ErrorCode::BadRequest => {
-                return self.refuse_unreadable(seq, refusal, received, ctx);
+                return self.refuse_unreadable(seq, refusal, ctx);
             }
             Err(bad) => return self.strike(&bad.refusal, bad.seq),
         };
         match frame {
             ClientFrame::Hello(_) => self.strike(&bad_request("hello was said already"), None),
-            ClientFrame::Op { seq, base, delta } => self.submit(seq, base, delta, received, ctx),
+            ClientFrame::Op { seq, base, delta } => match self.setting.formats.check(&delta) {
+                Ok(()) => self.submit(seq, base, delta, received, ctx),
+                Err(why) => self.refuse_unreadable(seq, frames::refuse_format(&why), ctx),
+            },
             ClientFrame::Presence { state, base } => {
                 let said = self.said.get_or_insert_default();
                 said.presence = state.map(|state| (state, base));
@@ -157,8 +158,8 @@ impl SessionActor {
     }
 
     /// A delta that cannot be read is refused by the document, which knows whether its number was committed before.
-    fn refuse_unreadable(&mut self, seq: u64, why: Refusal, received: Instant, ctx: &mut Ctx) {
-        if !self.is_within_rate(seq, received, ctx) {
+    fn refuse_unreadable(&mut self, seq: u64, why: Refusal, ctx: &mut Ctx) {
+        if !self.is_within_rate(seq) {
             return;
         }
         let Some(identity) = &self.identity else { return };
@@ -174,36 +175,13 @@ impl SessionActor {
         }
     }
 
-    /// Counts an operation, and refuses it when they come too fast.
-    fn is_within_rate(&mut self, seq: u64, received: Instant, ctx: &mut Ctx) -> bool {
-        let rate = self.setting.rate();
-        let Err(retry_after_ms) = self.bucket.take(received, rate) else {
-            self.charge(rate, ctx);
-            return true;
-        };
-        let message = "more operations a second than limits.ops_per_second".into();
-        let why = Refusal { code: ErrorCode::RateLimited, message, retry_after_ms: Some(retry_after_ms) };
-        self.refuse(&why, Some(seq));
+    /// Counts an operation, and refuses it when its user's come too fast.
+    fn is_within_rate(&self, seq: u64) -> bool {
+        let (Some(limiter), Some(identity)) = (&self.setting.limiter, &self.identity) else { return true };
+        let Err(retry_after_ms) = limiter.operations.take(identity.user.as_str()) else { return true };
+        let message = "more operations a second than limits.ops_per_second";
+        self.refuse(&Refusal::rate_limited(message, retry_after_ms), Some(seq));
         false
-    }
-
-    /// Tells the bucket that all servers share what has passed this one, now and then.
-    fn charge(&mut self, rate: Option<u32>, ctx: &mut Ctx) {
-        let (Some(buckets), Some(rate), Some(identity)) = (&self.setting.buckets, rate, &self.identity)
-        else {
-            return;
-        };
-        let count = self.bucket.due(Some(rate));
-        if count == 0 {
-            return;
-        }
-        let (buckets, name) = (buckets.clone(), format!("ops:{}:{}", self.doc, identity.client));
-        let charged = async move { buckets.take(&name, count.into(), rate::shared(rate)).await };
-        ctx.spawn(fut::wrap_future(charged).map(move |taken, actor: &mut Self, _| {
-            if let Taken::No { retry_after_ms } = taken {
-                actor.bucket.owe(count, retry_after_ms, rate);
-            }
-        }));
     }
 
     fn refuse_for_now(&self, seq: u64) {
@@ -211,7 +189,7 @@ impl SessionActor {
     }
 
     fn submit(&mut self, seq: u64, base: Version, delta: Delta, received: Instant, ctx: &mut Ctx) {
-        if !self.is_within_rate(seq, received, ctx) {
+        if !self.is_within_rate(seq) {
             return;
         }
         let Some(identity) = &self.identity else { return };

@@ -33,6 +33,9 @@ impl SessionActor {
         let name = visitor.and_then(|visitor| visitor.name.clone()).or(hello.name);
         let person = Arc::new(people::person(&user, name.as_deref()));
         let receipts = hello.receipts;
+        if let Some(opening) = self.opening.take() {
+            tokio::spawn(opening.said_hello(hello.client));
+        }
         self.identity = Some(Box::new(Identity { client: hello.client, user, person, receipts }));
         let resume = match hello.since {
             Some(since) => Resume::From { since, history: hello.history },

@@ -15,7 +15,6 @@ mod messages;
 pub mod outbox;
 mod pace;
 mod progress;
-mod rate;
 pub mod wire;
 
 use std::rc::Rc;
@@ -31,7 +30,6 @@ use self::body::Wires;
 use self::link::Link;
 pub use self::messages::*;
 use self::pace::Pace;
-use self::rate::Bucket;
 use crate::actors::clock::Clock;
 use crate::actors::document::broadcast;
 use crate::actors::document::messages::{CatchUp, Fetch, Leave, Pass};
@@ -40,10 +38,12 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::people;
 use crate::actors::registry::{RegistryActor, SharedAddress};
 use crate::config::Limits;
+use crate::formats::AllowedFormats;
 use crate::ids::{ClientId, DocumentId, Millis, SessionId, UserId, Version};
+use crate::limits::Limiter;
+use crate::limits::opens::Opening;
 use crate::metrics::METRICS;
 use crate::protocol::{ErrorMessage, Reconnect, ReconnectReason, Role, ServerMessage, UserInfo, close};
-use crate::redis::buckets::Buckets;
 use crate::storage::SharedStore;
 
 /// What every session of this server shares.
@@ -51,20 +51,14 @@ pub struct Setting {
     pub registry: Addr<RegistryActor>,
     pub store: SharedStore,
     pub limits: Limits,
-    pub rate_limited: bool,
-    /// What servers share of rates, if there is a Redis.
-    pub buckets: Option<Buckets>,
+    /// What documents may be made of.
+    pub formats: AllowedFormats,
+    /// How much users may ask for; `None`: whatever they like.
+    pub limiter: Option<Arc<Limiter>>,
     pub clock: Clock,
     pub check_token: TokenCheck,
     /// Set when the server stops.
     pub draining: Arc<AtomicBool>,
-}
-
-impl Setting {
-    /// Operations a second of one session; `None` without a limit.
-    fn rate(&self) -> Option<u32> {
-        self.rate_limited.then_some(self.limits.ops_per_second)
-    }
 }
 
 /// Reads a token that a session sends to renew its own; the refusal's message says what is wrong with it.
@@ -126,7 +120,8 @@ pub struct SessionActor {
     strikes: u8,
     /// The parts of a fragmented message, so far.
     fragments: Option<Box<BytesMut>>,
-    bucket: Bucket,
+    /// Until hello tells whether it counts.
+    opening: Option<Box<Opening>>,
     /// The highest `seq` handed to the document, 0 for none.
     submitted: u64,
     /// From the first presence on.
@@ -141,17 +136,18 @@ type Ctx = WebsocketContext<SessionActor>;
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
 impl SessionActor {
-    /// Makes the session of a connection that has just been upgraded. A guest has no `visitor`.
+    /// Makes the session of a connection that has just been upgraded. A guest has no `visitor`, and an `opening` is there
+    /// where they are counted.
     pub fn new(
         doc: DocumentId,
         document: SharedAddress,
         visitor: Option<Visitor>,
         pass: Option<Pass>,
+        opening: Option<Opening>,
         setting: Arc<Setting>,
         link: Arc<Link>,
         wires: Rc<Wires>,
     ) -> Self {
-        let rate = setting.rate();
         Self {
             id: SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
             doc,
@@ -165,7 +161,7 @@ impl SessionActor {
             stage: Stage::Fresh,
             strikes: 0,
             fragments: None,
-            bucket: Bucket::new(rate),
+            opening: opening.map(Box::new),
             submitted: 0,
             said: None,
             role: Role::Viewer,
@@ -218,6 +214,9 @@ impl SessionActor {
         if self.stage != Stage::Over {
             self.stage = Stage::Over;
             self.link.leave();
+            if let (Some(limiter), Some(identity)) = (&self.setting.limiter, &self.identity) {
+                limiter.opens.saw(&self.doc, identity.client);
+            }
             // The document forgets a session at once; a closed mailbox has forgotten it already.
             self.document.do_send(Leave { session: self.id });
         }
