@@ -10,6 +10,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 
+use crate::actors::administration::Administration;
 use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
@@ -82,6 +83,7 @@ struct Actors {
     snapshots: Addr<SnapshotActor>,
     publisher: Option<Addr<PublisherActor>>,
     documents: Documents,
+    administration: Administration,
     threads: Vec<Arbiter>,
 }
 
@@ -140,6 +142,7 @@ impl Application {
         });
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
+            administration: actors.administration.clone(),
             sessions,
             security,
             draining: draining.clone(),
@@ -256,6 +259,7 @@ async fn start_actors(
         clock: Clock::system(),
         draining: draining.clone(),
     });
+    let named = node.clone();
     let (journal, publisher) = match stream {
         Some((bus, limits)) => {
             let window = Arc::new(Window::new(limits));
@@ -309,11 +313,13 @@ async fn start_actors(
     });
     registry.send(Equip(shared)).await?;
     let (clock, limits) = (Clock::system(), settings.limits);
+    let administration =
+        Administration::new(registry.clone(), store.clone(), bodies.clone(), named, &clock);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote);
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
-    Ok(Actors { registry, journal, snapshots, publisher, documents, threads })
+    Ok(Actors { registry, journal, snapshots, publisher, documents, administration, threads })
 }
 
 /// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.

@@ -4,6 +4,7 @@
 //! found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
 mod access;
+mod admin;
 mod assets;
 pub mod auth;
 mod body;
@@ -52,11 +53,13 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             )
             .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
             .service(at("/v1/docs/{id}/presence", "GET, HEAD").route(get().to(presence::read)))
+            .configure(admin::routes)
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))
             .service(at("/", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/d/{id}", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/admin", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/assets/{name}", "GET, HEAD").route(get().to(assets::asset)))
             .default_service(refusing(|request| {
                 Problem::not_found(format!("there is nothing at {:.200}", request.path()))

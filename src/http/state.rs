@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::actors::administration::Administration;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::http::security::Security;
@@ -10,6 +11,7 @@ use crate::http::security::Security;
 /// Shared by all worker threads.
 pub struct HttpState {
     pub documents: Documents,
+    pub administration: Administration,
     /// What sessions are started with; limits and the clock are used here, too.
     pub sessions: Arc<Setting>,
     pub security: Arc<Security>,

@@ -15,7 +15,14 @@ mod replica;
 #[allow(dead_code, reason = "as above")]
 #[path = "../api/rest.rs"]
 mod rest;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/raw.rs"]
+mod raw;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/signed_in.rs"]
+mod signed_in;
 
+mod admin;
 mod backup;
 mod command;
 mod config;

@@ -9,6 +9,7 @@ pub mod clients;
 mod commits;
 mod contents;
 mod cursors;
+mod examine;
 mod joins;
 pub mod messages;
 pub mod operation;
@@ -30,6 +31,7 @@ use tokio::sync::oneshot;
 
 use self::commits::TOUCH_EVERY;
 pub use self::commits::lost;
+pub use self::examine::{Dismiss, Examine, Examined, ExaminedSession, Retire};
 use self::contents::Contents;
 use self::cursors::Walk;
 pub use self::messages::*;
