@@ -10,6 +10,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 
+use crate::actors::administration::Administration;
 use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
@@ -96,6 +97,7 @@ struct Actors {
     publisher: Option<Addr<PublisherActor>>,
     documents: Documents,
     sharing: Sharing,
+    administration: Administration,
     threads: Vec<Arbiter>,
 }
 
@@ -174,6 +176,7 @@ impl Application {
             documents: actors.documents.clone(),
             sharing: actors.sharing.clone(),
             link_role: options.sharing.link_role(options.guests),
+            administration: actors.administration.clone(),
             sessions,
             security,
             bodies: Bodies::new(options.limits.bodies_bytes, options.limits.body_within()),
@@ -298,6 +301,7 @@ async fn start_actors(
         clock: Clock::system(),
         draining: draining.clone(),
     });
+    let named = node.clone();
     let (journal, publisher) = match stream {
         Some((bus, limits)) => {
             let window = Arc::new(Window::new(limits));
@@ -354,12 +358,13 @@ async fn start_actors(
     let sharing = Sharing::new(permissions, registry.clone(), Clock::system());
     service_thread.spawn(sharing.clone().watch());
     let (clock, limits) = (Clock::system(), settings.limits);
+    let administration = Administration::new(registry.clone(), store.clone(), bodies.clone(), named, &clock);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote)
         .annotated(annotations);
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
-    Ok(Actors { registry, journal, snapshots, publisher, documents, sharing, threads })
+    Ok(Actors { registry, journal, snapshots, publisher, documents, sharing, administration, threads })
 }
 
 /// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.

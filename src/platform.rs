@@ -14,3 +14,11 @@ pub fn hand_on_without_preempting() {
         }
     }
 }
+
+/// Asks this process to stop as an orchestrator would, with SIGTERM: whoever waits for that signal stops in order.
+///
+/// # Errors
+/// The signal could not be sent.
+pub fn ask_to_stop() -> std::io::Result<()> {
+    Ok(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)?)
+}

@@ -16,6 +16,7 @@
 //!
 //! [`service::Documents`] is the one door through which `http` comes in.
 
+pub mod administration;
 pub mod archiver;
 pub mod clock;
 pub mod document;

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod admin;
 mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
@@ -75,6 +76,9 @@ enum Command {
     Export(export::ExportOptions),
     /// Make a document of a running server from a file.
     Import(import::ImportOptions),
+    /// Look after a running server: documents in memory, their sessions, and the process itself.
+    #[command(subcommand, after_help = admin::EXAMPLES)]
+    Admin(admin::AdminCommand),
     /// Measure what a server takes, beside a bare relay in the same run.
     #[cfg(target_os = "linux")]
     Bench(bench::BenchOptions),
@@ -123,6 +127,7 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Replay(options) => replay::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Import(options) => import::run(&options),
+        Command::Admin(command) => admin::run(&command),
         #[cfg(target_os = "linux")]
         Command::Bench(options) => bench::run(options),
     }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use ureq::RequestBuilder;
+pub use ureq::http::Method;
 
 use crate::ids::{DocumentId, Version};
 
@@ -128,6 +129,25 @@ impl Rest {
         let answer =
             self.presenting_token(self.agent.get(&url)).call().with_context(|| format!("calling {url}"))?;
         text_of(answer).with_context(|| format!("reading document {id}"))
+    }
+
+    /// Calls an address below `/v1` and reads the JSON that it answers with, if it does.
+    ///
+    /// # Errors
+    /// As [`Rest::create`].
+    pub fn call(&self, method: Method, path: &str) -> anyhow::Result<serde_json::Value> {
+        let url = format!("{}/v1/{path}", self.base);
+        let request = ureq::http::Request::builder().method(method).uri(&url);
+        let request = match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        let answer = self.agent.run(request.body(())?).with_context(|| format!("calling {url}"))?;
+        let body = text_of(answer).with_context(|| format!("asking {}", self.base))?;
+        if body.is_empty() {
+            return Ok(serde_json::Value::Null);
+        }
+        serde_json::from_str(&body).with_context(|| format!("reading what {url} has answered"))
     }
 
     fn presenting_token<Body>(&self, request: RequestBuilder<Body>) -> RequestBuilder<Body> {

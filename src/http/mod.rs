@@ -5,6 +5,7 @@
 
 mod access;
 pub mod address;
+mod admin;
 mod assets;
 pub mod auth;
 pub mod body;
@@ -121,11 +122,13 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(
                 at("/v1/docs/{id}/comments/{comment}/replies", "POST").route(web::post().to(comments::reply)),
             )
+            .configure(admin::routes)
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))
             .service(at("/", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/d/{id}", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/admin", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/assets/{name}", "GET, HEAD").route(get().to(assets::asset)))
             .default_service(refusing(|request| {
                 Problem::not_found(format!("there is nothing at {:.200}", request.path()))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::actors::administration::Administration;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
@@ -18,6 +19,7 @@ pub struct HttpState {
     /// What whoever has the address of a new document may do, unless a guest makes it; where it is anything, documents are
     /// listed to everybody.
     pub link_role: Option<Role>,
+    pub administration: Administration,
     /// What sessions are started with; limits and the clock are used here, too.
     pub sessions: Arc<Setting>,
     pub security: Arc<Security>,

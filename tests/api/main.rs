@@ -17,6 +17,7 @@ mod rest;
 mod services;
 mod signed_in;
 
+mod admin;
 mod comments;
 mod content;
 mod documents;

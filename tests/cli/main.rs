@@ -10,12 +10,19 @@ mod connection;
 #[path = "../api/harness.rs"]
 mod harness;
 #[allow(dead_code, reason = "as above")]
+#[path = "../api/raw.rs"]
+mod raw;
+#[allow(dead_code, reason = "as above")]
 #[path = "../api/replica.rs"]
 mod replica;
 #[allow(dead_code, reason = "as above")]
 #[path = "../api/rest.rs"]
 mod rest;
+#[allow(dead_code, reason = "as above")]
+#[path = "../api/signed_in.rs"]
+mod signed_in;
 
+mod admin;
 mod backup;
 mod command;
 mod config;

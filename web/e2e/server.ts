@@ -30,8 +30,11 @@ export class Server {
   private child: ChildProcess | undefined;
   url = "";
 
-  static async start(): Promise<Server> {
-    const server = new Server();
+  private constructor(private readonly variables: Record<string, string>) {}
+
+  /** With these environment variables beside those of the tests. */
+  static async start(variables: Record<string, string> = {}): Promise<Server> {
+    const server = new Server(variables);
     await server.launch("127.0.0.1:0");
     return server;
   }
@@ -59,7 +62,7 @@ export class Server {
     const child = spawn(binary(), ["serve", "--listen", listen, "--data", this.data], {
       stdio: ["ignore", "pipe", "pipe"],
       // People are slower than these.
-      env: { ...process.env, RUST_LOG: "warn", QUIRE_RATE_LIMITS: "off" },
+      env: { ...process.env, RUST_LOG: "warn", QUIRE_RATE_LIMITS: "off", ...this.variables },
     });
     this.child = child;
     const said: string[] = [];

@@ -53,18 +53,22 @@ export class RequestFailed extends Error {
   }
 }
 
-async function call(
+/** Calls the server; `more.headers` are beside that of the body's type. */
+export async function call(
   method: string,
   path: string,
   body?: object,
-  more: Pick<RequestInit, "signal" | "keepalive"> = {},
+  more: Pick<RequestInit, "signal" | "keepalive"> & { headers?: Record<string, string> } = {},
 ): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
-      ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       ...more,
+      ...(body && {
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json", ...more.headers },
+      }),
     });
   } catch (cause) {
     if (more.signal?.aborted) throw cause;

@@ -11,7 +11,10 @@ const root = document.querySelector<HTMLElement>("#app");
 if (!root) throw new Error("index.html has no #app");
 
 const id = documentIdOf(location.pathname);
-if (id === undefined) {
+if (location.pathname === "/admin") {
+  const { AdminPage } = await import("./admin/page");
+  new AdminPage(root);
+} else if (id === undefined) {
   const { DocumentsPage } = await import("./documents/page");
   new DocumentsPage(root);
 } else {

@@ -194,6 +194,11 @@ impl DocumentState {
         self.in_doubt
     }
 
+    /// Returns how many operations are applied and not yet durable.
+    pub fn speculative(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Tells whether nothing is under way.
     pub fn is_settled(&self) -> bool {
         self.pending.is_empty()

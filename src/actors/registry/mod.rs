@@ -5,6 +5,7 @@
 //! A document that fails while it is being read is quarantined: it answers `unavailable` instead of failing in a loop.
 
 mod failures;
+mod listing;
 mod messages;
 
 use std::collections::hash_map::Entry;
@@ -20,6 +21,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::oneshot;
 
 use self::failures::Failures;
+pub use self::listing::{ListSlots, Listed, Whereabouts};
 pub use self::messages::*;
 use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydrate};
 use crate::actors::error::{ErrorCode, Refusal};

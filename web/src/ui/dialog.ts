@@ -91,3 +91,29 @@ export function askText(options: {
     input.select();
   });
 }
+
+/** Asks whether something is to be done. Resolves with `true` only when the person says so. */
+export function confirm(options: { title: string; text: string; action: string }): Promise<boolean> {
+  return new Promise((resolve) => {
+    let sure = false;
+    const act = () => {
+      sure = true;
+      dialog.close();
+    };
+    const dialog = openDialog(
+      { label: options.title, onClose: () => resolve(sure) },
+      dialogHead(options.title),
+      el(
+        "div",
+        { class: "dialog-body" },
+        el("p", {}, options.text),
+        el(
+          "div",
+          { class: "dialog-actions" },
+          el("button", { class: "button", type: "button", autofocus: true, on: { click: () => dialog.close() } }, "Cancel"),
+          el("button", { class: "button primary", type: "button", on: { click: act } }, options.action),
+        ),
+      ),
+    );
+  });
+}

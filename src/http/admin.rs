@@ -1,0 +1,269 @@
+//! What administrators ask: documents in memory and their sessions, this process, and what is to be done with them.
+//!
+//! Answers are of this server alone. Whoever calls needs a token with the right to look after the server; guests never have it.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{at, get};
+use crate::actors::administration::{Known, KnownState};
+use crate::actors::document::{Examined, ExaminedSession};
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::{ClientId, DocumentId, Millis, SHARDS, SessionId, UserId, Version};
+use crate::metrics::METRICS;
+
+/// Documents on a page, unless asked otherwise, and at most.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 200;
+
+/// The routes below `/v1/admin`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/v1/admin/docs", "GET, HEAD").route(get().to(documents)))
+        .service(at("/v1/admin/docs/{id}/passivate", "POST").route(web::post().to(passivate)))
+        .service(at("/v1/admin/docs/{id}/verify", "POST").route(web::post().to(verify)))
+        .service(at("/v1/admin/sessions", "GET, HEAD").route(get().to(sessions)))
+        .service(at("/v1/admin/docs/{id}/sessions/{session}", "DELETE").route(web::delete().to(dismiss)))
+        .service(at("/v1/admin/nodes", "GET, HEAD").route(get().to(nodes)))
+        .service(at("/v1/admin/drain", "POST").route(web::post().to(drain)));
+}
+
+/// Which page of what is in memory.
+#[derive(Deserialize)]
+struct PageParameters {
+    cursor: Option<DocumentId>,
+    limit: Option<usize>,
+}
+
+impl PageParameters {
+    fn limit(&self) -> Result<usize, Problem> {
+        match self.limit {
+            Some(0) => Err(Problem::bad_request("limit begins at 1")),
+            given => Ok(given.unwrap_or(PAGE).min(MAX_PAGE)),
+        }
+    }
+}
+
+/// A document in memory.
+#[derive(Serialize)]
+struct DocumentView {
+    id: DocumentId,
+    /// `opening`, `live` or `quarantined`.
+    state: &'static str,
+    #[serde(flatten)]
+    live: Option<LiveView>,
+}
+
+/// What is known of one that is live.
+#[derive(Serialize)]
+struct LiveView {
+    version: Version,
+    updated_at: Millis,
+    sessions: usize,
+    /// Operations that are applied and not yet durable.
+    speculative: usize,
+    snapshot_version: Version,
+    /// Operations that are durable and in no snapshot.
+    snapshot_lag: Version,
+    bytes: u64,
+    archived: bool,
+    idle_ms: u64,
+}
+
+/// A session of a document in memory.
+#[derive(Serialize)]
+struct SessionView {
+    session: String,
+    doc: DocumentId,
+    client: ClientId,
+    user: UserId,
+    name: String,
+    /// Versions that it has still to be sent.
+    lag: Version,
+}
+
+impl From<Known> for DocumentView {
+    fn from(known: Known) -> Self {
+        let (state, live) = match known.state {
+            KnownState::Opening => ("opening", None),
+            KnownState::Quarantined => ("quarantined", None),
+            KnownState::Live(examined) => ("live", Some(LiveView::from(examined))),
+        };
+        Self { id: known.doc, state, live }
+    }
+}
+
+impl From<Examined> for LiveView {
+    fn from(examined: Examined) -> Self {
+        Self {
+            version: examined.version,
+            updated_at: examined.at,
+            sessions: examined.sessions.len(),
+            speculative: examined.speculative,
+            snapshot_version: examined.snapshot_version,
+            snapshot_lag: examined.version.saturating_sub(examined.snapshot_version),
+            bytes: examined.bytes,
+            archived: examined.archived,
+            idle_ms: examined.idle_ms,
+        }
+    }
+}
+
+impl SessionView {
+    fn new(doc: &DocumentId, head: Version, session: ExaminedSession) -> Self {
+        Self {
+            session: session.session.to_string(),
+            doc: doc.clone(),
+            client: session.client,
+            user: session.user,
+            name: session.name,
+            lag: head.saturating_sub(session.sent),
+        }
+    }
+}
+
+/// Reads a page of what is in memory, and where to go on if there may be more.
+async fn page(
+    state: &HttpState,
+    parameters: PageParameters,
+) -> Result<(Vec<Known>, Option<DocumentId>), Problem> {
+    let limit = parameters.limit()?;
+    let mut known = state.administration.documents(parameters.cursor, limit + 1).await?;
+    let more = known.len() > limit;
+    known.truncate(limit);
+    let next = known.last().filter(|_| more).map(|last| last.doc.clone());
+    Ok((known, next))
+}
+
+/// `GET /v1/admin/docs?cursor=&limit=`
+async fn documents(
+    caller: Caller,
+    parameters: web::Query<PageParameters>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let (known, next) = page(&state, parameters.into_inner()).await?;
+    let docs: Vec<_> = known.into_iter().map(DocumentView::from).collect();
+    Ok(HttpResponse::Ok().json(match next {
+        Some(next) => json!({ "docs": docs, "next": next }),
+        None => json!({ "docs": docs }),
+    }))
+}
+
+/// `GET /v1/admin/sessions?cursor=&limit=`: of a page of documents.
+async fn sessions(
+    caller: Caller,
+    parameters: web::Query<PageParameters>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let (known, next) = page(&state, parameters.into_inner()).await?;
+    let mut sessions = Vec::new();
+    for Known { doc, state } in known {
+        if let KnownState::Live(examined) = state {
+            let head = examined.version;
+            sessions.extend(examined.sessions.into_iter().map(|one| SessionView::new(&doc, head, one)));
+        }
+    }
+    Ok(HttpResponse::Ok().json(match next {
+        Some(next) => json!({ "sessions": sessions, "next": next }),
+        None => json!({ "sessions": sessions }),
+    }))
+}
+
+/// `POST /v1/admin/docs/{id}/passivate`: answered before the document has left.
+async fn passivate(
+    caller: Caller,
+    doc: web::Path<DocumentId>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    state.administration.passivate(&doc).await?;
+    Ok(HttpResponse::Accepted().json(json!({})))
+}
+
+/// `POST /v1/admin/docs/{id}/verify`
+async fn verify(
+    caller: Caller,
+    doc: web::Path<DocumentId>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let verified = state.administration.verify(&doc).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "versions": verified.versions,
+        "snapshots": verified.snapshots,
+        "complaints": verified.complaints,
+    })))
+}
+
+/// `DELETE /v1/admin/docs/{id}/sessions/{session}`: the session is told to reconnect.
+async fn dismiss(
+    caller: Caller,
+    path: web::Path<(DocumentId, String)>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let (doc, session) = path.into_inner();
+    let number = u64::from_str_radix(&session, 16);
+    let session = number.map_err(|_| Problem::not_found(format!("{session:.64} is not a session")))?;
+    state.administration.dismiss(&doc, SessionId(session)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A server process.
+#[derive(Serialize)]
+struct NodeView<'a> {
+    name: &'a str,
+    /// Of the program.
+    version: &'static str,
+    started_at: Millis,
+    uptime_ms: Millis,
+    draining: bool,
+    shards: usize,
+    connections: i64,
+    sessions: i64,
+    documents: i64,
+    quarantined: i64,
+    operations: u64,
+    journal_queue: i64,
+    snapshot_queue: i64,
+    snapshot_lag: i64,
+}
+
+/// `GET /v1/admin/nodes`: this one.
+async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let node = state.administration.node();
+    let view = NodeView {
+        name: &node.name,
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: node.started_at,
+        uptime_ms: (state.sessions.clock.now() - node.started_at).max(0),
+        draining: state.draining.load(Ordering::Relaxed),
+        shards: SHARDS,
+        connections: METRICS.connections.get(),
+        sessions: METRICS.sessions.get(),
+        documents: METRICS.documents.get(),
+        quarantined: METRICS.quarantined.get(),
+        operations: METRICS.operations.get(),
+        journal_queue: METRICS.journal_queue.get(),
+        snapshot_queue: METRICS.snapshot_queue.get(),
+        snapshot_lag: METRICS.snapshot_lag.get(),
+    };
+    Ok(HttpResponse::Ok().json(json!({ "nodes": [view] })))
+}
+
+/// `POST /v1/admin/drain`: the server stops as it does for an orchestrator, and whoever has started it starts it again.
+async fn drain(caller: Caller) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    tracing::warn!(user = caller.author().as_str(), "an administrator drains this server");
+    crate::platform::ask_to_stop()
+        .map_err(|error| Problem::new(crate::actors::error::ErrorCode::Internal, error.to_string()))?;
+    Ok(HttpResponse::Accepted().json(json!({})))
+}

@@ -1,0 +1,57 @@
+//! `quire admin`: a running server is looked after from the shell.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::client::TestClient;
+use crate::command::{Ran, quire};
+use crate::harness::{PATIENCE, TestServer};
+use crate::rest::Rest;
+use crate::signed_in::{admin_token, knows_tokens, token};
+
+fn run(server: &TestServer, words: &[&str]) -> Ran {
+    run_with(server, words, &admin_token("root"))
+}
+
+fn run_with(server: &TestServer, words: &[&str], token: &str) -> Ran {
+    let url = format!("http://{}", server.address());
+    quire(["admin"].into_iter().chain(words.iter().copied()).chain(["--url", &url, "--token", token]))
+}
+
+#[test]
+fn what_runs_is_listed_and_acted_on() {
+    let server = knows_tokens();
+    let rest = Rest::of(&server);
+    let doc = rest.create(&json!([{ "insert": "x\n" }]));
+    let mut client = TestClient::join(&server, &doc);
+    let docs = run(&server, &["docs"]).succeeds();
+    let mut lines = docs.lines();
+    assert!(lines.next().is_some_and(|head| head.starts_with("id\tstate\tversion\tsessions")), "{docs}");
+    assert!(lines.next().is_some_and(|row| row.starts_with(&format!("{doc}\tlive\t1\t1\t"))), "{docs}");
+    let sessions = run(&server, &["sessions"]).succeeds();
+    assert!(sessions.contains(client.session()) && sessions.contains(&doc), "{sessions}");
+    assert!(run(&server, &["nodes"]).succeeds().contains("node-"));
+
+    let verified = run(&server, &["verify", &doc]).succeeds();
+    assert_eq!(verified, "1 versions and 0 snapshots verified\n");
+    run(&server, &["disconnect", &doc, client.session()]).succeeds();
+    assert_eq!(client.until_closed(), Some(1012));
+    run(&server, &["passivate", &doc]).succeeds();
+    let deadline = Instant::now() + PATIENCE;
+    while run(&server, &["docs"]).succeeds().contains(&doc) {
+        assert!(Instant::now() < deadline, "the document stays in memory");
+    }
+    run(&server, &["drain"]).succeeds();
+    let (status, _) = server.ended();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn nobody_but_an_administrator_is_answered() {
+    let server = knows_tokens();
+    run_with(&server, &["docs"], &token("ada")).fails_with(&["administrators"]);
+    run_with(&server, &["drain"], "rubbish").fails_with(&["token"]);
+    run(&server, &["passivate", "nothing"]).fails_with(&["document nothing is not in memory here"]);
+    Rest::of(&server).get("/readyz").expect(200);
+}

@@ -1,0 +1,83 @@
+/** Whoever looks after the server sees what runs, and acts on it. */
+import { createHmac } from "node:crypto";
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, test } from "./people";
+import { Server } from "./server";
+
+const SECRET = "a-secret-of-thirty-two-bytes-long";
+
+function token(claims: object): string {
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const exp = Math.floor(Date.now() / 1_000) + 3_600;
+  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ exp, ...claims })}`;
+  return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
+}
+
+async function enter(page: Page, url: string, given: string): Promise<void> {
+  await page.goto(`${url}/admin`);
+  await page.getByLabel("Token of an administrator").fill(given);
+  await page.getByRole("button", { name: "Enter" }).click();
+}
+
+test("documents and sessions are shown live, and acted on", async ({ arrive }) => {
+  const server = await Server.start({ QUIRE_JWT_SECRET: SECRET });
+  const id = await server.create("Minutes", [{ insert: "The first line\n" }]);
+  const root = await arrive("Root");
+  await enter(root.page, server.url, token({ sub: "root", admin: true }));
+  const docs = root.page.getByRole("region", { name: "Documents in memory" });
+  const sessions = root.page.getByRole("region", { name: "Sessions" });
+  await expect(sessions).toContainText("Nobody is connected.");
+
+  const ana = await arrive("Ana");
+  await ana.open(server.url, id);
+  await ana.type("x");
+  await ana.hasSaved();
+  const row = docs.getByRole("row").filter({ hasText: id });
+  await expect(row.getByRole("cell").nth(2)).toHaveText("2");
+  await expect(sessions.getByRole("row").filter({ hasText: "Ana" })).toBeVisible();
+  await expect(root.page.locator(".chart canvas")).toHaveCount(4);
+
+  await row.getByRole("button", { name: "Verify" }).click();
+  await expect(root.page.getByText(`${id}: 2 versions and 0 snapshots are as the log says.`)).toBeVisible();
+  await row.getByRole("button", { name: "Passivate" }).click();
+  await root.page.getByRole("dialog").getByRole("button", { name: "Passivate" }).click();
+  await expect(root.page.getByRole("dialog")).toHaveCount(0);
+  // Whoever writes notices a pause at most.
+  await ana.type("y");
+  await ana.hasSaved();
+  await expect(row.getByRole("cell").nth(2)).toHaveText("3");
+
+  await sessions.getByRole("button", { name: "Disconnect" }).click();
+  await root.page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  await ana.type("z");
+  await ana.hasSaved();
+  const found = await new AxeBuilder({ page: root.page }).analyze();
+  expect(found.violations).toEqual([]);
+  await server.remove();
+});
+
+test("a token that is not an administrator's opens nothing", async ({ arrive }) => {
+  const server = await Server.start({ QUIRE_JWT_SECRET: SECRET });
+  const ana = await arrive("Ana");
+  await enter(ana.page, server.url, token({ sub: "ana" }));
+  await expect(ana.page.getByRole("alert")).toHaveText("This token is not one of an administrator.");
+  await enter(ana.page, server.url, "rubbish");
+  await expect(ana.page.getByRole("alert")).toHaveText("This token is not valid, or not any more.");
+  await expect(ana.page.getByRole("table")).toHaveCount(0);
+  expect(await ana.page.evaluate(() => sessionStorage.length)).toBe(0);
+  await server.remove();
+});
+
+test("the server is drained after a question, and the page says that it is gone", async ({ arrive }) => {
+  const server = await Server.start({ QUIRE_JWT_SECRET: SECRET });
+  const root = await arrive("Root");
+  await enter(root.page, server.url, token({ sub: "root", admin: true }));
+  await root.page.getByRole("button", { name: "Drain this server" }).click();
+  await root.page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await expect(root.page.getByRole("heading", { name: "Documents in memory" })).toBeVisible();
+  await root.page.getByRole("button", { name: "Drain this server" }).click();
+  await root.page.getByRole("dialog").getByRole("button", { name: "Drain", exact: true }).click();
+  await expect(root.page.getByRole("status").first()).toHaveText("The server does not answer. Trying again.");
+  await server.remove();
+});

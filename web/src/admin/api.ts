@@ -1,0 +1,102 @@
+/** The calls of administrators. Times are Unix ms; answers are of the server that is asked alone. */
+import { RequestFailed, call } from "../api";
+
+/** A server process. */
+export interface ServerNode {
+  name: string;
+  version: string;
+  started_at: number;
+  uptime_ms: number;
+  draining: boolean;
+  connections: number;
+  sessions: number;
+  documents: number;
+  quarantined: number;
+  /** Made durable since the start. */
+  operations: number;
+  journal_queue: number;
+  snapshot_queue: number;
+  /** Operations that are durable and in no snapshot. */
+  snapshot_lag: number;
+}
+
+/** A document in memory; only the first two are there while it is not live. */
+export interface LiveDocument {
+  id: string;
+  state: "opening" | "live" | "quarantined";
+  version?: number;
+  updated_at?: number;
+  sessions?: number;
+  speculative?: number;
+  snapshot_lag?: number;
+  bytes?: number;
+  idle_ms?: number;
+}
+
+export interface LiveSession {
+  session: string;
+  doc: string;
+  client: string;
+  user: string;
+  name: string;
+  /** Versions that it has still to be sent. */
+  lag: number;
+}
+
+export interface Verified {
+  versions: number;
+  snapshots: number;
+  complaints: string[];
+}
+
+/** What one look at the server finds. */
+export interface Found {
+  node: ServerNode;
+  docs: LiveDocument[];
+  /** Whether there are more documents than these. */
+  more: boolean;
+  sessions: LiveSession[];
+}
+
+/** The most documents that are shown. */
+const PAGE = 100;
+
+/** Speaks for one administrator. */
+export class Administration {
+  constructor(private readonly token: string) {}
+
+  async look(): Promise<Found> {
+    const [{ nodes }, { docs, next }, { sessions }] = await Promise.all([
+      this.ask<{ nodes: ServerNode[] }>("GET", "nodes"),
+      this.ask<{ docs: LiveDocument[]; next?: string }>("GET", `docs?limit=${PAGE}`),
+      this.ask<{ sessions: LiveSession[] }>("GET", `sessions?limit=${PAGE}`),
+    ]);
+    const node = nodes[0];
+    if (!node) throw new RequestFailed(500, "internal", "The server says nothing of itself.");
+    return { node, docs, more: next !== undefined, sessions };
+  }
+
+  async passivate(doc: string): Promise<void> {
+    await this.call("POST", `docs/${encodeURIComponent(doc)}/passivate`);
+  }
+
+  verify(doc: string): Promise<Verified> {
+    return this.ask("POST", `docs/${encodeURIComponent(doc)}/verify`);
+  }
+
+  async dismiss({ doc, session }: LiveSession): Promise<void> {
+    await this.call("DELETE", `docs/${encodeURIComponent(doc)}/sessions/${session}`);
+  }
+
+  async drain(): Promise<void> {
+    await this.call("POST", "drain");
+  }
+
+  private async ask<T>(method: string, path: string): Promise<T> {
+    return (await (await this.call(method, path)).json()) as T;
+  }
+
+  private call(method: string, path: string): Promise<Response> {
+    return call(method, `/v1/admin/${path}`, undefined, { headers: { authorization: `Bearer ${this.token}` } });
+  }
+}
