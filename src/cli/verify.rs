@@ -28,7 +28,7 @@ known of its clients; then checks the database as a whole. The server that uses 
 server, it first brings the schema to this version and tidies up after a crash.
 
 With --projections the content, words and activity that are kept of each document are compared with its log up to the version that
-they are of, and nothing else is. How far they are behind is told, and is no complaint.
+they are of, and nothing else is. How far they are behind is told, and is a complaint only if they have passed over it.
 
 Exit code: 0 if everything agrees; 1 if something differs or cannot be read, each a line that names the document and the
 version.")]

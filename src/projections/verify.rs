@@ -2,7 +2,7 @@
 
 use super::Projected;
 use crate::ids::{DocumentId, Version};
-use crate::storage::projections::{Activity, ContentRow, SharedProjections};
+use crate::storage::projections::{Activity, ContentRow, READER, SharedProjections};
 use crate::storage::{Store, StoreError, common_version};
 
 /// Operations read at a time, and bytes of their deltas.
@@ -50,7 +50,32 @@ pub async fn verify(
         Err(error @ StoreError::Corrupt { .. }) => verified.complaints.push(error.to_string()),
         Err(error) => return Err(error),
     }
+    if verified.behind > 0 && verified.complaints.is_empty() {
+        verified.complaints.extend(passed_over(store, rows, doc).await?);
+    }
     Ok(verified)
+}
+
+/// Tells what is wrong with a row that is behind although its shard has been projected to the end: nobody will see to it.
+/// What is read first is the least that has to be true of what is read after it, since others may write meanwhile.
+async fn passed_over(
+    store: &dyn Store,
+    rows: &SharedProjections,
+    doc: &DocumentId,
+) -> Result<Option<String>, StoreError> {
+    let head = match store.document(doc).await {
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        row => row?.version,
+    };
+    let shard = usize::from(doc.shard());
+    let end = store.last_positions().await?[shard];
+    if store.watermarks(READER).await?[shard] < end {
+        return Ok(None);
+    }
+    let held = rows.projection(doc).await?.map_or(0, |(row, _)| row.point.version);
+    Ok((held < head).then(|| {
+        format!("document {doc} at version {held}: projections have passed over its versions up to {head}")
+    }))
 }
 
 impl Verified {

@@ -1,9 +1,11 @@
 //! What operators and browsers ask for beside documents.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::client::TestClient;
-use crate::harness::TestServer;
+use crate::harness::{PATIENCE, TestServer};
 use crate::rest::Rest;
 
 #[test]
@@ -43,6 +45,36 @@ fn metrics_name_what_an_operator_watches() {
     }
     assert_eq!(value("quire_reconnects_total"), 0.0);
     assert!(!text.contains(&doc), "no document is a label");
+}
+
+#[test]
+fn who_writes_far_more_than_usual_is_counted_and_named_in_the_log() {
+    let server = TestServer::start();
+    let doc = Rest::of(&server).create(&json!([{ "insert": "x\n" }]));
+    let mut clients: Vec<_> = (0..4).map(|_| TestClient::join(&server, &doc)).collect();
+    // Beyond what is never remarkable in a minute, even if the minute ends on the way.
+    let mut written = 0;
+    let deadline = Instant::now() + PATIENCE;
+    while counted(&server) < 1.0 {
+        assert!(Instant::now() < deadline, "{written} operations and no anomaly: {}", server.messages());
+        for _ in 0..100 {
+            for client in &mut clients {
+                client.insert(0, "y");
+                written += 1;
+            }
+        }
+    }
+    assert!(written > 1_200, "{written} operations are nothing remarkable");
+    let said = server.messages();
+    assert!(said.contains("a document is written to far more in this minute than usual"), "{said}");
+    assert!(said.contains(&doc), "{said}");
+}
+
+/// How often a document has been written to far more than usual.
+fn counted(server: &TestServer) -> f64 {
+    let text = Rest::of(server).get("/metrics").expect(200).text();
+    let value = text.lines().find_map(|line| line.strip_prefix("quire_anomalies_total{kind=\"document\"} "));
+    value.and_then(|value| value.parse().ok()).expect("a number")
 }
 
 #[test]

@@ -64,9 +64,13 @@ fn what_differs_from_the_log_is_told_and_can_be_made_again() {
 }
 
 #[test]
-fn what_was_never_made_is_behind_and_no_complaint() {
+fn what_was_never_made_is_behind_and_a_complaint_only_if_it_was_passed_over() {
     let (data, doc) = projected();
     database::change(&data, &format!("DELETE FROM contents WHERE doc_id = '{doc}'"));
+    let said = verify(&data).fails_with(&["complaints: 1"]);
+    let complaint = format!("document {doc} at version 0: projections have passed over its versions up to 21");
+    assert!(said.contains(&complaint), "{said}");
+    database::change(&data, "UPDATE watermarks SET pos = pos - 1 WHERE reader = 'projections'");
     let said = verify(&data).succeeds();
     assert!(said.contains("projections of 2 documents verified: 1 versions compared, 21 behind"), "{said}");
     run(&["projections", "rebuild", "--doc", "nobody"], &data).fails_with(&["document nobody not found"]);

@@ -33,12 +33,17 @@ impl Authority {
 
     /// A certificate that is good for years.
     pub fn sign(&self, name: &str) -> Signed {
-        self.signed(name, 2040)
+        self.signed(name, &["localhost", "127.0.0.1"], 2040)
+    }
+
+    /// One that is good for years, and for another host.
+    pub fn sign_for_elsewhere(&self, name: &str) -> Signed {
+        self.signed(name, &["elsewhere.example"], 2040)
     }
 
     /// One whose time is over.
     pub fn sign_expired(&self, name: &str) -> Signed {
-        self.signed(name, 2021)
+        self.signed(name, &["localhost", "127.0.0.1"], 2021)
     }
 
     /// The authority's own certificate.
@@ -46,10 +51,10 @@ impl Authority {
         self.write("authority.pem", &self.pem)
     }
 
-    fn signed(&self, name: &str, until: i32) -> Signed {
+    fn signed(&self, name: &str, hosts: &[&str], until: i32) -> Signed {
         let key = KeyPair::generate().expect("a key");
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let mut params = CertificateParams::new(names).expect("names");
+        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).expect("names");
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
         let cert = params.signed_by(&key, &self.issuer).expect("it signs").pem();

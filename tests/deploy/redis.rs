@@ -69,8 +69,10 @@ fn what_is_cached_goes_over_tls() {
 fn a_redis_that_cannot_prove_who_it_is_is_not_used_and_the_log_says_why() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let redis = start(&authority.sign("redis"));
+    let elsewhere = start(&authority.sign_for_elsewhere("elsewhere"));
     let others = launch(&redis).with("QUIRE_REDIS_CA", stranger.file());
-    for launch in [others, launch(&redis)] {
+    let misnamed = launch(&elsewhere).with("QUIRE_REDIS_CA", authority.file());
+    for launch in [others, launch(&redis), misnamed] {
         let server = launch.start();
         until(&server, "the log says why", || {
             let said = server.messages();

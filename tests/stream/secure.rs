@@ -96,3 +96,16 @@ fn who_is_refused_says_so_and_what_was_written_meanwhile_is_published_later() {
     docs.iter().for_each(|doc| edit(&server, doc));
     secure.scene.check(&server, &docs, Vec::new());
 }
+
+#[test]
+fn a_broker_whose_certificate_is_for_another_host_is_not_spoken_to() {
+    let authority = Authority::new();
+    let broker = broker::secure(&authority.sign_for_elsewhere("broker"), USER, PASSWORD);
+    let scene = Scene::at(&broker.address);
+    let secure = Secure { broker, authority, scene };
+    let launch = secure.launch(DataFolder::new(), "scram-sha-512").with("QUIRE_KAFKA_PASSWORD", PASSWORD);
+    let server = launch.with("QUIRE_KAFKA_CA", secure.authority.file()).start();
+    wait_for_message(&server, ["no broker answers: ", "certificate verify failed"]);
+    documents(&server, 1).iter().for_each(|doc| edit(&server, doc));
+    assert_eq!(metric(&server, "quire_published_total"), 0.0);
+}
