@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::accounts::SharedAccounts;
 use super::projections::SharedProjections;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
@@ -55,6 +56,7 @@ pub struct Opened {
     /// The tiers apart.
     pub tiers: Tiers,
     pub projections: SharedProjections,
+    pub accounts: SharedAccounts,
     database: Database,
 }
 
@@ -90,12 +92,13 @@ impl Opened {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "objects of purged documents are left, until the next start");
         }
-        let (warm, projections): (SharedStore, SharedProjections) = match &database {
-            Database::Sqlite(store) => (store.clone(), store.clone()),
-            Database::Postgres(store, _) => (store.clone(), store.clone()),
+        let (warm, projections, accounts): (SharedStore, SharedProjections, SharedAccounts) = match &database
+        {
+            Database::Sqlite(store) => (store.clone(), store.clone(), store.clone()),
+            Database::Postgres(store, _) => (store.clone(), store.clone(), store.clone()),
         };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, projections, database })
+        Ok(Self { store: tiers.joined(), bodies, tiers, projections, accounts, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
@@ -154,6 +157,7 @@ impl Opened {
 pub struct Reading {
     pub store: SharedStore,
     pub projections: SharedProjections,
+    pub accounts: SharedAccounts,
     from: ReadFrom,
     /// Declared last: the copy of an embedded database goes after it is closed.
     _copy: Option<TempDir>,
@@ -178,7 +182,13 @@ impl Reading {
                 let warm = Arc::new(PostgresStore::open(database).await?);
                 let segments = Segments::over(objects.read_segments(dir)?);
                 let store = Tiers { warm: warm.clone(), segments }.joined();
-                Ok(Self { store, projections: warm.clone(), from: ReadFrom::Postgres(warm), _copy: None })
+                Ok(Self {
+                    store,
+                    projections: warm.clone(),
+                    accounts: warm.clone(),
+                    from: ReadFrom::Postgres(warm),
+                    _copy: None,
+                })
             }
             DatabaseOptions::Embedded(database) => match Opened::existing(dir, options).await {
                 Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects).await,
@@ -214,7 +224,8 @@ impl Reading {
 
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
         let (store, projections) = (opened.store.clone(), opened.projections.clone());
-        Self { store, projections, from: ReadFrom::Opened(opened), _copy: copy }
+        let accounts = opened.accounts.clone();
+        Self { store, projections, accounts, from: ReadFrom::Opened(opened), _copy: copy }
     }
 
     /// Closes it.
