@@ -23,11 +23,14 @@ use crate::actors::service::Documents;
 use crate::actors::session::{Setting, outbox};
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
-use crate::config::{DocumentSettings, ServeOptions};
+use crate::auth::Auth;
+use crate::auth::upkeep::Upkeep;
+use crate::config::{DocumentSettings, Secret, ServeOptions};
 use crate::http;
 use crate::http::auth::Caller;
 use crate::projections::Projector;
 use crate::redis::Redis;
+use crate::storage::accounts::SharedAccounts;
 use crate::storage::bus::SharedBus;
 use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
@@ -56,6 +59,7 @@ pub struct Application {
     server: Server,
     actors: Actors,
     draining: Arc<AtomicBool>,
+    upkeep: Upkeep,
     /// What was opened here is closed here.
     storage: Option<Opened>,
 }
@@ -71,6 +75,8 @@ pub struct Parts {
     pub archive: Option<(Tiers, ArchivePolicy)>,
     /// Where projections are kept, if this server is to make them.
     pub projections: Option<SharedProjections>,
+    /// Where accounts are kept, if they are.
+    pub accounts: Option<SharedAccounts>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -104,7 +110,8 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
-        let parts = Parts { store, bodies, settings, stream, archive, projections, probe: None };
+        let accounts = Some(storage.accounts.clone());
+        let parts = Parts { store, bodies, settings, stream, archive, projections, accounts, probe: None };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -116,7 +123,7 @@ impl Application {
     /// As [`Self::build`].
     pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (store, settings) = (parts.store.clone(), parts.settings);
+        let (store, settings, accounts) = (parts.store.clone(), parts.settings, parts.accounts.clone());
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
@@ -126,7 +133,11 @@ impl Application {
         let listener = std::net::TcpListener::bind(options.listen)
             .with_context(|| format!("cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
-        let security = http::security(&options, address)?;
+        let auth_settings = options.accounts.settings(options.jwt_secret.as_ref().map(Secret::expose))?;
+        let (auth, seen) = Auth::open(auth_settings, accounts, Clock::system()).await?;
+        let upkeep = Upkeep::start(&auth, seen);
+        let revoked = auth.revoked.clone();
+        let security = http::security(&options, address, auth, tls.is_some())?;
         let check = security.clone();
         let sessions = Arc::new(Setting {
             registry: actors.registry.clone(),
@@ -137,6 +148,8 @@ impl Application {
             clock: Clock::system(),
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
+            revocations: revoked.generation(),
+            is_revoked: Arc::new(move |visitor| revoked.denies(&visitor.user, visitor.credential.as_deref())),
         });
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
@@ -157,7 +170,7 @@ impl Application {
             None => server.listen(listener)?,
         };
         let server = server.run();
-        Ok(Self { address, tls, server, actors, draining, storage: None })
+        Ok(Self { address, tls, server, actors, draining, upkeep, storage: None })
     }
 
     /// Returns the address that it listens on.
@@ -203,6 +216,8 @@ impl Application {
         reloading.abort();
         handle.stop(false).await;
         serving.await.context("the HTTP server failed")??;
+        // What it reads just now is given up before storage is closed.
+        drop(self.upkeep);
         // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
         // give its connection back outside of any runtime, which panics. Closing waits for it.
         let closed = match self.storage {
@@ -240,7 +255,7 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, accounts: _, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
@@ -338,6 +353,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
         options.kafka.bus().err().map(anyhow::Error::from),
         tls.err().map(anyhow::Error::from),
         origins.err().map(anyhow::Error::from),
+        options.accounts.settings(None).err(),
     ];
     parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
 }

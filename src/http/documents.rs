@@ -13,7 +13,7 @@ use crate::access::Action;
 use crate::actors::service::{CreateDocument, Live, stopping};
 use crate::actors::session::frames::refuse_delta;
 use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
-use crate::http::auth::Caller;
+use crate::http::auth::{Caller, require_may_create};
 use crate::http::body::{self, Members};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -103,6 +103,7 @@ pub async fn create(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    require_may_create(&state.security, &caller).await?;
     let limits = &state.sessions.limits;
     // Content may fill a document, and what is around it is small.
     let largest =
