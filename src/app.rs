@@ -25,7 +25,9 @@ use crate::actors::session::{Setting, outbox};
 use crate::actors::sharing::Sharing;
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
-use crate::config::{DocumentSettings, Limits, ServeOptions};
+use crate::auth::Auth;
+use crate::auth::upkeep::Upkeep;
+use crate::config::{DocumentSettings, Limits, Secret, ServeOptions};
 use crate::formats::AllowedFormats;
 use crate::http;
 use crate::http::auth::Caller;
@@ -33,6 +35,7 @@ use crate::http::body::Bodies;
 use crate::limits::Limiter;
 use crate::projections::Projector;
 use crate::redis::Redis;
+use crate::storage::accounts::SharedAccounts;
 use crate::storage::annotations::SharedAnnotations;
 use crate::storage::bus::SharedBus;
 use crate::storage::permissions::SharedPermissions;
@@ -66,6 +69,7 @@ pub struct Application {
     server: Server,
     actors: Actors,
     draining: Arc<AtomicBool>,
+    upkeep: Upkeep,
     /// What was opened here is closed here.
     storage: Option<Opened>,
 }
@@ -85,6 +89,8 @@ pub struct Parts {
     pub permissions: Option<SharedPermissions>,
     /// Where names of versions and comments are kept.
     pub annotations: Option<SharedAnnotations>,
+    /// Where accounts are kept, if they are.
+    pub accounts: Option<SharedAccounts>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -122,6 +128,7 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
+        let accounts = Some(storage.accounts.clone());
         let permissions = Some(storage.permissions.clone());
         let annotations = Some(storage.annotations.clone());
         let parts = Parts {
@@ -133,6 +140,7 @@ impl Application {
             projections,
             permissions,
             annotations,
+            accounts,
             probe: None,
         };
         let mut application = Self::assemble(options, parts).await?;
@@ -146,7 +154,7 @@ impl Application {
     /// As [`Self::build`].
     pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (store, settings) = (parts.store.clone(), parts.settings);
+        let (store, settings, accounts) = (parts.store.clone(), parts.settings, parts.accounts.clone());
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
@@ -158,7 +166,11 @@ impl Application {
         // Those whose connections are being made wait here, and not for each other.
         socket2::SockRef::from(&listener).listen(BACKLOG)?;
         let address = listener.local_addr()?;
-        let security = http::security(&options, address)?;
+        let auth_settings = options.accounts.settings(options.jwt_secret.as_ref().map(Secret::expose))?;
+        let (auth, seen) = Auth::open(auth_settings, accounts, Clock::system()).await?;
+        let upkeep = Upkeep::start(&auth, seen);
+        let revoked = auth.revoked.clone();
+        let security = http::security(&options, address, auth, tls.is_some())?;
         let check = security.clone();
         let buckets = remote.as_ref().map(|remote| &remote.buckets);
         let limiter = options.limits.quotas().map(|quotas| Limiter::new(&quotas, buckets));
@@ -171,6 +183,8 @@ impl Application {
             clock: Clock::system(),
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
+            revocations: revoked.generation(),
+            is_revoked: Arc::new(move |visitor| revoked.denies(&visitor.user, visitor.credential.as_deref())),
         });
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
@@ -201,7 +215,7 @@ impl Application {
             None => server.listen(listener)?,
         };
         let server = server.run();
-        Ok(Self { address, tls, server, actors, draining, storage: None })
+        Ok(Self { address, tls, server, actors, draining, upkeep, storage: None })
     }
 
     /// Returns the address that it listens on.
@@ -247,6 +261,8 @@ impl Application {
         reloading.abort();
         handle.stop(false).await;
         serving.await.context("the HTTP server failed")??;
+        // What it reads just now is given up before storage is closed.
+        drop(self.upkeep);
         // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
         // give its connection back outside of any runtime, which panics. Closing waits for it.
         let closed = match self.storage {
@@ -284,8 +300,18 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, permissions, annotations, probe } =
-        parts;
+    let Parts {
+        store,
+        bodies,
+        settings,
+        stream,
+        archive,
+        projections,
+        permissions,
+        annotations,
+        accounts: _,
+        probe,
+    } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
@@ -390,6 +416,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
         tls.err().map(anyhow::Error::from),
         origins.err().map(anyhow::Error::from),
         AllowedFormats::read(&options.allowed_formats).err().map(anyhow::Error::from),
+        options.accounts.settings(None).err(),
     ];
     parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
 }

@@ -1,6 +1,7 @@
 //! Configuration: one struct per concern, from flags over `QUIRE_…` variables over a file. Everything has a default that
 //! works. A flag with a variable is a key of the file by that alone: see [`layers`].
 
+mod accounts;
 mod archive;
 pub mod file;
 mod kafka;
@@ -23,6 +24,7 @@ use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use self::accounts::{AccountSettings, Registration};
 pub use self::archive::ArchiveSettings;
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};
@@ -79,6 +81,9 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub projections: ProjectionSettings,
 
+    #[command(flatten)]
+    pub accounts: AccountSettings,
+
     /// Whether people without a token may read and write.
     #[arg(long, env = "QUIRE_GUESTS", default_value = "on", value_name = "on|off")]
     pub guests: Switch,
@@ -86,7 +91,7 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub sharing: SharingSettings,
 
-    /// Secret (HS256) with which tokens are signed; without it every token is refused.
+    /// Secret (HS256) with which another application signs tokens for this server.
     #[arg(long, env = "QUIRE_JWT_SECRET", hide_env_values = true, value_name = "TEXT")]
     pub jwt_secret: Option<Secret>,
 

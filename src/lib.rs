@@ -20,6 +20,8 @@ pub mod metrics;
 pub mod projections;
 pub mod protocol;
 
+pub mod auth;
+
 pub mod formats;
 pub mod http;
 

@@ -50,6 +50,8 @@ pub struct Metrics {
     pub reconnects: IntCounter,
     /// Sessions told to reconnect or dropped, by reason.
     pub dropped: IntCounterVec,
+    /// Attempts to sign in or to go on, by what came of them.
+    pub sign_ins: IntCounterVec,
     /// Sessions that fell behind and caught up from history.
     pub lagging: IntCounter,
     /// Clients whose text differed from the server's.
@@ -193,8 +195,12 @@ impl Metrics {
             "reason",
         );
         // A rate is wrong that begins with the first of them.
-        for reason in ["silent", "slow", "overflow", "no_hello", "replaced", "deleted", "access"] {
+        for reason in ["silent", "slow", "overflow", "no_hello", "replaced", "deleted", "access", "revoked"] {
             dropped.with_label_values(&[reason]);
+        }
+        let sign_ins = make.counters("quire_sign_ins_total", "Attempts to sign in, by outcome", "outcome");
+        for outcome in ["signed_in", "refreshed", "refused", "second_factor", "limited", "reused"] {
+            sign_ins.with_label_values(&[outcome]);
         }
         Self {
             sessions: make.gauge("quire_sessions", "WebSocket sessions that said hello"),
@@ -235,6 +241,7 @@ impl Metrics {
                 .counter("quire_snapshot_bytes_total", "Compressed bytes of snapshots written"),
             reconnects: make.counter("quire_reconnects_total", "Sessions that resumed from a version"),
             dropped,
+            sign_ins,
             lagging: make.counter("quire_sessions_lagging_total", "Sessions that fell behind and caught up"),
             divergences: make.counter("quire_divergences_total", "Clients that reported another text"),
             crashes: make.counter("quire_document_crashes_total", "Document actors ended by a panic"),

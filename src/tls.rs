@@ -127,7 +127,10 @@ fn certified(files: &Files) -> Result<CertifiedKey, TlsError> {
 }
 
 /// Reads the certificates of a file (PEM), of which there is one at least.
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+///
+/// # Errors
+/// It cannot be read, or has none in it.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Vec<_> = CertificateDer::pem_reader_iter(open(path)?)
         .collect::<Result<_, _>>()
         .map_err(|source| TlsError::File { path: path.to_owned(), source })?;

@@ -52,6 +52,12 @@ impl LocalServer {
             "",
             "--tls-key",
             "",
+            "--jwks-url",
+            "",
+            "--jwks-file",
+            "",
+            "--mail",
+            "log",
         ]);
         let application = Application::build(Line::try_parse_from(flags)?.options).await?;
         let url = format!("http://{}", application.address());

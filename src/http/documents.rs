@@ -15,7 +15,7 @@ use crate::actors::session::frames::{refuse_delta, refuse_format};
 use crate::formats::AllowedFormats;
 use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
 use crate::http::address::Client;
-use crate::http::auth::Caller;
+use crate::http::auth::{Caller, require_may_create};
 use crate::http::body::{self, Members};
 use crate::http::conditions;
 use crate::http::pages::{self, PageParameters};
@@ -104,6 +104,7 @@ pub async fn create(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    require_may_create(&state.security, &caller).await?;
     let limits = &state.sessions.limits;
     // Content may fill a document, and what is around it is small.
     let largest =

@@ -4,6 +4,7 @@
 //! [`rates`]. Who calls is found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
 mod access;
+mod accounts;
 pub mod address;
 mod admin;
 mod assets;
@@ -123,6 +124,20 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
                 at("/v1/docs/{id}/comments/{comment}/replies", "POST").route(web::post().to(comments::reply)),
             )
             .configure(admin::routes)
+            .service(at("/v1/auth/register", "POST").route(web::post().to(accounts::register)))
+            .service(at("/v1/auth/login", "POST").route(web::post().to(accounts::login)))
+            .service(at("/v1/auth/refresh", "POST").route(web::post().to(accounts::refresh)))
+            .service(at("/v1/auth/logout", "POST").route(web::post().to(accounts::logout)))
+            .service(at("/v1/auth/me", "GET, HEAD").route(get().to(accounts::me)))
+            .service(at("/v1/auth/password", "POST").route(web::post().to(accounts::change_password)))
+            .service(at("/v1/auth/password/forgot", "POST").route(web::post().to(accounts::forget_password)))
+            .service(at("/v1/auth/password/reset", "POST").route(web::post().to(accounts::reset_password)))
+            .service(at("/v1/auth/sessions", "GET, HEAD").route(get().to(accounts::sign_ins)))
+            .service(at("/v1/auth/sessions/{id}", "DELETE").route(web::delete().to(accounts::end_sign_in)))
+            .service(at("/v1/auth/totp", "POST").route(web::post().to(accounts::second::enrol)))
+            .service(at("/v1/auth/totp/confirm", "POST").route(web::post().to(accounts::second::confirm)))
+            .service(at("/v1/auth/totp/remove", "POST").route(web::post().to(accounts::second::remove)))
+            .service(at("/.well-known/jwks.json", "GET, HEAD").route(get().to(accounts::jwks)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

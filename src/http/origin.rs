@@ -153,6 +153,12 @@ impl Origins {
         }
     }
 
+    /// Tells whether a request comes from a page of this server: its `Origin` says so. For what a browser adds by itself (cookies),
+    /// which a page of another origin must not make use of; a request without `Origin` is none of a page.
+    pub fn is_own_page(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        headers.contains_key(header::ORIGIN) && matches!(self.check(uri, headers), Ok(None))
+    }
+
     fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<HostName, Problem> {
         let mut named = headers.get_all(header::HOST).map(|value| value.to_str().unwrap_or_default());
         // A target in absolute form overrides the header (RFC 9112 section 3.2.2).

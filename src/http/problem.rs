@@ -16,6 +16,8 @@ pub struct Problem {
     status: StatusCode,
     /// When the document that was asked for was put into the trash.
     deleted_at: Option<Millis>,
+    /// Whether a code of the second factor is what is missing.
+    second_factor: bool,
     /// A header that belongs to the status: which methods there are, or how to authenticate.
     header: Option<(header::HeaderName, &'static str)>,
 }
@@ -33,6 +35,8 @@ struct Body<'a> {
     retry_after_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Millis>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    second_factor: bool,
 }
 
 impl Problem {
@@ -89,6 +93,11 @@ impl Problem {
         problem
     }
 
+    /// The password is right, and a code of the second factor is wanted or wrong.
+    pub fn second_factor(detail: impl Into<String>) -> Self {
+        Self { second_factor: true, ..Self::unauthorized(detail, "Bearer") }
+    }
+
     /// Returns what was refused.
     pub fn refusal(&self) -> &Refusal {
         &self.refusal
@@ -132,7 +141,7 @@ fn title(code: ErrorCode) -> &'static str {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self { status: status(refusal.code), refusal, deleted_at: None, header: None }
+        Self { status: status(refusal.code), refusal, deleted_at: None, second_factor: false, header: None }
     }
 }
 
@@ -164,6 +173,7 @@ impl ResponseError for Problem {
             code,
             retry_after_ms: self.refusal.retry_after_ms,
             deleted_at: self.deleted_at,
+            second_factor: self.second_factor,
         })
     }
 }

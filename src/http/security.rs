@@ -4,20 +4,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::actors::error::Refusal;
+use crate::auth::Auth;
 use crate::config::ServeOptions;
 use crate::http::address::TrustedProxies;
-use crate::http::auth::{Caller, Tokens};
+use crate::http::auth::Caller;
 use crate::http::origin::{InvalidSetting, Origins};
 
 /// What is checked before anything else of a request.
 pub struct Security {
     pub origins: Origins,
-    pub tokens: Tokens,
+    pub auth: Arc<Auth>,
     /// Whether people without a token may read and write.
     pub guests: bool,
     pub proxies: TrustedProxies,
     /// What browsers are told of TLS, if anything.
     pub hsts: Option<String>,
+    /// Whether they may make documents, too.
+    pub guests_create: bool,
+    /// Whether browsers may send cookies back over TLS alone.
+    pub secure_cookies: bool,
 }
 
 impl Security {
@@ -26,24 +31,32 @@ impl Security {
     /// # Errors
     /// `unauthorized`.
     pub fn check_token(&self, token: &str) -> Result<Caller, Refusal> {
-        self.tokens.verify(token)
+        self.auth.tokens.verify(token).map(Caller::from)
     }
 }
 
-/// Reads the settings of a server that listens on `address`.
+/// Reads the settings of a server that listens on `address`, with TLS of its own or without.
 ///
 /// # Errors
 /// A host or an origin in the settings is none.
-pub fn security(options: &ServeOptions, address: SocketAddr) -> Result<Arc<Security>, InvalidSetting> {
-    let secret = options.jwt_secret.as_ref().map(super::super::config::Secret::expose);
+pub fn security(
+    options: &ServeOptions,
+    address: SocketAddr,
+    auth: Arc<Auth>,
+    tls: bool,
+) -> Result<Arc<Security>, InvalidSetting> {
+    let public = options.accounts.public_url();
     if options.guests.is_on() && !address.ip().is_loopback() {
         tracing::warn!(%address, "guests may read and write, and this address can be reached from other machines");
     }
     Ok(Arc::new(Security {
         origins: Origins::new(address.ip(), &options.allowed_hosts, &options.allowed_origins)?,
-        tokens: Tokens::new(secret),
+        auth,
         guests: options.guests.is_on(),
         proxies: TrustedProxies::new(options.limits.trusted_proxies.iter().copied().flatten()),
         hsts: options.tls.hsts(),
+        guests_create: options.accounts.guests_create.is_on(),
+        // TLS may end at a gateway, which the public address tells.
+        secure_cookies: tls || public.is_some_and(|url| url.starts_with("https://")),
     }))
 }

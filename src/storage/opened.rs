@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::accounts::SharedAccounts;
 use super::annotations::SharedAnnotations;
 use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
@@ -59,6 +60,7 @@ pub struct Opened {
     pub projections: SharedProjections,
     pub permissions: SharedPermissions,
     pub annotations: SharedAnnotations,
+    pub accounts: SharedAccounts,
     database: Database,
 }
 
@@ -99,12 +101,13 @@ impl Opened {
                 Database::Sqlite(store) => (store.clone(), store.clone(), store.clone()),
                 Database::Postgres(store, _) => (store.clone(), store.clone(), store.clone()),
             };
-        let annotations: SharedAnnotations = match &database {
-            Database::Sqlite(store) => store.clone(),
-            Database::Postgres(store, _) => store.clone(),
+        let (annotations, accounts): (SharedAnnotations, SharedAccounts) = match &database {
+            Database::Sqlite(store) => (store.clone(), store.clone()),
+            Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, projections, permissions, annotations, database })
+        let store = tiers.joined();
+        Ok(Self { store, bodies, tiers, projections, permissions, annotations, accounts, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
@@ -163,6 +166,7 @@ impl Opened {
 pub struct Reading {
     pub store: SharedStore,
     pub projections: SharedProjections,
+    pub accounts: SharedAccounts,
     from: ReadFrom,
     /// Declared last: the copy of an embedded database goes after it is closed.
     _copy: Option<TempDir>,
@@ -187,7 +191,13 @@ impl Reading {
                 let warm = Arc::new(PostgresStore::open(database).await?);
                 let segments = Segments::over(objects.read_segments(dir)?);
                 let store = Tiers { warm: warm.clone(), segments }.joined();
-                Ok(Self { store, projections: warm.clone(), from: ReadFrom::Postgres(warm), _copy: None })
+                Ok(Self {
+                    store,
+                    projections: warm.clone(),
+                    accounts: warm.clone(),
+                    from: ReadFrom::Postgres(warm),
+                    _copy: None,
+                })
             }
             DatabaseOptions::Embedded(database) => match Opened::existing(dir, options).await {
                 Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects).await,
@@ -223,7 +233,8 @@ impl Reading {
 
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
         let (store, projections) = (opened.store.clone(), opened.projections.clone());
-        Self { store, projections, from: ReadFrom::Opened(opened), _copy: copy }
+        let accounts = opened.accounts.clone();
+        Self { store, projections, accounts, from: ReadFrom::Opened(opened), _copy: copy }
     }
 
     /// Closes it.

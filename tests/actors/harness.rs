@@ -119,6 +119,7 @@ impl Server {
             projections: None,
             permissions: None,
             annotations: None,
+            accounts: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -17,6 +17,7 @@ mod rest;
 mod services;
 mod signed_in;
 
+mod accounts;
 mod admin;
 mod comments;
 mod content;

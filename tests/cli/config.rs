@@ -56,7 +56,7 @@ fn what_only_shows_together_is_checked_too() {
     let file = folder.write(
         "quire.toml",
         "database_url = 'mysql://quire:s3cret@db/quire'\ntls_cert = 'cert.pem'\nallowed_hosts = ['a b']\n\
-         [redis]\nurl = 'redis://:s3cret@cache/'\nca = 'ca.pem'\n\
+         jwks_url = 'https://id.example/keys'\njwt_issuer = 'https://id.example'\n[redis]\nurl = 'redis://:s3cret@cache/'\nca = 'ca.pem'\n\
          [kafka]\nbrokers = 'kafka:9093'\nsecurity = 'tls'\nca = '/nowhere/ca.pem'\n",
     );
     let ran = asked("check", &file, &[]);
@@ -67,6 +67,7 @@ fn what_only_shows_together_is_checked_too() {
         "\"a b\"",
         "--redis-ca is given, and the address of --redis-url does not begin with rediss://",
         "--kafka-ca: /nowhere/ca.pem cannot be read",
+        "keys of another issuer want --jwt-audience",
     ];
     for words in complaints {
         assert!(ran.err.contains(words), "{words} is not in {ran:?}");

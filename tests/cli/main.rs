@@ -22,6 +22,7 @@ mod rest;
 #[path = "../api/signed_in.rs"]
 mod signed_in;
 
+mod accounts;
 mod admin;
 mod backup;
 mod command;

@@ -68,7 +68,8 @@ fn what_was_never_made_is_behind_and_a_complaint_only_if_it_was_passed_over() {
     let (data, doc) = projected();
     database::change(&data, &format!("DELETE FROM contents WHERE doc_id = '{doc}'"));
     let said = verify(&data).fails_with(&["complaints: 1"]);
-    let complaint = format!("document {doc} at version 0: projections have passed over its versions up to 21");
+    let complaint =
+        format!("document {doc} at version 0: projections have passed over its versions up to 21");
     assert!(said.contains(&complaint), "{said}");
     database::change(&data, "UPDATE watermarks SET pos = pos - 1 WHERE reader = 'projections'");
     let said = verify(&data).succeeds();

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 
 use super::frames::{self, BadFrame, ClientFrame};
 use super::pace::Turn;
-use super::{Ctx, SessionActor, Stage, wire};
+use super::{Ctx, SessionActor, Stage, Visitor, wire};
 use crate::actors::document::messages::{MoveCursor, Submit, SubmitUnreadable};
 use crate::actors::document::operation::Submission;
 use crate::actors::error::{ErrorCode, Refusal};
@@ -189,6 +189,9 @@ impl SessionActor {
     }
 
     fn submit(&mut self, seq: u64, base: Version, delta: Delta, received: Instant, ctx: &mut Ctx) {
+        if self.reads_only() {
+            return self.refuse(&Refusal::new(ErrorCode::ReadOnly, "the token may only read"), Some(seq));
+        }
         if !self.is_within_rate(seq) {
             return;
         }
@@ -218,7 +221,9 @@ impl SessionActor {
         let renewed = (self.setting.check_token)(token);
         match (&mut self.visitor, renewed) {
             (Some(visitor), Ok(Some(fresh))) if visitor.user == fresh.user => {
-                visitor.expires_at = fresh.expires_at;
+                let fresh = Visitor { reads_only: visitor.reads_only || fresh.reads_only, ..fresh };
+                **visitor = fresh;
+                self.role = self.allowed(self.role);
                 self.watch_expiry(ctx);
                 self.tell_role();
             }
@@ -234,9 +239,19 @@ impl SessionActor {
 impl SessionActor {
     /// Takes note of what the user may do, and says so if that is news.
     pub(super) fn take_role(&mut self, role: Role) {
+        let role = self.allowed(role);
         if std::mem::replace(&mut self.role, role) != role {
             self.tell_role();
         }
+    }
+
+    /// Returns what the token lets be of a role.
+    pub(super) fn allowed(&self, role: Role) -> Role {
+        if self.reads_only() { Role::Viewer } else { role }
+    }
+
+    fn reads_only(&self) -> bool {
+        self.visitor.as_ref().is_some_and(|visitor| visitor.reads_only)
     }
 
     /// Says what the user may do, and until when.

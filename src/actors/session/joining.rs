@@ -84,11 +84,11 @@ impl SessionActor {
     }
 
     fn welcome(&mut self, joined: Joined, ctx: &mut Ctx) {
+        self.role = self.allowed(joined.role);
         let Some(identity) = &mut self.identity else { return };
         identity.person = joined.person;
         self.link.end_wait();
         self.stage = Stage::Joined;
-        self.role = joined.role;
         METRICS.sessions.inc();
         let head = joined.version;
         let (content, version, since, reset) = match joined.start {
@@ -101,7 +101,7 @@ impl SessionActor {
             kind: "rich-text".into(),
             history: joined.history.to_string(),
             version,
-            role: joined.role,
+            role: self.role,
             user: (*identity.person).clone(),
             last_seq: joined.last_seq,
             peers: joined.peers,

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::{Handler, Message, WeakAddr};
@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::link::{Link, now_ms};
 use super::progress::{Look, Progress};
-use super::{Draining, NoHello, SessionActor, wire};
+use super::{Draining, NoHello, Revoked, SessionActor, Setting, wire};
 use crate::metrics::METRICS;
 
 /// How often the watch looks.
@@ -31,6 +31,8 @@ const CLOSE_WITHIN: u64 = 3_000;
 struct Watched {
     link: Arc<Link>,
     session: WeakAddr<SessionActor>,
+    /// Whether it is somebody's with a token.
+    signed_in: bool,
     since: u64,
     closing_since: Option<u64>,
     welcome: Progress,
@@ -40,10 +42,11 @@ thread_local! {
     static WATCHED: RefCell<Option<Vec<Watched>>> = const { RefCell::new(None) };
 }
 
-/// Watches a session of this thread until it ends. When `draining` is set, all of them are told to come back later.
-pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, draining: &Arc<AtomicBool>) {
-    let watched =
-        Watched { link, session, since: now_ms(), closing_since: None, welcome: Progress::default() };
+/// Watches a session of this thread until it ends. When the server drains, all of them are told to come back later; when tokens
+/// were revoked, those with one are to look at their own.
+pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, signed_in: bool, setting: &Arc<Setting>) {
+    let (since, welcome) = (now_ms(), Progress::default());
+    let watched = Watched { link, session, signed_in, since, closing_since: None, welcome };
     let first = WATCHED.with_borrow_mut(|all| match all {
         Some(all) => {
             all.push(watched);
@@ -55,22 +58,26 @@ pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, draining: &Arc<At
         }
     });
     if first {
-        actix_rt::spawn(run(draining.clone()));
+        actix_rt::spawn(run(setting.clone()));
     }
 }
 
-async fn run(draining: Arc<AtomicBool>) {
+async fn run(setting: Arc<Setting>) {
     let mut interval = actix_rt::time::interval(TICK / 4);
     let ping = wire::ping();
     let mut quarter = 0u64;
+    // Not what it is now: a session may have begun with what was revoked since its token was looked at.
+    let mut seen = None;
     loop {
         interval.tick().await;
         quarter += 1;
-        let drains = draining.load(Ordering::Relaxed);
+        let drains = setting.draining.load(Ordering::Relaxed);
         if !quarter.is_multiple_of(4) && !drains {
             continue;
         }
         let pings = quarter.is_multiple_of(4 * PING_EVERY);
+        // With the pings, so that thousands of sessions are not asked each time that somebody signs out.
+        let revoked = pings && is_news(&setting.revocations, &mut seen);
         WATCHED.with_borrow_mut(|all| {
             let Some(all) = all else { return };
             all.retain_mut(|watched| watched.check(pings.then_some(&ping)));
@@ -78,11 +85,20 @@ async fn run(draining: Arc<AtomicBool>) {
             for watched in all.iter().filter(|watched| drains && !watched.link.outbox.is_closing()) {
                 watched.tell(Draining);
             }
+            for watched in all.iter().filter(|watched| revoked && watched.signed_in) {
+                watched.tell(Revoked);
+            }
             if all.capacity() > 64 && all.len() * 4 < all.capacity() {
                 all.shrink_to_fit();
             }
         });
     }
+}
+
+/// Tells whether a number is another one than when it was looked at last.
+fn is_news(number: &AtomicU64, seen: &mut Option<u64>) -> bool {
+    let now = number.load(Ordering::Acquire);
+    seen.replace(now) != Some(now)
 }
 
 impl Watched {

@@ -38,6 +38,11 @@ pub struct Draining;
 #[rtype(result = "()")]
 pub struct NoHello;
 
+/// Tokens were revoked: look whether one's own was. Sent by the worker's liveness watch.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Revoked;
+
 /// The document has ended the session; the close frame is queued.
 #[derive(Message)]
 #[rtype(result = "()")]

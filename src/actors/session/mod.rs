@@ -57,12 +57,19 @@ pub struct Setting {
     pub limiter: Option<Arc<Limiter>>,
     pub clock: Clock,
     pub check_token: TokenCheck,
+    /// Tells whether somebody's token is not accepted any more although it has not ended.
+    pub is_revoked: RevocationCheck,
+    /// Rises whenever more are not.
+    pub revocations: Arc<AtomicU64>,
     /// Set when the server stops.
     pub draining: Arc<AtomicBool>,
 }
 
 /// Reads a token that a session sends to renew its own; the refusal's message says what is wrong with it.
 pub type TokenCheck = Arc<dyn Fn(&str) -> Result<Option<Visitor>, Refusal> + Send + Sync>;
+
+/// Looks up whether a token that was good is not accepted any more.
+pub type RevocationCheck = Arc<dyn Fn(&Visitor) -> bool + Send + Sync>;
 
 /// Who has connected or renews a session, as the token told.
 #[derive(Clone, Debug)]
@@ -71,6 +78,10 @@ pub struct Visitor {
     pub name: Option<String>,
     /// When its token ends, in Unix ms.
     pub expires_at: Option<Millis>,
+    /// The sign-in or service token that it is of, if it may be revoked alone.
+    pub credential: Option<Arc<str>>,
+    /// Whether the token is good for reading alone.
+    pub reads_only: bool,
 }
 
 /// How far a session has come.
@@ -264,7 +275,11 @@ impl Actor for SessionActor {
         // Weak addresses: each strong one is two allocations, for as long as the session lives.
         let address = ctx.address().downgrade();
         let _ = self.wires.session.set(address.clone());
-        liveness::watch(self.link.clone(), address, &self.setting.draining);
+        liveness::watch(self.link.clone(), address, self.visitor.is_some(), &self.setting);
+        // What was revoked between the look at the token and now is news to nobody else.
+        if self.visitor.is_some() {
+            ctx.notify(Revoked);
+        }
     }
 
     fn stopped(&mut self, _: &mut Ctx) {
@@ -353,6 +368,18 @@ impl Handler<Ended> for SessionActor {
 
     fn handle(&mut self, _: Ended, _: &mut Ctx) {
         self.leave();
+    }
+}
+
+impl Handler<Revoked> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Revoked, _: &mut Ctx) {
+        let revoked = self.visitor.as_ref().is_some_and(|visitor| (self.setting.is_revoked)(visitor));
+        if revoked && self.stage != Stage::Over {
+            METRICS.dropped.with_label_values(&["revoked"]).inc();
+            self.finish([wire::close(close::TOKEN_EXPIRED, "token revoked")]);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId, Version};
 use crate::protocol::Role;
+use crate::storage::accounts::Accounts;
 use crate::storage::annotations::Annotations;
 use crate::storage::permissions::Permissions;
 use crate::storage::projections::Projections;
@@ -24,6 +25,10 @@ pub(super) trait Backend: Send + Sync {
     }
 
     fn annotations(&self) -> &dyn Annotations {
+        panic!("this backend has none")
+    }
+
+    fn accounts(&self) -> &dyn Accounts {
         panic!("this backend has none")
     }
 
@@ -63,6 +68,10 @@ impl Fixture {
 
     pub(super) fn annotations(&self) -> &dyn Annotations {
         self.backend.annotations()
+    }
+
+    pub(super) fn accounts(&self) -> &dyn Accounts {
+        self.backend.accounts()
     }
 
     /// Makes an entry that fits what was appended so far.

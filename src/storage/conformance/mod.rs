@@ -2,6 +2,7 @@
 //!
 //! A backend joins by a type that implements [`Backend`] and one more line of `run_over!`.
 
+mod accounts;
 mod annotations;
 mod append;
 mod documents;
@@ -79,6 +80,27 @@ macro_rules! run_over {
                 permissions: documents_are_listed_to_those_who_may_see_them;
                 permissions: a_purge_takes_permissions_along;
                 permissions: what_is_not_there_is_not_found;
+            }
+        }
+    };
+    // Who people are.
+    (known $backend:ident, $make:expr) => {
+        mod $backend {
+            use super::backends::*;
+            use super::fixture::Fixture;
+
+            run_over! { @each $make;
+                accounts: a_user_is_found_by_id_and_by_what_the_issuer_says;
+                accounts: a_user_from_elsewhere_is_made_once_and_seen_again;
+                accounts: a_patch_changes_what_it_names_of_a_user;
+                accounts: a_refresh_token_is_good_once_and_an_old_one_ends_its_family;
+                accounts: of_two_exchanges_at_once_one_is_the_reuse;
+                accounts: sign_ins_are_listed_ended_and_limited;
+                accounts: a_new_password_ends_the_other_sign_ins;
+                accounts: what_was_sent_to_set_a_password_is_good_once_and_for_a_while;
+                accounts: a_second_factor_is_asked_for_once_it_was_confirmed;
+                accounts: service_tokens_are_found_by_hash_and_end;
+                accounts: signing_keys_follow_each_other_until_their_last_token_has_ended;
             }
         }
     };
@@ -166,6 +188,7 @@ mod backends {
     use super::Backend;
     use super::fixture::NODE;
     use crate::ids::SHARDS;
+    use crate::storage::accounts::Accounts;
     use crate::storage::annotations::Annotations;
     use crate::storage::permissions::Permissions;
     use crate::storage::projections::Projections;
@@ -219,6 +242,10 @@ mod backends {
         }
 
         fn annotations(&self) -> &dyn Annotations {
+            &*self.store
+        }
+
+        fn accounts(&self) -> &dyn Accounts {
             &*self.store
         }
 
@@ -320,6 +347,10 @@ mod backends {
             &*self.0
         }
 
+        fn accounts(&self) -> &dyn Accounts {
+            &*self.0
+        }
+
         async fn after_append(&mut self) {}
     }
 }
@@ -328,6 +359,8 @@ run_over! { projected projections_sqlite, Sqlite::new(State::Recent) }
 run_over! { projected projections_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
 run_over! { shared permissions_sqlite, Sqlite::new(State::Recent) }
 run_over! { shared permissions_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
+run_over! { known accounts_sqlite, Sqlite::new(State::Recent) }
+run_over! { known accounts_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
 run_over! { memory, async { Memory(crate::storage::MemoryStore::new()) } }
 run_over! { sqlite_recent, Sqlite::new(State::Recent) }
 run_over! { sqlite_settled, Sqlite::new(State::Settled) }

@@ -20,6 +20,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0011_create_segments",
     "0012_create_forks",
     "0013_create_projections",
+    "0014_create_accounts",
     "0015_create_sharing",
     "0016_secure_rows",
     "0017_create_named_versions",

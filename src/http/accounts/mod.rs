@@ -1,0 +1,271 @@
+//! Accounts: signing in and out, passwords, sign-ins. What may be done is [`crate::auth`]'s say.
+//!
+//! A refresh token is in the body, or for pages in a cookie that no script reads and only `/v1/auth` is sent.
+
+mod cookie;
+pub mod second;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::auth::accounts::{Peer, SignInError, SignedIn};
+use crate::auth::{Accounts, Scopes};
+use crate::http::address::Client;
+use crate::http::auth::{Caller, authenticate};
+use crate::http::body::{self, Body, Members};
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::{Millis, UserId};
+use crate::storage::accounts::{SignIn, User};
+
+/// Bytes of a body here, at most.
+const MAX_BODY: usize = 16 << 10;
+
+type State = web::Data<HttpState>;
+type Answer = Result<HttpResponse, Problem>;
+
+/// A user as REST shows one to himself.
+#[derive(Serialize)]
+struct UserView {
+    id: UserId,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    admin: bool,
+    may_create: bool,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        let User { id, name, email, admin, may_create, .. } = user;
+        Self { id, name, email, admin, may_create }
+    }
+}
+
+/// What somebody gets who has signed in.
+#[derive(Serialize)]
+struct SignedInView {
+    user: UserView,
+    token_type: &'static str,
+    access_token: String,
+    expires_at: Millis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    refresh_expires_at: Millis,
+}
+
+/// `POST /v1/auth/register {"email", "password", "name"?}`
+pub async fn register(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let body = read(&request, payload).await?;
+    let members = Members::read(&body)?;
+    let (email, password): (String, String) = (required(&members, "email")?, required(&members, "password")?);
+    let name = members.get::<String>("name")?;
+    accounts(&state)?.register(&peer(&request), &email, &password, name.as_deref()).await?;
+    Ok(HttpResponse::Accepted().json(json!({})))
+}
+
+/// `POST /v1/auth/login {"email", "password", "totp"?, "cookie"?}`
+pub async fn login(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let body = read(&request, payload).await?;
+    let members = Members::read(&body)?;
+    let (email, password): (String, String) = (required(&members, "email")?, required(&members, "password")?);
+    let (code, cookie) = (members.get::<String>("totp")?, members.get("cookie")?.unwrap_or(false));
+    let signed_in = accounts(&state)?.sign_in(&peer(&request), &email, &password, code.as_deref()).await;
+    Ok(answer(&state, signed_in.map_err(problem)?, cookie))
+}
+
+/// `POST /v1/auth/refresh {"refresh_token"?}`; without it the cookie's.
+pub async fn refresh(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let body = read(&request, payload).await?;
+    let given = Members::read(&body)?.get::<String>("refresh_token")?;
+    let cookie = given.is_none();
+    let token = given.or_else(|| cookie::of(&state, &request));
+    let token = token.ok_or_else(|| Problem::unauthorized("a refresh token is needed", "Bearer"))?;
+    match accounts(&state)?.refresh(&peer(&request), &token).await {
+        Ok(signed_in) => Ok(answer(&state, signed_in, cookie)),
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// `POST /v1/auth/logout {"refresh_token"?}`: ends the sign-in of that token, of the cookie, or of the access token.
+pub async fn logout(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let body = read(&request, payload).await?;
+    let given = Members::read(&body)?.get::<String>("refresh_token")?;
+    let accounts = accounts(&state)?;
+    match given.or_else(|| cookie::of(&state, &request)) {
+        Some(token) => accounts.sign_out(&token).await?,
+        None => {
+            let caller = authenticate(&state.security, request.headers())?;
+            let (user, sign_in) = caller.require_sign_in()?;
+            accounts.end_sign_in(user, sign_in).await?;
+        }
+    }
+    Ok(HttpResponse::NoContent().insert_header((header::SET_COOKIE, cookie::removal(&state))).finish())
+}
+
+/// Who calls, as told to themselves.
+#[derive(Serialize)]
+struct Me {
+    id: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    guest: bool,
+    admin: bool,
+    may_create: bool,
+    /// Whether this is somebody with an account of this server.
+    account: bool,
+    second_factor: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Millis>,
+}
+
+/// `GET /v1/auth/me`
+pub async fn me(caller: Caller, state: State) -> Answer {
+    let accounts = state.security.auth.accounts.as_ref();
+    let row = match (caller.user(), accounts) {
+        (Some(user), Some(accounts)) => accounts.user(user).await?,
+        _ => None,
+    };
+    let account = caller.require_sign_in().is_ok();
+    let second_factor = match accounts {
+        Some(accounts) if account => accounts.has_totp(&caller.author()).await?,
+        _ => false,
+    };
+    let guest = caller.user().is_none();
+    let may_create = row.as_ref().map_or(!guest || state.security.guests_create, |row| row.may_create);
+    Ok(HttpResponse::Ok().json(Me {
+        id: caller.author(),
+        name: caller
+            .name
+            .or_else(|| row.as_ref().map(|row| row.name.clone()).filter(|name| !name.is_empty())),
+        email: row.and_then(|row| row.email),
+        guest,
+        admin: caller.admin,
+        may_create,
+        account,
+        second_factor,
+        scopes: caller.scopes.as_ref().map(Scopes::to_string),
+        expires_at: caller.expires_at,
+    }))
+}
+
+/// `POST /v1/auth/password {"old", "new"}`
+pub async fn change_password(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    state: State,
+) -> Answer {
+    let (user, sign_in) = caller.require_sign_in()?;
+    let body = read(&request, payload).await?;
+    let members = Members::read(&body)?;
+    let (old, new): (String, String) = (required(&members, "old")?, required(&members, "new")?);
+    accounts(&state)?.change_password(user, sign_in, &old, &new).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /v1/auth/password/forgot {"email"}`
+pub async fn forget_password(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let body = read(&request, payload).await?;
+    let email: String = required(&Members::read(&body)?, "email")?;
+    accounts(&state)?.forget_password(&peer(&request), &email)?;
+    Ok(HttpResponse::Accepted().json(json!({})))
+}
+
+/// `POST /v1/auth/password/reset {"token", "password"}`
+pub async fn reset_password(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
+    let body = read(&request, payload).await?;
+    let members = Members::read(&body)?;
+    let (token, new): (String, String) = (required(&members, "token")?, required(&members, "password")?);
+    accounts(&state)?.reset_password(&peer(&request), &token, &new).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A sign-in as its user sees it.
+#[derive(Serialize)]
+struct SignInView {
+    #[serde(flatten)]
+    sign_in: SignIn,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+/// `GET /v1/auth/sessions`
+pub async fn sign_ins(caller: Caller, state: State) -> Answer {
+    let (user, current) = caller.require_sign_in()?;
+    let all = accounts(&state)?.sign_ins(user).await?;
+    let view = |sign_in: SignIn| SignInView { current: *sign_in.id == **current, sign_in };
+    let sessions: Vec<_> = all.into_iter().map(view).collect();
+    Ok(HttpResponse::Ok().json(json!({ "sessions": sessions })))
+}
+
+/// `DELETE /v1/auth/sessions/{id}`
+pub async fn end_sign_in(caller: Caller, path: web::Path<String>, state: State) -> Answer {
+    let (user, _) = caller.require_sign_in()?;
+    accounts(&state)?.end_sign_in(user, &path).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /.well-known/jwks.json`
+pub async fn jwks(state: State) -> HttpResponse {
+    // Shorter than a new key is there before it signs.
+    let keep = (header::CACHE_CONTROL, "public, max-age=300");
+    HttpResponse::Ok()
+        .insert_header(keep)
+        .content_type("application/jwk-set+json")
+        .json(state.security.auth.jwks())
+}
+
+fn answer(state: &State, signed_in: SignedIn, cookie: bool) -> HttpResponse {
+    let SignedIn { user, access_token, expires_at, refresh_token, refresh_expires_at } = signed_in;
+    let mut response = HttpResponse::Ok();
+    if cookie {
+        let cookie = cookie::of_token(state, &refresh_token, refresh_expires_at);
+        response.insert_header((header::SET_COOKIE, cookie));
+    }
+    response.json(SignedInView {
+        user: user.into(),
+        token_type: "Bearer",
+        access_token,
+        expires_at,
+        refresh_token: (!cookie).then_some(refresh_token),
+        refresh_expires_at,
+    })
+}
+
+fn problem(error: SignInError) -> Problem {
+    match error {
+        SignInError::Refused(refusal) => refusal.into(),
+        SignInError::SecondFactor(refusal) => Problem::second_factor(refusal.message),
+    }
+}
+
+fn accounts(state: &State) -> Result<&Arc<Accounts>, Problem> {
+    state.security.auth.accounts.as_ref().ok_or_else(|| Problem::not_found("this server has no accounts"))
+}
+
+async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Body, Problem> {
+    body::read(request, payload, MAX_BODY).await
+}
+
+fn required<T: DeserializeOwned>(members: &Members<'_>, name: &str) -> Result<T, Problem> {
+    members.get(name)?.ok_or_else(|| Problem::bad_request(format!("{name} is missing")))
+}
+
+/// Who asks, as far as gateways that are believed tell.
+fn peer(request: &HttpRequest) -> Peer {
+    let address = Client::of(request).address;
+    let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Peer { address, user_agent: agent.unwrap_or_default().to_owned() }
+}

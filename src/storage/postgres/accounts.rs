@@ -1,0 +1,32 @@
+//! Statements about accounts.
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+
+use super::PostgresStore;
+use super::error::store_error;
+use super::sessions;
+use crate::storage::StoreError;
+use crate::storage::accounts::tables::{Rows, Statement, Tables, backend};
+
+backend! { PgRow, sessions::Statement<'static> }
+
+#[async_trait]
+impl Tables for PostgresStore {
+    async fn read(&self, statement: Statement) -> Result<Rows, StoreError> {
+        self.sessions.rows(bound(statement)).await.map(boxed).map_err(store_error)
+    }
+
+    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        let run = async {
+            let mut session = self.sessions.begin().await?;
+            let mut answers = Vec::with_capacity(statements.len());
+            for statement in statements {
+                answers.push(boxed(session.rows(bound(statement)).await?));
+            }
+            session.commit().await?;
+            Ok(answers)
+        };
+        run.await.map_err(store_error)
+    }
+}
