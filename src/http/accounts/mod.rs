@@ -5,7 +5,6 @@
 mod cookie;
 pub mod second;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use actix_web::http::header;
