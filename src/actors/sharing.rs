@@ -19,7 +19,7 @@ use crate::actors::registry::{Find, ListLive, RegistryActor, SharedAddress};
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::permissions::{
-    Grant, Group, GroupId, LinkKey, Member, ShareLink, SharedPermissions, Subject,
+    Grant, Group, GroupId, LinkKey, Member, Rules, ShareLink, SharedPermissions, Subject,
 };
 use crate::storage::{DocumentRow, StoreError};
 
@@ -74,7 +74,9 @@ impl Sharing {
         let Some(permissions) = self.permissions.as_ref().filter(|_| asks) else { return Ok(plain) };
         let keys: Vec<_> = key.into_iter().copied().collect();
         let users = if user.is_guest() { &[] } else { std::slice::from_ref(user) };
-        let rules = permissions.rules(&row.id, users, &keys).await?;
+        let rules = permissions.said_of(&row.id, users, &keys).await?;
+        // The count is that of the row, which was read before.
+        let rules = Rules { owner: row.owner.clone(), link: row.link, changes: row.access_changes, rules };
         Ok(rules.standing(user, key, admin, self.clock.now()))
     }
 

@@ -15,6 +15,12 @@ fn made_by_ada(server: &TestServer) -> String {
     made["id"].as_str().expect("an id").to_owned()
 }
 
+/// As its owner may.
+fn archive(server: &TestServer, doc: &str, archived: bool) {
+    let (path, body) = (format!("/v1/docs/{doc}"), json!({ "archived": archived }));
+    call(&Rest::of(server), &token("ada"), "PATCH", &path, Some(&body)).expect(200);
+}
+
 /// The roles of the owner, of another user and of a guest, as the socket tells them, and as REST does.
 fn roles(server: &TestServer, doc: &str) -> [[Value; 3]; 2] {
     let rest = Rest::of(server);
@@ -34,7 +40,7 @@ fn a_role_is_the_same_on_the_socket_and_by_rest() {
     let doc = made_by_ada(&server);
     let expected = ["owner", "editor", "editor"].map(Value::from);
     assert_eq!(roles(&server, &doc), [expected.clone(), expected]);
-    Rest::of(&server).patch(&format!("/v1/docs/{doc}"), &json!({ "archived": true })).expect(200);
+    archive(&server, &doc, true);
     let expected = ["viewer", "viewer", "viewer"].map(Value::from);
     assert_eq!(roles(&server, &doc), [expected.clone(), expected]);
 }
@@ -42,9 +48,7 @@ fn a_role_is_the_same_on_the_socket_and_by_rest() {
 #[test]
 fn a_role_that_changed_is_told_with_the_time_and_is_what_auth_answers_from_then_on() {
     let server = knows_tokens();
-    let rest = Rest::of(&server);
     let doc = made_by_ada(&server);
-    let path = format!("/v1/docs/{doc}");
     let [sooner, later] = [3_600, 7_200].map(in_seconds);
     let mut ada = SignedIn::join(&server, &doc, Uuid::new_v4(), &token_until("ada", sooner));
     let welcome = ada.frame("welcome");
@@ -52,13 +56,13 @@ fn a_role_that_changed_is_told_with_the_time_and_is_what_auth_answers_from_then_
     let mut guest = TestClient::join(&server, &doc);
 
     let role = |role: &str, until: u64| json!({ "type": "role", "role": role, "expires_at": until * 1_000 });
-    rest.patch(&path, &json!({ "archived": true })).expect(200);
+    archive(&server, &doc, true);
     assert_eq!(ada.frame("role"), role("viewer", sooner));
     // A guest's session does not end by time.
     assert_eq!(guest.until_frame("role"), json!({ "type": "role", "role": "viewer" }));
     ada.send(json!({ "type": "auth", "token": token_until("ada", later) }));
     assert_eq!(ada.frame("role"), role("viewer", later));
-    rest.patch(&path, &json!({ "archived": false })).expect(200);
+    archive(&server, &doc, false);
     assert_eq!(ada.frame("role"), role("owner", later));
 }
 

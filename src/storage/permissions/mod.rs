@@ -176,6 +176,14 @@ pub trait Permissions: Send + Sync {
     async fn rules(&self, doc: &DocumentId, users: &[UserId], links: &[LinkKey])
     -> Result<Rules, StoreError>;
 
+    /// Reads the same without the document's own row, for whoever has just read that.
+    async fn said_of(
+        &self,
+        doc: &DocumentId,
+        users: &[UserId],
+        links: &[LinkKey],
+    ) -> Result<Vec<Rule>, StoreError>;
+
     /// Returns the counts of changes of those documents that are there.
     async fn changes(&self, docs: &[DocumentId]) -> Result<Vec<(DocumentId, u64)>, StoreError>;
 

@@ -37,24 +37,34 @@ impl Permissions for PostgresStore {
         let failed = |error| read_error(doc, 0, error);
         let ground = self.sessions.row(statement(sql::READ_GROUND).bind(doc.as_str())).await;
         let ground = ground.map_err(failed)?.ok_or_else(|| not_found(doc))?;
-        let found = if users.is_empty() && links.is_empty() {
-            Vec::new()
-        } else {
-            let read = statement(READ_RULES)
-                .bind(doc.as_str())
-                .bind(users.iter().map(UserId::as_str).collect::<Vec<_>>())
-                .bind(links.iter().map(LinkKey::bytes).collect::<Vec<_>>());
-            self.sessions.rows(read).await.map_err(failed)?
-        };
+        let rules = self.said_of(doc, users, links).await?;
         let read = || {
             Ok(Rules {
                 owner: rows::user_id(&ground, "owner")?,
                 link: rows::link_role(&ground)?,
                 changes: rows::number(&ground, "access_changes")?,
-                rules: found.iter().map(rule).collect::<Result<_, _>>()?,
+                rules,
             })
         };
         read().map_err(failed)
+    }
+
+    async fn said_of(
+        &self,
+        doc: &DocumentId,
+        users: &[UserId],
+        links: &[LinkKey],
+    ) -> Result<Vec<Rule>, StoreError> {
+        if users.is_empty() && links.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |error| read_error(doc, 0, error);
+        let read = statement(READ_RULES)
+            .bind(doc.as_str())
+            .bind(users.iter().map(UserId::as_str).collect::<Vec<_>>())
+            .bind(links.iter().map(LinkKey::bytes).collect::<Vec<_>>());
+        let found = self.sessions.rows(read).await.map_err(failed)?;
+        found.iter().map(rule).collect::<Result<_, _>>().map_err(failed)
     }
 
     async fn changes(&self, docs: &[DocumentId]) -> Result<Vec<(DocumentId, u64)>, StoreError> {

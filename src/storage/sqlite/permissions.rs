@@ -41,27 +41,37 @@ impl Permissions for SqliteStore {
         let failed = |error| read_error(doc, 0, error);
         let ground = sqlx::query(sql::READ_GROUND).bind(doc.as_str()).fetch_optional(&self.inner.readers);
         let ground = ground.await.map_err(failed)?.ok_or_else(|| not_found(doc))?;
-        let links: Vec<_> = links.iter().map(|link| hex::encode_upper(link.bytes())).collect();
-        let found = if users.is_empty() && links.is_empty() {
-            Vec::new()
-        } else {
-            sqlx::query(READ_RULES)
-                .bind(doc.as_str())
-                .bind(json!(users).to_string())
-                .bind(json!(links).to_string())
-                .fetch_all(&self.inner.readers)
-                .await
-                .map_err(failed)?
-        };
+        let rules = self.said_of(doc, users, links).await?;
         let read = || {
             Ok(Rules {
                 owner: rows::user_id(&ground, "owner")?,
                 link: rows::link_role(&ground)?,
                 changes: rows::number(&ground, "access_changes")?,
-                rules: found.iter().map(rule).collect::<Result<_, _>>()?,
+                rules,
             })
         };
         read().map_err(failed)
+    }
+
+    async fn said_of(
+        &self,
+        doc: &DocumentId,
+        users: &[UserId],
+        links: &[LinkKey],
+    ) -> Result<Vec<Rule>, StoreError> {
+        if users.is_empty() && links.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |error| read_error(doc, 0, error);
+        let links: Vec<_> = links.iter().map(|link| hex::encode_upper(link.bytes())).collect();
+        let found = sqlx::query(READ_RULES)
+            .bind(doc.as_str())
+            .bind(json!(users).to_string())
+            .bind(json!(links).to_string())
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(failed)?;
+        found.iter().map(rule).collect::<Result<_, _>>().map_err(failed)
     }
 
     async fn changes(&self, docs: &[DocumentId]) -> Result<Vec<(DocumentId, u64)>, StoreError> {
