@@ -64,7 +64,6 @@ impl Problem {
     pub fn timeout(detail: impl Into<String>) -> Self {
         let mut problem = Self::bad_request(detail);
         problem.status = StatusCode::REQUEST_TIMEOUT;
-        problem.header = Some((header::CONNECTION, "close"));
         problem
     }
 
@@ -159,6 +158,9 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let code = self.refusal.code;
         let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            response.force_close();
+        }
         if let Some(header) = self.header.clone() {
             response.insert_header(header);
         }

@@ -15,6 +15,7 @@ use crate::actors::document::messages::{MoveCursor, Submit, SubmitUnreadable};
 use crate::actors::document::operation::Submission;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Version;
+use crate::limits::Who;
 use crate::ot::Delta;
 use crate::protocol::{Role, RoleMessage, ServerMessage, close};
 
@@ -178,7 +179,9 @@ impl SessionActor {
     /// Counts an operation, and refuses it when its user's come too fast.
     fn is_within_rate(&self, seq: u64) -> bool {
         let (Some(limiter), Some(identity)) = (&self.setting.limiter, &self.identity) else { return true };
-        let Err(retry_after_ms) = limiter.operations.take(identity.user.as_str()) else { return true };
+        // A guest counts as the client that he is: behind one address there may be many.
+        let who = Who::User(identity.user.clone());
+        let Err(retry_after_ms) = limiter.operations.take(&who) else { return true };
         let message = "more operations a second than limits.ops_per_second";
         self.refuse(&Refusal::rate_limited(message, retry_after_ms), Some(seq));
         false
