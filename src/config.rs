@@ -2,6 +2,7 @@
 //! works. A flag with a variable is a key of the file by that alone: see [`layers`].
 
 mod archive;
+mod encryption;
 pub mod file;
 mod kafka;
 pub mod layers;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use self::archive::ArchiveSettings;
+pub use self::encryption::{Encryption, EncryptionSettings};
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};
 pub use self::layers::{Layers, check_variables, is_secret, lay};
@@ -146,7 +148,7 @@ impl ServeOptions {
     pub fn storage(&self) -> Result<StorageOptions, OpenError> {
         let postgres = self.database.postgres()?;
         let database = postgres.map_or_else(|| self.sqlite().into(), DatabaseOptions::Postgres);
-        Ok(StorageOptions { database, objects: self.objects.options()? })
+        self.objects.storage(database)
     }
 
     fn sqlite(&self) -> SqliteOptions {

@@ -8,6 +8,7 @@ mod export;
 mod fork;
 mod health;
 mod import;
+mod keys;
 mod local;
 mod migrate;
 mod projections;
@@ -67,6 +68,9 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Put the documents of a backup into an empty database, or one of them beside others.
     Restore(restore::RestoreOptions),
+    /// Encrypt snapshots and archived operations with the current key, or count what is under which.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Give documents new histories, after a failover that may have lost the ends of their logs.
     Fork(fork::ForkOptions),
     /// Send a recorded editing history through a server, and check the text that comes out.
@@ -119,6 +123,7 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Projections(command) => projections::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
+        Command::Keys(command) => keys::run(&command),
         Command::Fork(options) => fork::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Export(options) => export::run(&options),

@@ -22,6 +22,7 @@ mod config;
 mod database;
 mod fork;
 mod help;
+mod keys;
 mod migrate;
 mod postgres;
 mod projections;

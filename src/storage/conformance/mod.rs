@@ -115,6 +115,7 @@ macro_rules! run_over {
             segments: only_the_owner_archives;
             segments: only_what_is_archived_is_removed_and_the_log_goes_on;
             segments: what_is_ripe_ends_with_what_is_young_or_unread;
+            segments: a_segment_takes_the_place_of_one_with_the_same_versions;
             segments: a_purge_takes_the_rows_of_segments_along;
         }
     };
