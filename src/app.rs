@@ -11,6 +11,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 
 use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
+use crate::actors::audit::Audit;
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
@@ -28,6 +29,7 @@ use crate::http;
 use crate::http::auth::Caller;
 use crate::projections::Projector;
 use crate::redis::Redis;
+use crate::storage::audit::SharedAuditLog;
 use crate::storage::bus::SharedBus;
 use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
@@ -55,6 +57,7 @@ pub struct Application {
     tls: Option<Arc<Identity>>,
     server: Server,
     actors: Actors,
+    audit: Audit,
     draining: Arc<AtomicBool>,
     /// What was opened here is closed here.
     storage: Option<Opened>,
@@ -71,6 +74,8 @@ pub struct Parts {
     pub archive: Option<(Tiers, ArchivePolicy)>,
     /// Where projections are kept, if this server is to make them.
     pub projections: Option<SharedProjections>,
+    /// Where it is recorded who has done what, if it is.
+    pub audit: Option<SharedAuditLog>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -104,7 +109,8 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
-        let parts = Parts { store, bodies, settings, stream, archive, projections, probe: None };
+        let audit = Some(storage.audit.clone());
+        let parts = Parts { store, bodies, settings, stream, archive, projections, audit, probe: None };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -117,6 +123,7 @@ impl Application {
     pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, settings) = (parts.store.clone(), parts.settings);
+        let audit_log = parts.audit.clone();
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
@@ -138,10 +145,15 @@ impl Application {
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
         });
+        let audit = audit_log
+            .clone()
+            .map_or_else(Audit::none, |log| Audit::start(log, options.audit.policy(), Clock::system()));
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
             sessions,
             security,
+            audit: audit.clone(),
+            audit_log,
             draining: draining.clone(),
         });
         let server = HttpServer::new(move || App::new().configure(http::configure(state.clone())))
@@ -157,7 +169,7 @@ impl Application {
             None => server.listen(listener)?,
         };
         let server = server.run();
-        Ok(Self { address, tls, server, actors, draining, storage: None })
+        Ok(Self { address, tls, server, actors, audit, draining, storage: None })
     }
 
     /// Returns the address that it listens on.
@@ -203,6 +215,7 @@ impl Application {
         reloading.abort();
         handle.stop(false).await;
         serving.await.context("the HTTP server failed")??;
+        self.audit.close().await;
         // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
         // give its connection back outside of any runtime, which panics. Closing waits for it.
         let closed = match self.storage {
@@ -240,7 +253,7 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, probe, audit: _ } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;

@@ -2,6 +2,7 @@
 //! works. A flag with a variable is a key of the file by that alone: see [`layers`].
 
 mod archive;
+mod audit;
 mod encryption;
 pub mod file;
 mod kafka;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use self::archive::ArchiveSettings;
+pub use self::audit::AuditSettings;
 pub use self::encryption::{Encryption, EncryptionSettings};
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};
@@ -58,6 +60,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub archive: ArchiveSettings,
+
+    #[command(flatten)]
+    pub audit: AuditSettings,
 
     #[command(flatten)]
     pub redis: RedisSettings,

@@ -17,6 +17,7 @@
 //! [`service::Documents`] is the one door through which `http` comes in.
 
 pub mod archiver;
+pub mod audit;
 pub mod clock;
 pub mod document;
 pub mod error;

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod audit;
 mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
@@ -68,6 +69,9 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Put the documents of a backup into an empty database, or one of them beside others.
     Restore(restore::RestoreOptions),
+    /// Check the audit log, or write it to a file.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Encrypt snapshots and archived operations with the current key, or count what is under which.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -123,6 +127,7 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Projections(command) => projections::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
+        Command::Audit(command) => audit::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Fork(options) => fork::run(&options),
         Command::Replay(options) => replay::run(&options),

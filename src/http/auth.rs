@@ -8,7 +8,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, SEC_WEBSOCKET_PROTOCOL};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
@@ -80,6 +80,10 @@ impl FromRequest for Caller {
             Some(state) => authenticate(&state.security, request.headers()),
             None => Err(Problem::new(ErrorCode::Internal, "the server is not configured")),
         };
+        if let Ok(caller) = &caller {
+            // For whoever comes after the handler: the audit log.
+            request.extensions_mut().insert(caller.clone());
+        }
         ready(caller)
     }
 }

@@ -1,10 +1,11 @@
 //! HTTP: REST, the WebSocket upgrade, the pages. It translates and decides nothing: what may be done is the actors' say.
 //!
-//! Every request passes, from the outside in: the headers that every answer has, [`trace`], and [`origin`]. Who calls is
+//! Every request passes, from the outside in: the headers that every answer has, [`trace`], [`origin`], and [`audit`]. Who calls is
 //! found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
 mod access;
 mod assets;
+pub mod audit;
 pub mod auth;
 mod body;
 mod content;
@@ -52,6 +53,7 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             )
             .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
             .service(at("/v1/docs/{id}/presence", "GET, HEAD").route(get().to(presence::read)))
+            .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))
@@ -62,11 +64,13 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
                 Problem::not_found(format!("there is nothing at {:.200}", request.path()))
             }));
         // The last one wrapped is the outermost.
-        config
-            .app_data(state)
-            .app_data(path_config())
-            .app_data(query_config())
-            .service(routes.wrap(from_fn(origin::guard)).wrap(from_fn(trace::trace)).wrap(default_headers()));
+        config.app_data(state).app_data(path_config()).app_data(query_config()).service(
+            routes
+                .wrap(from_fn(audit::witness))
+                .wrap(from_fn(origin::guard))
+                .wrap(from_fn(trace::trace))
+                .wrap(default_headers()),
+        );
     }
 }
 

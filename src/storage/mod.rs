@@ -3,6 +3,7 @@
 //! The log is the truth; everything else can be rebuilt from it. The traits are small and their contracts are what
 //! `conformance` checks over every backend. Nothing here knows of actors or HTTP.
 
+pub mod audit;
 pub mod backup;
 mod batch;
 pub mod bus;

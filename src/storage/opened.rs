@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::audit::SharedAuditLog;
 use super::projections::SharedProjections;
 use super::sealing::Vault;
 use super::{
@@ -58,6 +59,7 @@ pub struct Opened {
     /// The tiers apart.
     pub tiers: Tiers,
     pub projections: SharedProjections,
+    pub audit: SharedAuditLog,
     database: Database,
 }
 
@@ -97,8 +99,12 @@ impl Opened {
             Database::Sqlite(store) => (store.clone(), store.clone()),
             Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
+        let audit: SharedAuditLog = match &database {
+            Database::Sqlite(store) => store.clone(),
+            Database::Postgres(store, _) => store.clone(),
+        };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, projections, database })
+        Ok(Self { store: tiers.joined(), bodies, tiers, projections, audit, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
@@ -157,6 +163,7 @@ impl Opened {
 pub struct Reading {
     pub store: SharedStore,
     pub projections: SharedProjections,
+    pub audit: SharedAuditLog,
     from: ReadFrom,
     /// Declared last: the copy of an embedded database goes after it is closed.
     _copy: Option<TempDir>,
@@ -182,7 +189,8 @@ impl Reading {
                 let warm = Arc::new(PostgresStore::open(database).await?);
                 let segments = Segments::over(objects.read_segments(dir)?.sealed_by(vault));
                 let store = Tiers { warm: warm.clone(), segments }.joined();
-                Ok(Self { store, projections: warm.clone(), from: ReadFrom::Postgres(warm), _copy: None })
+                let (projections, audit) = (warm.clone(), warm.clone());
+                Ok(Self { store, projections, audit, from: ReadFrom::Postgres(warm), _copy: None })
             }
             DatabaseOptions::Embedded(database) => match Opened::existing(dir, options).await {
                 Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects, vault).await,
@@ -223,7 +231,8 @@ impl Reading {
 
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
         let (store, projections) = (opened.store.clone(), opened.projections.clone());
-        Self { store, projections, from: ReadFrom::Opened(opened), _copy: copy }
+        let audit = opened.audit.clone();
+        Self { store, projections, audit, from: ReadFrom::Opened(opened), _copy: copy }
     }
 
     /// Closes it.

@@ -17,6 +17,7 @@ mod rest;
 mod services;
 mod signed_in;
 
+mod audit;
 mod content;
 mod documents;
 mod drain;

@@ -10,7 +10,7 @@ use crate::raw::{RawIncoming, RawSocket, opcode};
 use crate::rest::{Answer, Rest};
 
 /// What the server and the issuer of the tokens share.
-const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
+pub const SECRET: &str = "a-secret-of-thirty-two-bytes-long";
 
 /// A server that takes the tokens of [`token`], and guests.
 pub fn knows_tokens() -> TestServer {
@@ -20,6 +20,13 @@ pub fn knows_tokens() -> TestServer {
 /// A token as the server's own issuer would make it: HS256, valid for an hour.
 pub fn token(user: &str) -> String {
     token_until(user, in_seconds(3_600))
+}
+
+/// A token of an administrator, valid for an hour.
+pub fn admin_token() -> String {
+    let claims = json!({ "sub": "root", "admin": true, "exp": in_seconds(3_600) });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("claims are JSON")
 }
 
 /// A token that ends at this time, in Unix seconds.

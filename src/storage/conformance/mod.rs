@@ -3,6 +3,7 @@
 //! A backend joins by a type that implements [`Backend`] and one more line of `run_over!`.
 
 mod append;
+mod audit;
 mod documents;
 mod fixture;
 mod forks;
@@ -50,6 +51,10 @@ macro_rules! run_over {
                 projections: activity_is_added_up_or_made_anew;
                 projections: words_are_found_in_any_case_and_forgotten_with_the_text;
                 projections: a_purge_takes_projections_along_and_nothing_comes_after_it;
+                audit: records_are_read_as_they_were_added_and_form_a_chain;
+                audit: those_who_add_to_one_chain_at_once_wait_for_each_other;
+                audit: records_are_found_newest_first_by_who_what_and_when;
+                audit: old_records_go_and_a_checkpoint_stands_for_them;
             }
         }
     };
@@ -137,6 +142,7 @@ mod backends {
     use super::Backend;
     use super::fixture::NODE;
     use crate::ids::SHARDS;
+    use crate::storage::audit::AuditLog;
     use crate::storage::projections::Projections;
     use crate::storage::sqlite::tests::TestStore;
     use crate::storage::{
@@ -180,6 +186,10 @@ mod backends {
         }
 
         fn projections(&self) -> &dyn Projections {
+            &*self.store
+        }
+
+        fn audit(&self) -> &dyn AuditLog {
             &*self.store
         }
 
@@ -270,6 +280,10 @@ mod backends {
         }
 
         fn projections(&self) -> &dyn Projections {
+            &*self.0
+        }
+
+        fn audit(&self) -> &dyn AuditLog {
             &*self.0
         }
 

@@ -20,6 +20,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0011_create_segments",
     "0012_create_forks",
     "0013_create_projections",
+    "0020_create_audit",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -7,6 +7,7 @@
 //! `docs/storage.md` has the reasons and the figures.
 
 mod append;
+mod audit;
 mod check;
 mod connect;
 mod documents;

@@ -6,6 +6,7 @@
 //! `docs/storage.md` has the reasons and the figures.
 
 mod append;
+mod audit;
 mod bulk;
 mod check;
 mod checkpoint;
