@@ -12,6 +12,7 @@ use anyhow::Context as _;
 
 use crate::actors::administration::Administration;
 use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
+use crate::actors::audit::Audit;
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
 use crate::actors::journal::{Flush, JournalActor};
@@ -37,6 +38,7 @@ use crate::projections::Projector;
 use crate::redis::Redis;
 use crate::storage::accounts::SharedAccounts;
 use crate::storage::annotations::SharedAnnotations;
+use crate::storage::audit::SharedAuditLog;
 use crate::storage::bus::SharedBus;
 use crate::storage::permissions::SharedPermissions;
 use crate::storage::projections::{self, SharedProjections};
@@ -68,6 +70,7 @@ pub struct Application {
     tls: Option<Arc<Identity>>,
     server: Server,
     actors: Actors,
+    audit: Audit,
     draining: Arc<AtomicBool>,
     upkeep: Upkeep,
     /// What was opened here is closed here.
@@ -91,6 +94,8 @@ pub struct Parts {
     pub annotations: Option<SharedAnnotations>,
     /// Where accounts are kept, if they are.
     pub accounts: Option<SharedAccounts>,
+    /// Where it is recorded who has done what, if it is.
+    pub audit: Option<SharedAuditLog>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -128,6 +133,7 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
+        let audit = Some(storage.audit.clone());
         let accounts = Some(storage.accounts.clone());
         let permissions = Some(storage.permissions.clone());
         let annotations = Some(storage.annotations.clone());
@@ -141,6 +147,7 @@ impl Application {
             permissions,
             annotations,
             accounts,
+            audit,
             probe: None,
         };
         let mut application = Self::assemble(options, parts).await?;
@@ -155,6 +162,7 @@ impl Application {
     pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, settings, accounts) = (parts.store.clone(), parts.settings, parts.accounts.clone());
+        let audit_log = parts.audit.clone();
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
@@ -186,6 +194,9 @@ impl Application {
             revocations: revoked.generation(),
             is_revoked: Arc::new(move |visitor| revoked.denies(&visitor.user, visitor.credential.as_deref())),
         });
+        let audit = audit_log
+            .clone()
+            .map_or_else(Audit::none, |log| Audit::start(log, options.audit.policy(), Clock::system()));
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
             sharing: actors.sharing.clone(),
@@ -194,6 +205,8 @@ impl Application {
             sessions,
             security,
             bodies: Bodies::new(options.limits.bodies_bytes, options.limits.body_within()),
+            audit: audit.clone(),
+            audit_log,
             draining: draining.clone(),
         });
         let (workers, limits) = (options.workers.unwrap_or(cores).clamp(1, 64), &options.limits);
@@ -215,7 +228,7 @@ impl Application {
             None => server.listen(listener)?,
         };
         let server = server.run();
-        Ok(Self { address, tls, server, actors, draining, upkeep, storage: None })
+        Ok(Self { address, tls, server, actors, audit, draining, upkeep, storage: None })
     }
 
     /// Returns the address that it listens on.
@@ -263,6 +276,7 @@ impl Application {
         serving.await.context("the HTTP server failed")??;
         // What it reads just now is given up before storage is closed.
         drop(self.upkeep);
+        self.audit.close().await;
         // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
         // give its connection back outside of any runtime, which panics. Closing waits for it.
         let closed = match self.storage {
@@ -310,6 +324,7 @@ async fn start_actors(
         permissions,
         annotations,
         accounts: _,
+        audit: _,
         probe,
     } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.

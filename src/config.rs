@@ -3,6 +3,8 @@
 
 mod accounts;
 mod archive;
+mod audit;
+mod encryption;
 pub mod file;
 mod kafka;
 pub mod layers;
@@ -26,6 +28,8 @@ use ts_rs::TS;
 
 pub use self::accounts::{AccountSettings, Registration};
 pub use self::archive::ArchiveSettings;
+pub use self::audit::AuditSettings;
+pub use self::encryption::{Encryption, EncryptionSettings};
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};
 pub use self::layers::{Layers, check_variables, is_secret, lay};
@@ -62,6 +66,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub archive: ArchiveSettings,
+
+    #[command(flatten)]
+    pub audit: AuditSettings,
 
     #[command(flatten)]
     pub redis: RedisSettings,
@@ -162,7 +169,7 @@ impl ServeOptions {
     pub fn storage(&self) -> Result<StorageOptions, OpenError> {
         let postgres = self.database.postgres()?;
         let database = postgres.map_or_else(|| self.sqlite().into(), DatabaseOptions::Postgres);
-        Ok(StorageOptions { database, objects: self.objects.options()? })
+        self.objects.storage(database)
     }
 
     fn sqlite(&self) -> SqliteOptions {

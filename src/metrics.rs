@@ -76,6 +76,8 @@ pub struct Metrics {
     pub publisher: PublisherMetrics,
     /// What is made of the log.
     pub projections: ProjectionMetrics,
+    /// Who has done what.
+    pub audit: AuditMetrics,
 }
 
 /// Of the archiver: all 0 before its first round, and where nothing is archived.
@@ -135,6 +137,18 @@ pub struct ProjectionMetrics {
     /// Minutes in which a user wrote, or a document was written to, far more than usual.
     pub users: IntCounter,
     pub written_to: IntCounter,
+}
+
+/// Of the audit log.
+pub struct AuditMetrics {
+    /// Records that were written.
+    pub records: IntCounter,
+    /// Those that there was no room for.
+    pub lost: IntCounter,
+    /// Acts that were not taken because they could not have been recorded.
+    pub refused: IntCounter,
+    /// Transactions that failed.
+    pub failures: IntCounter,
 }
 
 /// The handles of this process.
@@ -256,6 +270,7 @@ impl Metrics {
             archive: ArchiveMetrics::new(&make),
             publisher: PublisherMetrics::new(&make),
             projections: ProjectionMetrics::new(&make),
+            audit: AuditMetrics::new(&make),
             registry,
         }
     }
@@ -345,6 +360,20 @@ impl ProjectionMetrics {
     pub fn caught_up(&self) {
         self.lag_operations.set(0);
         self.lag_seconds.set(0.0);
+    }
+}
+
+impl AuditMetrics {
+    fn new(make: &Maker) -> Self {
+        Self {
+            records: make.counter("quire_audit_records_total", "Records written to the audit log"),
+            lost: make.counter("quire_audit_lost_total", "Records that there was no room for"),
+            refused: make.counter(
+                "quire_audit_refused_total",
+                "Acts not taken, because they could not have been recorded",
+            ),
+            failures: make.counter("quire_audit_failures_total", "Transactions of the audit log that failed"),
+        }
     }
 }
 

@@ -18,6 +18,7 @@
 
 pub mod administration;
 pub mod archiver;
+pub mod audit;
 pub mod clock;
 pub mod document;
 pub mod error;

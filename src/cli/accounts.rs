@@ -10,7 +10,7 @@ use crate::auth::accounts::normal;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::UserId;
 use crate::storage::accounts::{Accounts, OWN_ISSUER, User};
-use crate::storage::{DatabaseOptions, Reading, SqliteOptions, StorageOptions};
+use crate::storage::{DatabaseOptions, Reading, SqliteOptions};
 
 /// Which database, as the server is told it.
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ impl Place {
                 Some(postgres) => DatabaseOptions::Postgres(postgres),
                 None => SqliteOptions::default().into(),
             };
-            let storage = StorageOptions { database, objects: self.objects.options()? };
+            let storage = self.objects.storage(database)?;
             let opened = Reading::in_place(&self.data, storage).await?;
             let accounts = opened.accounts.clone();
             let done = work(&*accounts).await;

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::storage::backup::{Counts, write};
-use crate::storage::{DatabaseOptions, Reading, SqliteOptions, StorageOptions, Store};
+use crate::storage::{DatabaseOptions, Reading, SqliteOptions, Store};
 
 /// What `quire backup` is told.
 #[derive(Args, Debug)]
@@ -58,7 +58,7 @@ async fn backup(options: &BackupOptions) -> anyhow::Result<Counts> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let storage = options.objects.storage(database)?;
     let reading = Reading::from(&options.data, storage).await?;
     let written = write_to(&*reading.store, &options.output).await;
     reading.close().await?;

@@ -8,7 +8,7 @@ use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::storage::{
-    DatabaseOptions, Fork, NewSnapshot, Opened, SnapshotBodies, SqliteOptions, StorageOptions, Store, history,
+    DatabaseOptions, Fork, NewSnapshot, Opened, SnapshotBodies, SqliteOptions, Store, history,
 };
 
 /// Documents looked up at a time.
@@ -64,7 +64,7 @@ async fn fork(options: &ForkOptions) -> anyhow::Result<usize> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let storage = options.objects.storage(database)?;
     let opened = Opened::existing(&options.data, storage).await?;
     let (store, bodies) = (&*opened.store, &*opened.bodies);
     // Whoever serves from this database shall not go on.

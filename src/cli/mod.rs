@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod audit;
 mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
@@ -10,6 +11,7 @@ mod export;
 mod fork;
 mod health;
 mod import;
+mod keys;
 mod local;
 mod migrate;
 mod projections;
@@ -71,6 +73,12 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Put the documents of a backup into an empty database, or one of them beside others.
     Restore(restore::RestoreOptions),
+    /// Check the audit log, or write it to a file.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Encrypt snapshots and archived operations with the current key, or count what is under which.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Give documents new histories, after a failover that may have lost the ends of their logs.
     Fork(fork::ForkOptions),
     /// Make and change accounts.
@@ -132,6 +140,8 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Projections(command) => projections::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
+        Command::Audit(command) => audit::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Fork(options) => fork::run(&options),
         Command::User(command) => user::run(command),
         Command::Token(command) => token::run(command),

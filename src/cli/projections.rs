@@ -69,7 +69,7 @@ async fn rebuild_all(options: &RebuildOptions) -> anyhow::Result<()> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let storage = options.objects.storage(database)?;
     let opened = Reading::in_place(&options.data, storage).await?;
     let limits = Limits { docs: 1, bytes: u64::MAX };
     let projector = Projector { store: opened.store.clone(), rows: opened.projections.clone(), limits };

@@ -12,7 +12,7 @@ use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Millis, Version};
 use crate::storage::backup::{Counts, Reader, Restore, Until};
-use crate::storage::{DatabaseOptions, Opened, SqliteOptions, StorageOptions};
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
 
 /// What `quire restore` is told.
 #[derive(Args, Debug)]
@@ -91,7 +91,7 @@ async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
-    let storage = StorageOptions { database, objects: options.objects.options()? };
+    let storage = options.objects.storage(database)?;
     let opened = Opened::at(&options.data, storage).await?;
     let how = Restore {
         only: options.doc,

@@ -88,7 +88,7 @@ impl VerifyOptions {
             }
             None => SqliteOptions::default().into(),
         };
-        Ok(StorageOptions { database, objects: self.objects.options()? })
+        Ok(self.objects.storage(database)?)
     }
 }
 

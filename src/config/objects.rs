@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::Secret;
-use crate::storage::{ObjectOptions, OpenError, S3Keys};
+use super::{EncryptionSettings, Secret};
+use crate::storage::{DatabaseOptions, ObjectOptions, OpenError, S3Keys, StorageOptions};
 
 /// Where snapshots and the cold part of the log are.
 #[derive(Args, Clone, Debug)]
@@ -27,9 +27,20 @@ pub struct ObjectSettings {
     /// Secret key that belongs to it.
     #[arg(long, env = "QUIRE_S3_SECRET_KEY", hide_env_values = true, value_name = "TEXT")]
     pub s3_secret_key: Option<Secret>,
+
+    #[command(flatten)]
+    pub encryption: EncryptionSettings,
 }
 
 impl ObjectSettings {
+    /// Returns a storage whose database is this one.
+    ///
+    /// # Errors
+    /// As [`Self::options`] and [`EncryptionSettings::vault`].
+    pub fn storage(&self, database: DatabaseOptions) -> Result<StorageOptions, OpenError> {
+        Ok(StorageOptions { database, objects: self.options()?, vault: self.encryption.vault()? })
+    }
+
     /// Returns which object store is to be used, and how.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{DatabaseSettings, KafkaSettings, LogSettings, ObjectSettings, RedisSettings, address};
-use crate::storage::{Reading, StorageOptions};
+use crate::storage::Reading;
 
 /// What `quire worker` is told.
 #[derive(Args, Clone, Debug)]
@@ -55,7 +55,7 @@ impl WorkerOptions {
         let postgres = self.database.postgres()?;
         let postgres =
             postgres.context("a worker wants the PostgreSQL database of its servers: --database-url")?;
-        let storage = StorageOptions { database: postgres.into(), objects: self.objects.options()? };
+        let storage = self.objects.storage(postgres.into())?;
         Ok(Reading::from(&self.data, storage).await?)
     }
 }

@@ -1,13 +1,14 @@
 //! HTTP: REST, the WebSocket upgrade, the pages. It translates and decides nothing: what may be done is the actors' say.
 //!
-//! Every request passes, from the outside in: the headers that every answer has, [`address`], [`trace`], [`origin`], and
-//! [`rates`]. Who calls is found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
+//! Every request passes, from the outside in: the headers that every answer has, [`address`], [`trace`], [`origin`],
+//! [`rates`], and [`audit`]. Who calls is found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
 mod access;
 mod accounts;
 pub mod address;
 mod admin;
 mod assets;
+pub mod audit;
 pub mod auth;
 pub mod body;
 mod comments;
@@ -138,6 +139,7 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(at("/v1/auth/totp/confirm", "POST").route(web::post().to(accounts::second::confirm)))
             .service(at("/v1/auth/totp/remove", "POST").route(web::post().to(accounts::second::remove)))
             .service(at("/.well-known/jwks.json", "GET, HEAD").route(get().to(accounts::jwks)))
+            .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))
@@ -151,6 +153,7 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
         // The last one wrapped is the outermost.
         config.app_data(state).app_data(path_config()).app_data(query_config()).service(
             routes
+                .wrap(from_fn(audit::witness))
                 .wrap(from_fn(rates::guard))
                 .wrap(from_fn(origin::guard))
                 .wrap(from_fn(trace::trace))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::actors::administration::Administration;
+use crate::actors::audit::Audit;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
@@ -11,6 +12,7 @@ use crate::http::body::Bodies;
 use crate::http::security::Security;
 use crate::limits::Limiter;
 use crate::protocol::Role;
+use crate::storage::audit::SharedAuditLog;
 
 /// Shared by all worker threads.
 pub struct HttpState {
@@ -24,6 +26,10 @@ pub struct HttpState {
     pub sessions: Arc<Setting>,
     pub security: Arc<Security>,
     pub bodies: Bodies,
+    /// Takes what is to be recorded …
+    pub audit: Audit,
+    /// … and has what was; `None` where nothing is.
+    pub audit_log: Option<SharedAuditLog>,
     /// Set once by the application, when it begins to stop.
     pub draining: Arc<AtomicBool>,
 }

@@ -92,6 +92,9 @@ pub enum OpenError {
         #[source]
         source: Source,
     },
+    /// What is to be encrypted, or is, cannot be.
+    #[error("the encryption keys cannot be used: {why}")]
+    Keys { why: String },
     /// The place for snapshots cannot be used.
     #[error("the object store cannot be used")]
     Objects(#[source] Source),

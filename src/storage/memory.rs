@@ -513,6 +513,15 @@ impl SegmentIndex for MemoryStore {
         Ok(())
     }
 
+    async fn replace_segment(&self, before: &SegmentMeta, after: &SegmentMeta) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let document = state.live_mut(&before.doc)?;
+        let there = document.segments.get_mut(&before.last).filter(|there| there.key == before.key);
+        let there = there.filter(|there| there.is_same_part(after)).ok_or_else(|| before.replaced())?;
+        *there = after.clone();
+        Ok(())
+    }
+
     async fn remove_archived(
         &self,
         doc: &DocumentId,

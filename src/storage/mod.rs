@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod annotations;
+pub mod audit;
 pub mod backup;
 mod batch;
 pub mod bus;
@@ -23,7 +24,9 @@ pub mod permissions;
 mod postgres;
 mod preview;
 pub mod projections;
+pub mod rotation;
 mod schema;
+pub mod sealing;
 mod search;
 mod segments;
 mod shard_log;

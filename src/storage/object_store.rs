@@ -8,6 +8,7 @@ use object_store::path::Path;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::objects::{Objects, Unread};
+use super::sealing::{HEADER_BYTES, KeyId, Kind, Place, Unopened, is_sealed, key_of};
 use super::{OpenError, SnapshotMeta, StoreError, first_line};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
 use crate::ot::Document;
@@ -84,8 +85,13 @@ impl SnapshotBodies {
     /// `Unavailable` when the object store is.
     pub async fn write(&self, snapshot: NewSnapshot) -> Result<SnapshotMeta, StoreError> {
         let NewSnapshot { doc, history, version, at, preview, content } = snapshot;
-        let body =
-            blocking(content.len(), move || encode(&content)).await?.map_err(StoreError::unavailable)?;
+        let content_len = content.len();
+        let sealer = self.objects.vault().sealer(&place(&doc, history, version)).await?;
+        let pack = move || {
+            let packed = encode(&content)?;
+            sealer.map_or(Ok(packed.clone()), |sealer| sealer.seal(&packed).map(Bytes::from))
+        };
+        let body = blocking(content_len, pack).await?.map_err(StoreError::unavailable)?;
         let checksum = xxh3_64(&body);
         let bytes = body.len() as u64;
         let inline = (body.len() <= INLINE_BYTES).then(|| body.clone());
@@ -106,14 +112,42 @@ impl SnapshotBodies {
             None => self.fetch(meta).await?,
         };
         let row = SnapshotMeta { inline: None, ..meta.clone() };
-        blocking(body.len(), move || decode(&row, &body)).await?
+        if !is_sealed(&body) {
+            return blocking(body.len(), move || decode(&row, &body)).await?;
+        }
+        let bytes = body.len();
+        // What is damaged is told as that, and not as the wrong key.
+        let (checked, whole) = (row.clone(), body.clone());
+        blocking(bytes, move || check(&checked, &whole)).await??;
+        let place = place(&meta.doc, meta.history, meta.version);
+        let unopened = |error: Unopened| error.into_error(&meta.doc, meta.version, "snapshot");
+        let unsealer = self.objects.vault().unsealer(&place, &body).await.map_err(unopened)?;
+        let open = move || {
+            let packed = unsealer.map(|unsealer| unsealer.open(&body)).transpose()?;
+            Ok(content_of(&row, packed.as_deref().unwrap_or_default()))
+        };
+        blocking(bytes, open).await?.map_err(unopened)?
+    }
+
+    /// Tells with which key a snapshot's body is encrypted; `None` when it is plain.
+    ///
+    /// # Errors
+    /// `Corrupt` when the body is missing or cannot be told, `Unavailable` when the object store is.
+    pub(super) async fn key_of(&self, meta: &SnapshotMeta) -> Result<Option<KeyId>, StoreError> {
+        let head = match &meta.inline {
+            Some(body) => body.clone(),
+            None => self.head(meta).await?,
+        };
+        key_of(&head).map_err(|error| error.into_error(&meta.doc, meta.version, "snapshot"))
+    }
+
+    async fn head(&self, meta: &SnapshotMeta) -> Result<Bytes, StoreError> {
+        let read = self.objects.get_range(&key(meta), 0..meta.bytes.min(HEADER_BYTES), meta.bytes).await;
+        read.map_err(|error| unread(meta, error))
     }
 
     async fn fetch(&self, meta: &SnapshotMeta) -> Result<Bytes, StoreError> {
-        match self.objects.get(&key(meta), meta.bytes).await {
-            Err(Unread::Away(error)) => Err(StoreError::unavailable(error)),
-            read => read.map_err(|error| corrupt(meta, format!("its body: {error}"))),
-        }
+        self.objects.get(&key(meta), meta.bytes).await.map_err(|error| unread(meta, error))
     }
 
     /// Removes the bodies of snapshots whose rows are gone; those that are not there are no error.
@@ -148,6 +182,18 @@ fn key(meta: &SnapshotMeta) -> Path {
     prefix(&meta.doc, meta.history).join(format!("{:020}-{:016x}", meta.version, meta.checksum))
 }
 
+/// Returns where a body belongs, as far as its encryption is concerned.
+fn place(doc: &DocumentId, history: HistoryId, version: Version) -> Place<'_> {
+    Place { kind: Kind::Snapshot, doc, history, versions: (version, version) }
+}
+
+fn unread(meta: &SnapshotMeta, error: Unread) -> StoreError {
+    match error {
+        Unread::Away(error) => StoreError::unavailable(error),
+        error => corrupt(meta, format!("its body: {error}")),
+    }
+}
+
 /// Packs content into a body.
 ///
 /// # Errors
@@ -162,9 +208,15 @@ pub fn encode(content: &[u8]) -> std::io::Result<Bytes> {
 /// # Errors
 /// `Corrupt`, naming the document and the version.
 pub fn decode(meta: &SnapshotMeta, body: &[u8]) -> Result<Vec<u8>, StoreError> {
-    if xxh3_64(body) != meta.checksum {
-        return Err(corrupt(meta, "its checksum is wrong"));
-    }
+    check(meta, body)?;
+    content_of(meta, body)
+}
+
+fn check(meta: &SnapshotMeta, body: &[u8]) -> Result<(), StoreError> {
+    if xxh3_64(body) == meta.checksum { Ok(()) } else { Err(corrupt(meta, "its checksum is wrong")) }
+}
+
+fn content_of(meta: &SnapshotMeta, body: &[u8]) -> Result<Vec<u8>, StoreError> {
     let packed = match body.split_at_checked(HEADER) {
         Some((header, packed)) if header[..MAGIC.len()] == MAGIC && header[MAGIC.len()] == FORMAT => packed,
         Some((header, _)) if header[..MAGIC.len()] == MAGIC => {
@@ -333,5 +385,59 @@ mod tests {
         bodies.delete(&metas).await.unwrap();
         assert!(files(folder.path()).is_empty());
         bodies.delete(&metas).await.unwrap();
+    }
+
+    fn sealed(folder: &tempfile::TempDir, keys: &[(&str, u8)]) -> SnapshotBodies {
+        let objects = Objects::local(&folder.path().join("objects")).unwrap();
+        SnapshotBodies::over(objects.sealed_by(crate::storage::sealing::tests::vault(keys)))
+    }
+
+    #[tokio::test]
+    async fn with_keys_no_body_is_plain_and_those_that_are_stay_readable() {
+        let (folder, plain) = local();
+        let bodies = sealed(&folder, &[("one", 1)]);
+        for content in [b"[\"hello\"]".to_vec(), noise(INLINE_BYTES + 1), noise(2 * BLOCKING_BYTES)] {
+            let before = plain.write(snapshot(content.clone())).await.unwrap();
+            assert_eq!(bodies.read(&before).await.unwrap(), content);
+            assert_eq!(bodies.key_of(&before).await.unwrap(), None);
+            let meta = bodies.write(snapshot(content.clone())).await.unwrap();
+            assert_eq!(bodies.read(&meta).await.unwrap(), content);
+            assert_eq!(bodies.key_of(&meta).await.unwrap().unwrap().as_str(), "one");
+            for (bodies, why) in
+                [(&plain, "no encryption keys"), (&sealed(&folder, &[("two", 1)]), "not among")]
+            {
+                let error = bodies.read(&meta).await.unwrap_err();
+                assert!(matches!(error, StoreError::Corrupt { version: 12, .. }), "{error:?}");
+                let told = error.to_string();
+                assert!(["doc", "12", "key one", why].iter().all(|word| told.contains(word)), "{told}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_encrypted_body_is_not_taken_for_that_of_another_document_or_version() {
+        let (folder, _) = local();
+        let bodies = sealed(&folder, &[("one", 1)]);
+        let mine = bodies.write(snapshot(b"mine".to_vec())).await.unwrap();
+        let others = [
+            NewSnapshot { doc: "other".parse().unwrap(), ..snapshot(b"other".to_vec()) },
+            NewSnapshot { version: 13, ..snapshot(b"other".to_vec()) },
+            NewSnapshot { history: HistoryId::generate(), ..snapshot(b"other".to_vec()) },
+        ];
+        for other in others {
+            let other = bodies.write(other).await.unwrap();
+            // Whoever can write to the database can make the checksum right.
+            let swapped = SnapshotMeta {
+                checksum: other.checksum,
+                bytes: other.bytes,
+                inline: other.inline,
+                ..mine.clone()
+            };
+            let error = bodies.read(&swapped).await.unwrap_err();
+            assert!(matches!(error, StoreError::Corrupt { version: 12, .. }), "{error:?}");
+        }
+        let mut damaged = mine.clone();
+        damaged.inline = damaged.inline.map(|body| [&body[..body.len() - 1], b"x"].concat().into());
+        assert!(bodies.read(&damaged).await.unwrap_err().to_string().contains("checksum"));
     }
 }

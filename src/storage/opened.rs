@@ -8,8 +8,10 @@ use tempfile::TempDir;
 
 use super::accounts::SharedAccounts;
 use super::annotations::SharedAnnotations;
+use super::audit::SharedAuditLog;
 use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
+use super::sealing::Vault;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
     SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers,
@@ -35,12 +37,14 @@ impl From<SqliteOptions> for DatabaseOptions {
 pub struct StorageOptions {
     pub database: DatabaseOptions,
     pub objects: ObjectOptions,
+    /// What objects are encrypted with.
+    pub vault: Vault,
 }
 
 impl<T: Into<DatabaseOptions>> From<T> for StorageOptions {
-    /// Keeps objects in the data folder.
+    /// Keeps objects in the data folder, and plain.
     fn from(database: T) -> Self {
-        Self { database: database.into(), objects: ObjectOptions::DataFolder }
+        Self { database: database.into(), objects: ObjectOptions::DataFolder, vault: Vault::plain() }
     }
 }
 
@@ -61,6 +65,7 @@ pub struct Opened {
     pub permissions: SharedPermissions,
     pub annotations: SharedAnnotations,
     pub accounts: SharedAccounts,
+    pub audit: SharedAuditLog,
     database: Database,
 }
 
@@ -78,7 +83,7 @@ impl Opened {
     pub async fn at(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
         let options = options.into();
         let folder = DataDir::lock(dir)?;
-        Self::with(folder, options.database, options.objects.open(dir)?).await
+        Self::with(folder, options.database, options.objects.open(dir)?.sealed_by(&options.vault)).await
     }
 
     async fn with(folder: DataDir, database: DatabaseOptions, places: Places) -> Result<Self, OpenError> {
@@ -105,9 +110,13 @@ impl Opened {
             Database::Sqlite(store) => (store.clone(), store.clone()),
             Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
+        let audit: SharedAuditLog = match &database {
+            Database::Sqlite(store) => store.clone(),
+            Database::Postgres(store, _) => store.clone(),
+        };
         let tiers = Tiers { warm, segments };
         let store = tiers.joined();
-        Ok(Self { store, bodies, tiers, projections, permissions, annotations, accounts, database })
+        Ok(Self { store, bodies, tiers, projections, permissions, annotations, accounts, audit, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
@@ -167,6 +176,7 @@ pub struct Reading {
     pub store: SharedStore,
     pub projections: SharedProjections,
     pub accounts: SharedAccounts,
+    pub audit: SharedAuditLog,
     from: ReadFrom,
     /// Declared last: the copy of an embedded database goes after it is closed.
     _copy: Option<TempDir>,
@@ -185,22 +195,24 @@ impl Reading {
     pub async fn from(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
         let options = options.into();
         let (database, objects) = (options.database.clone(), options.objects.clone());
+        let vault = options.vault.clone();
         match database {
             DatabaseOptions::Postgres(database) => {
                 PostgresStore::expect(&database).await?;
                 let warm = Arc::new(PostgresStore::open(database).await?);
-                let segments = Segments::over(objects.read_segments(dir)?);
+                let segments = Segments::over(objects.read_segments(dir)?.sealed_by(vault));
                 let store = Tiers { warm: warm.clone(), segments }.joined();
                 Ok(Self {
                     store,
                     projections: warm.clone(),
                     accounts: warm.clone(),
+                    audit: warm.clone(),
                     from: ReadFrom::Postgres(warm),
                     _copy: None,
                 })
             }
             DatabaseOptions::Embedded(database) => match Opened::existing(dir, options).await {
-                Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects).await,
+                Err(OpenError::Locked { .. }) => Self::copy(dir, database, &objects, vault).await,
                 opened => Ok(Self::opened(opened?, None)),
             },
         }
@@ -219,14 +231,19 @@ impl Reading {
     }
 
     /// Copies the database alone: segments do not change, and are read where they are.
-    async fn copy(dir: &Path, options: SqliteOptions, objects: &ObjectOptions) -> Result<Self, OpenError> {
+    async fn copy(
+        dir: &Path,
+        options: SqliteOptions,
+        objects: &ObjectOptions,
+        vault: Vault,
+    ) -> Result<Self, OpenError> {
         let folder = tempfile::Builder::new().prefix("quire-copy").tempdir();
         let folder = folder.map_err(|source| OpenError::Folder { path: std::env::temp_dir(), source })?;
         SqliteStore::copy(dir, folder.path()).await?;
         // It is read once, and goes.
         let options = SqliteOptions { durability: Durability::Off, ..options };
         let segments = objects.read_segments(dir)?;
-        let places = Places { segments, ..ObjectOptions::DataFolder.open(folder.path())? };
+        let places = Places { segments, ..ObjectOptions::DataFolder.open(folder.path())? }.sealed_by(&vault);
         let opened = Opened::with(DataDir::lock(folder.path())?, options.into(), places).await?;
         Ok(Self::opened(opened, Some(folder)))
     }
@@ -234,7 +251,8 @@ impl Reading {
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
         let (store, projections) = (opened.store.clone(), opened.projections.clone());
         let accounts = opened.accounts.clone();
-        Self { store, projections, accounts, from: ReadFrom::Opened(opened), _copy: copy }
+        let audit = opened.audit.clone();
+        Self { store, projections, accounts, audit, from: ReadFrom::Opened(opened), _copy: copy }
     }
 
     /// Closes it.

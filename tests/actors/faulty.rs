@@ -421,6 +421,10 @@ impl SegmentIndex for FaultyStore {
         self.inner.record_segment(epoch, segment).await
     }
 
+    async fn replace_segment(&self, before: &SegmentMeta, after: &SegmentMeta) -> Result<(), StoreError> {
+        self.inner.replace_segment(before, after).await
+    }
+
     async fn remove_archived(
         &self,
         doc: &DocumentId,

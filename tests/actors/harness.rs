@@ -120,6 +120,7 @@ impl Server {
             permissions: None,
             annotations: None,
             accounts: None,
+            audit: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -19,6 +19,7 @@ mod signed_in;
 
 mod accounts;
 mod admin;
+mod audit;
 mod comments;
 mod content;
 mod documents;

@@ -24,12 +24,14 @@ mod signed_in;
 
 mod accounts;
 mod admin;
+mod audit;
 mod backup;
 mod command;
 mod config;
 mod database;
 mod fork;
 mod help;
+mod keys;
 mod migrate;
 mod postgres;
 mod projections;

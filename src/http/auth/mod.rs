@@ -12,7 +12,7 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, SEC_WEBSOCKET_PROTOCOL};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use crate::actors::error::{ErrorCode, Refusal};
@@ -161,7 +161,10 @@ impl FromRequest for Caller {
             };
             let caller = call(&state.security, request.headers()).await?;
             caller.check_scope(request.method(), request.path())?;
-            Ok(Self { link: presented_link(request.headers()), ..caller })
+            let caller = Self { link: presented_link(request.headers()), ..caller };
+            // For whoever comes after the handler: the audit log.
+            request.extensions_mut().insert(caller.clone());
+            Ok(caller)
         })
     }
 }

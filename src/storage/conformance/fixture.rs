@@ -7,6 +7,7 @@ use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId,
 use crate::protocol::Role;
 use crate::storage::accounts::Accounts;
 use crate::storage::annotations::Annotations;
+use crate::storage::audit::AuditLog;
 use crate::storage::permissions::Permissions;
 use crate::storage::projections::Projections;
 use crate::storage::{AppendEntry, AppendError, LoggedOp, NewDocument, Store, StoreError};
@@ -29,6 +30,10 @@ pub(super) trait Backend: Send + Sync {
     }
 
     fn accounts(&self) -> &dyn Accounts {
+        panic!("this backend has none")
+    }
+
+    fn audit(&self) -> &dyn AuditLog {
         panic!("this backend has none")
     }
 
@@ -72,6 +77,10 @@ impl Fixture {
 
     pub(super) fn accounts(&self) -> &dyn Accounts {
         self.backend.accounts()
+    }
+
+    pub(super) fn audit(&self) -> &dyn AuditLog {
+        self.backend.audit()
     }
 
     /// Makes an entry that fits what was appended so far.

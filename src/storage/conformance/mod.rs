@@ -5,6 +5,7 @@
 mod accounts;
 mod annotations;
 mod append;
+mod audit;
 mod documents;
 mod fixture;
 mod forks;
@@ -83,7 +84,7 @@ macro_rules! run_over {
             }
         }
     };
-    // Who people are.
+    // Who people are, and what they have done.
     (known $backend:ident, $make:expr) => {
         mod $backend {
             use super::backends::*;
@@ -101,6 +102,10 @@ macro_rules! run_over {
                 accounts: a_second_factor_is_asked_for_once_it_was_confirmed;
                 accounts: service_tokens_are_found_by_hash_and_end;
                 accounts: signing_keys_follow_each_other_until_their_last_token_has_ended;
+                audit: records_are_read_as_they_were_added_and_form_a_chain;
+                audit: those_who_add_to_one_chain_at_once_wait_for_each_other;
+                audit: records_are_found_newest_first_by_who_what_and_when;
+                audit: old_records_go_and_a_checkpoint_stands_for_them;
             }
         }
     };
@@ -167,6 +172,7 @@ macro_rules! run_over {
             segments: only_the_owner_archives;
             segments: only_what_is_archived_is_removed_and_the_log_goes_on;
             segments: what_is_ripe_ends_with_what_is_young_or_unread;
+            segments: a_segment_takes_the_place_of_one_with_the_same_versions;
             segments: a_purge_takes_the_rows_of_segments_along;
         }
     };
@@ -190,6 +196,7 @@ mod backends {
     use crate::ids::SHARDS;
     use crate::storage::accounts::Accounts;
     use crate::storage::annotations::Annotations;
+    use crate::storage::audit::AuditLog;
     use crate::storage::permissions::Permissions;
     use crate::storage::projections::Projections;
     use crate::storage::sqlite::tests::TestStore;
@@ -246,6 +253,10 @@ mod backends {
         }
 
         fn accounts(&self) -> &dyn Accounts {
+            &*self.store
+        }
+
+        fn audit(&self) -> &dyn AuditLog {
             &*self.store
         }
 
@@ -348,6 +359,10 @@ mod backends {
         }
 
         fn accounts(&self) -> &dyn Accounts {
+            &*self.0
+        }
+
+        fn audit(&self) -> &dyn AuditLog {
             &*self.0
         }
 

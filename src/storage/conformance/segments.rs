@@ -127,3 +127,23 @@ pub(super) async fn a_purge_takes_the_rows_of_segments_along(mut f: Fixture) {
     let recorded = record(&f, &segment("doc", 1, 9)).await;
     assert!(matches!(recorded, Err(StoreError::NotFound { .. })), "{recorded:?}");
 }
+
+pub(super) async fn a_segment_takes_the_place_of_one_with_the_same_versions(mut f: Fixture) {
+    f.write("doc", 20).await;
+    f.settle().await;
+    let before = segment("doc", 1, 9);
+    record(&f, &before).await.unwrap();
+    record(&f, &segment("doc", 10, 12)).await.unwrap();
+    let anew =
+        SegmentMeta { bytes: 7, index_bytes: 3, checksum: 5, key: "other".to_owned(), ..before.clone() };
+    let replace =
+        async |before: &SegmentMeta, after: &SegmentMeta| f.store().replace_segment(before, after).await;
+    for other in [SegmentMeta { last: 8, ..anew.clone() }, SegmentMeta { doc: id("other"), ..anew.clone() }] {
+        let replaced = replace(&before, &other).await;
+        assert!(matches!(replaced, Err(StoreError::Conflict { .. })), "{replaced:?}");
+    }
+    replace(&before, &anew).await.unwrap();
+    assert_eq!(f.store().segments(&id("doc"), 0, 9).await.unwrap(), [anew.clone(), segment("doc", 10, 12)]);
+    let twice = replace(&before, &anew).await;
+    assert!(matches!(twice, Err(StoreError::Conflict { .. })), "{twice:?}");
+}

@@ -13,6 +13,7 @@ use object_store::{
 };
 
 use super::Objects;
+use crate::storage::sealing::Vault;
 
 /// In memory, with a bit of every object another one.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ struct Garbling(InMemory);
 impl Objects {
     /// Keeps objects in memory, each with a bit in its middle that is not the one that was written.
     pub(crate) fn garbling() -> Self {
-        Self { store: Arc::new(Garbling(InMemory::new())), folder: None, pause: None }
+        Self { store: Arc::new(Garbling(InMemory::new())), folder: None, pause: None, vault: Vault::plain() }
     }
 
     /// Counts the objects.

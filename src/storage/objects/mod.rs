@@ -24,6 +24,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use self::options::{ObjectOptions, Places, S3Keys, S3Options};
 use self::pause::Pause;
+use super::sealing::Vault;
 use super::{OpenError, StoreError};
 
 /// A handle; clones share it.
@@ -34,6 +35,8 @@ pub struct Objects {
     folder: Option<PathBuf>,
     /// Where they are behind a network.
     pause: Option<Arc<Pause>>,
+    /// What they are encrypted with, by whoever makes them.
+    vault: Vault,
 }
 
 impl Objects {
@@ -46,12 +49,27 @@ impl Objects {
             .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
         let objects =
             LocalFileSystem::new_with_prefix(folder).map_err(|error| OpenError::Objects(error.into()))?;
-        Ok(Self { store: Arc::new(objects.with_fsync(true)), folder: Some(folder.to_owned()), pause: None })
+        Ok(Self {
+            store: Arc::new(objects.with_fsync(true)),
+            folder: Some(folder.to_owned()),
+            pause: None,
+            vault: Vault::plain(),
+        })
     }
 
     /// Keeps objects in memory: for tests and simulation.
     pub fn in_memory() -> Self {
-        Self { store: Arc::new(InMemory::new()), folder: None, pause: None }
+        Self { store: Arc::new(InMemory::new()), folder: None, pause: None, vault: Vault::plain() }
+    }
+
+    /// Has what is kept here encrypted with the keys of `vault`.
+    pub fn sealed_by(self, vault: Vault) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// Returns what objects are to be encrypted with. Whoever makes them does it, since only they know where one belongs.
+    pub(super) fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Makes an object durable.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Objects;
 use crate::storage::OpenError;
+use crate::storage::sealing::Vault;
 
 /// Where snapshots and segments go.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +49,14 @@ impl fmt::Debug for S3Keys {
 pub struct Places {
     pub snapshots: Objects,
     pub segments: Objects,
+}
+
+impl Places {
+    /// Has what is kept in both encrypted with the keys of `vault`.
+    pub fn sealed_by(self, vault: &Vault) -> Self {
+        let Self { snapshots, segments } = self;
+        Self { snapshots: snapshots.sealed_by(vault.clone()), segments: segments.sealed_by(vault.clone()) }
+    }
 }
 
 impl ObjectOptions {

@@ -9,6 +9,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
 use super::{Objects, S3Options};
 use crate::storage::OpenError;
+use crate::storage::sealing::Vault;
 
 /// How long a connection may take to be made …
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -49,7 +50,7 @@ pub(super) fn open(options: &S3Options) -> Result<Objects, OpenError> {
         "" => Arc::new(bucket),
         prefix => Arc::new(PrefixStore::new(bucket, prefix)),
     };
-    Ok(Objects { store, folder: None, pause: Some(Arc::default()) })
+    Ok(Objects { store, folder: None, pause: Some(Arc::default()), vault: Vault::plain() })
 }
 
 fn retries() -> RetryConfig {

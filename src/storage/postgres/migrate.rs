@@ -25,6 +25,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0016_secure_rows",
     "0017_create_named_versions",
     "0018_create_comments",
+    "0020_create_audit",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

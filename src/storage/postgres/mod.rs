@@ -9,6 +9,7 @@
 mod accounts;
 mod annotations;
 mod append;
+mod audit;
 mod check;
 mod connect;
 mod documents;

@@ -21,6 +21,9 @@ const RIPE_UPTO: &str = include_str!("sql/ripe_upto.sql");
 const LOCK_SHARDS: &str = include_str!("sql/lock_shards.sql");
 const LOCK_LIVE: &str = include_str!("sql/lock_live.sql");
 const RECORD_SEGMENT: &str = include_str!("sql/record_segment.sql");
+const REPLACE_SEGMENT: &str =
+    "UPDATE segments SET bytes = $4, index_bytes = $5, checksum = $6, object_key = $7
+    WHERE doc_id = $1 AND last_version = $2 AND object_key = $3";
 const REMOVE_ARCHIVED: &str = include_str!("sql/remove_archived.sql");
 const NOTE_CHANGE: &str = "UPDATE shards SET changes = changes + 1 WHERE shard = $1";
 const MEASURE: &str = include_str!("sql/measure.sql");
@@ -94,6 +97,24 @@ impl SegmentIndex for PostgresStore {
             return Err(segment.misplaced());
         }
         session.commit().await.map_err(failed)
+    }
+
+    async fn replace_segment(&self, before: &SegmentMeta, after: &SegmentMeta) -> Result<(), StoreError> {
+        if !before.is_same_part(after) {
+            return Err(before.replaced());
+        }
+        let replace = statement(REPLACE_SEGMENT)
+            .bind(before.doc.as_str())
+            .bind(integer(before.last))
+            .bind(&before.key)
+            .bind(integer(after.bytes))
+            .bind(integer(after.index_bytes))
+            .bind(after.checksum.cast_signed())
+            .bind(&after.key);
+        match self.sessions.run(replace).await.map_err(store_error)? {
+            1 => Ok(()),
+            _ => Err(before.replaced()),
+        }
     }
 
     async fn remove_archived(

@@ -23,6 +23,7 @@ pub use self::tiered::{Tiered, Tiers};
 use super::object_store::blocking;
 use super::objects::{Objects, Unread};
 use super::page::Page;
+use super::sealing::{HEADER_BYTES, KeyId, Kind, Place, Unsealer, key_of};
 use super::{LoggedOp, StoreError};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, Version};
 
@@ -56,6 +57,19 @@ pub struct SegmentMeta {
 }
 
 impl SegmentMeta {
+    /// It is not the one that was to be replaced, or not of the same versions.
+    pub(super) fn replaced(&self) -> StoreError {
+        let Self { doc, first, last, .. } = self;
+        let what = format!("versions {first} to {last} of document {doc} are in another segment");
+        StoreError::Conflict { what }
+    }
+
+    /// Tells whether both have the same operations in them, wherever they lie.
+    pub(super) fn is_same_part(&self, other: &Self) -> bool {
+        let part = |meta: &Self| (meta.doc.clone(), meta.history, meta.first, meta.last);
+        part(self) == part(other)
+    }
+
     /// It does not follow on what is archived, or would take the last operation along.
     pub(super) fn misplaced(&self) -> StoreError {
         let Self { doc, first, last, .. } = self;
@@ -137,6 +151,13 @@ pub trait SegmentIndex: Send + Sync {
     /// segment does not follow on the last one, or has the last operation of the document in it. Nothing is recorded then.
     async fn record_segment(&self, epoch: Epoch, segment: &SegmentMeta) -> Result<(), StoreError>;
 
+    /// Puts a segment's row in the place of another one, which has the same versions of the same history: its object was
+    /// written anew and read back.
+    ///
+    /// # Errors
+    /// `Conflict` when the other one is not there any more. Nothing is changed then.
+    async fn replace_segment(&self, before: &SegmentMeta, after: &SegmentMeta) -> Result<(), StoreError>;
+
     /// Removes the lowest operations of a document from the database's log, at most `limit`, of those up to `upto` that are in
     /// a segment; returns how many.
     ///
@@ -185,8 +206,10 @@ impl Segments {
             });
         };
         let ends = [first, last].map(|op| (op.version, op.at));
+        let place = Place { kind: Kind::Segment, doc, history, versions: (ends[0].0, ends[1].0) };
+        let sealer = self.objects.vault().sealer(&place).await?;
         let id = doc.clone();
-        let encoded = blocking(BLOCKING, move || format::encode(&id, history, &ops)).await?;
+        let encoded = blocking(BLOCKING, move || format::encode(&id, history, &ops, sealer.as_ref())).await?;
         let encoded = encoded.map_err(|damage| corrupt(doc, ends[0].0, "packed", &damage))?;
         let [(first, first_at), (last, last_at)] = ends;
         let key = key(doc, history, first, last);
@@ -214,16 +237,19 @@ impl Segments {
         let body = self.objects.get(&path(meta), meta.bytes).await;
         let body = body.map_err(|error| unread(meta, meta.first, error))?;
         let segment = meta.clone();
+        let begin = body.len().saturating_sub(segment.index_bytes as usize);
+        let unsealer = self.unsealer(meta, meta.first, &body[begin..]).await?;
         let same = move || -> Result<bool, Damage> {
-            let (rest, index) = body.split_at(body.len().saturating_sub(segment.index_bytes as usize));
+            let (rest, index) = body.split_at(begin);
             format::check_header(&rest[..rest.len().min(format::HEADER as usize)])?;
             let versions = (segment.first, segment.last);
-            let index = format::decode_index(index, segment.checksum, &segment.doc, versions)?;
+            let index = format::decode_index(index, unsealer, &segment.doc, versions)?;
+            let unsealer = index.unsealer();
             let mut wanted = &ops[..];
             for block in &index.blocks {
                 let range = block.range();
                 let packed = body.get(range.start as usize..range.end as usize).ok_or(Damage::Format)?;
-                let found = format::decode_block(packed, block)?;
+                let found = format::decode_block(packed, block, unsealer.as_deref())?;
                 let Some(behind) = wanted.strip_prefix(&found[..]) else { return Ok(false) };
                 wanted = behind;
             }
@@ -251,7 +277,7 @@ impl Segments {
         let index = self.index(meta, after + 1).await?;
         let wanted = index.blocks.iter().filter(|block| after < block.last && block.first <= upto);
         for block in wanted {
-            let ops = self.block(meta, block, block.first.max(after + 1)).await?;
+            let ops = self.block(meta, &index, block, block.first.max(after + 1)).await?;
             let wanted = ops.iter().filter(|op| after < op.version && op.version <= upto);
             for op in wanted {
                 page.push(op.clone());
@@ -275,7 +301,7 @@ impl Segments {
     ) -> Result<Option<Version>, StoreError> {
         let index = self.index(meta, meta.first).await?;
         for block in index.blocks.iter().filter(|block| block.may_have(client, seq)) {
-            let ops = self.block(meta, block, block.first).await?;
+            let ops = self.block(meta, &index, block, block.first).await?;
             if let Some(op) = ops.iter().find(|op| op.client == client && op.seq == seq) {
                 return Ok(Some(op.version));
             }
@@ -305,17 +331,46 @@ impl Segments {
             return Ok(index);
         }
         let range = meta.bytes.saturating_sub(meta.index_bytes)..meta.bytes;
-        let packed = self.objects.get_range(&path(meta), range, meta.bytes).await;
-        let packed = packed.map_err(|error| unread(meta, version, error))?;
-        let index = format::decode_index(&packed, meta.checksum, &meta.doc, (meta.first, meta.last));
+        let stored = self.objects.get_range(&path(meta), range, meta.bytes).await;
+        let stored = stored.map_err(|error| unread(meta, version, error))?;
+        let unsealer = self.unsealer(meta, version, &stored).await?;
+        let index = format::decode_index(&stored, unsealer, &meta.doc, (meta.first, meta.last));
         let index = Arc::new(index.map_err(|damage| corrupt(&meta.doc, version, "read", &damage))?);
         self.indexes.keep(meta.key.clone(), index.clone());
         Ok(index)
     }
 
+    /// Finds the key of a segment after the checksum of its index was found right: what is damaged is told as that.
+    async fn unsealer(
+        &self,
+        meta: &SegmentMeta,
+        version: Version,
+        index: &[u8],
+    ) -> Result<Option<Unsealer>, StoreError> {
+        let checked = format::check_index(index, meta.checksum);
+        checked.map_err(|damage| corrupt(&meta.doc, version, "read", &damage))?;
+        let versions = (meta.first, meta.last);
+        let place = Place { kind: Kind::Segment, doc: &meta.doc, history: meta.history, versions };
+        let unsealer = self.objects.vault().unsealer(&place, index).await;
+        unsealer.map_err(|error| error.into_error(&meta.doc, version, "segment"))
+    }
+
+    /// Tells with which key a segment is encrypted; `None` when it is plain.
+    ///
+    /// # Errors
+    /// `Corrupt` when it is missing or cannot be told, `Unavailable` when the object store is.
+    pub(super) async fn key_of(&self, meta: &SegmentMeta) -> Result<Option<KeyId>, StoreError> {
+        let begin = meta.bytes.saturating_sub(meta.index_bytes);
+        let range = begin..meta.bytes.min(begin + HEADER_BYTES);
+        let head = self.objects.get_range(&path(meta), range, meta.bytes).await;
+        let head = head.map_err(|error| unread(meta, meta.first, error))?;
+        key_of(&head).map_err(|error| error.into_error(&meta.doc, meta.first, "segment"))
+    }
+
     async fn block(
         &self,
         meta: &SegmentMeta,
+        index: &Index,
         block: &Block,
         version: Version,
     ) -> Result<Arc<Vec<LoggedOp>>, StoreError> {
@@ -325,8 +380,9 @@ impl Segments {
         }
         let packed = self.objects.get_range(&path(meta), block.range(), meta.bytes).await;
         let packed = packed.map_err(|error| unread(meta, version, error))?;
-        let known = block.clone();
-        let ops = blocking(BLOCKING, move || format::decode_block(&packed, &known)).await?;
+        let (known, unsealer) = (block.clone(), index.unsealer());
+        let decode = move || format::decode_block(&packed, &known, unsealer.as_deref());
+        let ops = blocking(BLOCKING, decode).await?;
         let ops = Arc::new(ops.map_err(|damage| corrupt(&meta.doc, version, "read", &damage))?);
         self.blocks.keep(place, ops.clone());
         Ok(ops)

@@ -108,3 +108,58 @@ async fn two_who_store_the_same_do_not_share_an_object() {
     segments.discard(&yours).await.unwrap();
     segments.compare(&mine, ops(1..=9).into()).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_encrypted_segment_is_read_block_by_block_with_its_key_and_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Objects::local(folder.path()).unwrap();
+    let with = |keys| Segments::over(objects.clone().sealed_by(crate::storage::sealing::tests::vault(keys)));
+    let segments = with(&[("one", 1)]);
+    let written = ops(101..=5_000);
+    let meta = segments.write(&doc(), history(), written.clone().into()).await.unwrap();
+    segments.compare(&meta, written.clone().into()).await.unwrap();
+    let file = std::fs::read(files(folder.path()).pop().unwrap()).unwrap();
+    assert!(!file.windows(6).any(|part| part == b"insert"));
+    for (after, upto) in [(100, 5_000), (100, 101), (1_123, 1_126), (4_999, 9_999)] {
+        let wanted: Vec<_> =
+            written.iter().filter(|op| after < op.version && op.version <= upto).cloned().collect();
+        assert_eq!(read(&with(&[("two", 2), ("one", 1)]), &meta, after, upto).await, wanted);
+    }
+    let op = &written[1_024];
+    assert_eq!(with(&[("one", 1)]).find(&meta, op.client, op.seq).await.unwrap(), Some(op.version));
+    assert_eq!(segments.key_of(&meta).await.unwrap().unwrap().as_str(), "one");
+
+    let other = segments.write(&"other".parse().unwrap(), history(), written.into()).await.unwrap();
+    let swapped = SegmentMeta { doc: doc(), ..other };
+    let plain = Segments::over(objects.clone());
+    for (segments, meta, why) in [
+        (plain, &meta, "no encryption keys"),
+        (with(&[("two", 1)]), &meta, "not among the keys"),
+        (with(&[("one", 2)]), &meta, "another key of that name"),
+        (with(&[("one", 1)]), &swapped, "belongs somewhere else"),
+    ] {
+        let mut page = Page::new(usize::MAX, usize::MAX);
+        let error = segments.read(meta, 117, 120, &mut page).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { version: 118, .. }), "{error:?}");
+        let told = error.to_string();
+        assert!(["document doc", "key one", why].iter().all(|word| told.contains(word)), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_of_an_encrypted_segment_that_is_another_is_found_even_with_a_right_checksum() {
+    let vault = crate::storage::sealing::tests::vault(&[("one", 1)]);
+    let place = Place { kind: Kind::Segment, doc: &doc(), history: history(), versions: (1, 300) };
+    let sealer = vault.sealer(&place).await.unwrap();
+    let encoded = format::encode(&doc(), history(), &ops(1..=300), sealer.as_ref()).unwrap();
+    let begin = encoded.body.len() - encoded.index_bytes as usize;
+    for at in (begin..encoded.body.len()).step_by(3) {
+        let mut body = encoded.body[begin..].to_vec();
+        body[at - begin] ^= 1;
+        let opened = match vault.unsealer(&place, &body).await {
+            Ok(unsealer) => format::decode_index(&body, unsealer, &doc(), (1, 300)).map(|_| ()),
+            Err(error) => Err(error.into()),
+        };
+        assert!(opened.is_err(), "byte {at}");
+    }
+}

@@ -67,6 +67,47 @@ impl Tiers {
         page.finish(doc, after)
     }
 
+    /// Tells whether another object has taken the place of a segment that could not be read.
+    async fn was_replaced(&self, meta: &SegmentMeta) -> Result<bool, StoreError> {
+        let now = self.warm.segments(&meta.doc, meta.last - 1, 1).await?.pop();
+        Ok(now.is_some_and(|now| now.key != meta.key && now.is_same_part(meta)))
+    }
+
+    /// Writes a segment anew, with `change` made to each of its operations, and puts it in the place of the old one, whose
+    /// object is removed then. Nothing else of an operation than its user may be changed.
+    ///
+    /// # Errors
+    /// `Corrupt` when the old or the new one cannot be read, `Conflict` when somebody else has replaced it, `Unavailable` when
+    /// storage is away; the old one stays then. An object may be left that no row names.
+    pub async fn rewrite(
+        &self,
+        meta: &SegmentMeta,
+        change: impl Fn(&mut LoggedOp),
+    ) -> Result<SegmentMeta, StoreError> {
+        let mut page = Page::new(usize::MAX, usize::MAX);
+        self.segments.read(meta, meta.first - 1, meta.last, &mut page).await?;
+        let mut ops = page.finish(&meta.doc, meta.first - 1)?;
+        ops.iter_mut().for_each(change);
+        let ops: Arc<[LoggedOp]> = ops.into();
+        let anew = self.segments.write(&meta.doc, meta.history, ops.clone()).await?;
+        let placed = match self.segments.compare(&anew, ops).await {
+            Ok(()) => self.warm.replace_segment(meta, &anew).await,
+            Err(error) => Err(error),
+        };
+        match placed {
+            Ok(()) => {
+                self.segments.discard(meta).await?;
+                Ok(anew)
+            }
+            // Whether its row names it is not known.
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            Err(error) => {
+                self.segments.discard(&anew).await?;
+                Err(error)
+            }
+        }
+    }
+
     /// Adds to a page what segments have that follows on `after`, up to `upto`.
     async fn fill(
         &self,
@@ -80,6 +121,10 @@ impl Tiers {
             let next = self.warm.segments(doc, come_to, 1).await?.pop();
             let Some(meta) = next.filter(|meta| meta.first <= come_to + 1) else { break };
             if let Err(error) = self.segments.read(&meta, come_to, upto, page).await {
+                if self.was_replaced(&meta).await? {
+                    come_to = page.last().unwrap_or(come_to).max(come_to);
+                    continue;
+                }
                 // A document that was purged meanwhile is not damaged, but gone.
                 self.warm.document(doc).await?;
                 return Err(error);
@@ -136,8 +181,15 @@ impl OpLog for Tiered {
             let Some(last) = page.last() else { return Ok(None) };
             after = last.last;
             for meta in page {
-                if let Some(version) = self.tiers.segments.find(&meta, client, seq).await? {
-                    return Ok(Some(version));
+                let found = match self.tiers.segments.find(&meta, client, seq).await {
+                    Err(_) if self.tiers.was_replaced(&meta).await? => {
+                        let now = self.warm().segments(doc, meta.last - 1, 1).await?.pop();
+                        self.tiers.segments.find(&now.unwrap_or(meta), client, seq).await?
+                    }
+                    found => found?,
+                };
+                if found.is_some() {
+                    return Ok(found);
                 }
             }
         }
@@ -296,6 +348,10 @@ impl SegmentIndex for Tiered {
 
     async fn record_segment(&self, epoch: Epoch, segment: &SegmentMeta) -> Result<(), StoreError> {
         self.warm().record_segment(epoch, segment).await
+    }
+
+    async fn replace_segment(&self, before: &SegmentMeta, after: &SegmentMeta) -> Result<(), StoreError> {
+        self.warm().replace_segment(before, after).await
     }
 
     async fn remove_archived(

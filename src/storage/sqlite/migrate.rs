@@ -25,6 +25,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0015_create_sharing",
     "0017_create_named_versions",
     "0018_create_comments",
+    "0020_create_audit",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));

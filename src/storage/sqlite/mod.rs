@@ -8,6 +8,7 @@
 mod accounts;
 mod annotations;
 mod append;
+mod audit;
 mod bulk;
 mod check;
 mod checkpoint;

@@ -19,6 +19,9 @@ const READ_ARCHIVED: &str =
 const LOG_STATES: &str = include_str!("sql/log_states.sql");
 const RIPE_UPTO: &str = include_str!("sql/ripe_upto.sql");
 const RECORD_SEGMENT: &str = include_str!("sql/record_segment.sql");
+const REPLACE_SEGMENT: &str =
+    "UPDATE segments SET bytes = ?4, index_bytes = ?5, checksum = ?6, object_key = ?7
+    WHERE doc_id = ?1 AND last_version = ?2 AND object_key = ?3";
 const REMOVE_ARCHIVED: &str = include_str!("sql/remove_archived.sql");
 const MEASURE: &str = include_str!("sql/measure.sql");
 
@@ -79,6 +82,31 @@ impl SegmentIndex for SqliteStore {
             writer.end(recorded).await
         };
         self.inner.detached(record).await
+    }
+
+    async fn replace_segment(&self, before: &SegmentMeta, after: &SegmentMeta) -> Result<(), StoreError> {
+        if !before.is_same_part(after) {
+            return Err(before.replaced());
+        }
+        let (before, after) = (before.clone(), after.clone());
+        let replace = async move |_, mut writer: WriterGuard| {
+            let replaced = sqlx::query(REPLACE_SEGMENT)
+                .bind(before.doc.as_str())
+                .bind(integer(before.last))
+                .bind(&before.key)
+                .bind(integer(after.bytes))
+                .bind(integer(after.index_bytes))
+                .bind(after.checksum.cast_signed())
+                .bind(&after.key)
+                .execute(writer.begin().await?)
+                .await;
+            let replaced = replaced.map_err(store_error).and_then(|done| match done.rows_affected() {
+                1 => Ok(()),
+                _ => Err(before.replaced()),
+            });
+            writer.end(replaced).await
+        };
+        self.inner.detached(replace).await
     }
 
     async fn remove_archived(

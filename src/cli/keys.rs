@@ -1,0 +1,97 @@
+//! `quire keys`: what objects are encrypted with, and brought under the current key.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::{Args, Subcommand};
+
+use super::backup::progress;
+use crate::config::{DatabaseSettings, ObjectSettings};
+use crate::storage::rotation::{Rotated, Rotation};
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
+
+/// What `quire keys` does.
+#[derive(Subcommand, Debug)]
+pub enum KeysCommand {
+    /// Encrypt everything with the current key that is plain or under another one.
+    Rotate(KeysOptions),
+    /// Count what is under which key.
+    Show(KeysOptions),
+}
+
+/// What both are told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  echo \"2026-12:$(head -c 32 /dev/urandom | base64)\" | cat - keys > new && mv new keys
+  QUIRE_ENCRYPTION_KEYS_FILE=keys quire keys rotate --data /srv/quire
+  QUIRE_ENCRYPTION_KEYS_FILE=keys quire keys show --data /srv/quire
+
+The first key is the current one. Snapshots and archived operations that are plain or under another key are written anew; each
+is read back before it takes the place of the old one, so that it may be stopped and run again at any time. The embedded database must
+not be in use; on PostgreSQL servers may go on, if they have all the keys. Without any key everything is made plain.
+
+Exit code: 0 if everything is under the current key; 1 if not, with the reasons.")]
+pub struct KeysOptions {
+    /// Folder of the embedded database, of snapshots and of archived operations.
+    #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseSettings,
+
+    #[command(flatten)]
+    objects: ObjectSettings,
+}
+
+/// Runs it, and tells how many objects are under which key.
+///
+/// # Errors
+/// Storage does not oblige, or something stays under another key.
+pub fn run(command: &KeysCommand) -> anyhow::Result<()> {
+    let (options, dry) = match command {
+        KeysCommand::Rotate(options) => (options, false),
+        KeysCommand::Show(options) => (options, true),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rotated = runtime.block_on(rotate(options, dry))?;
+    let mut out = std::io::stdout();
+    if !dry {
+        writeln!(out, "{} snapshots and {} segments written anew", rotated.snapshots, rotated.segments)?;
+    }
+    for (key, count) in &rotated.keys {
+        match key {
+            Some(key) => writeln!(out, "{count} under key {key}")?,
+            None => writeln!(out, "{count} plain")?,
+        }
+    }
+    for complaint in &rotated.complaints {
+        writeln!(out, "{complaint}")?;
+    }
+    let complaints = rotated.complaints.len();
+    ensure!(complaints == 0, "not everything could be read, complaints: {complaints}");
+    Ok(())
+}
+
+async fn rotate(options: &KeysOptions, dry: bool) -> anyhow::Result<Rotated> {
+    let database = match options.database.postgres()? {
+        Some(postgres) => DatabaseOptions::Postgres(postgres),
+        None => SqliteOptions::default().into(),
+    };
+    let storage = options.objects.storage(database)?;
+    let vault = storage.vault.clone();
+    let opened = Opened::existing(&options.data, storage).await?;
+    let bar = progress();
+    let rotation =
+        Rotation { store: &*opened.store, bodies: &opened.bodies, tiers: &opened.tiers, vault: &vault, dry };
+    let rotated = rotation
+        .run(|so_far| {
+            bar.tick();
+            bar.set_message(format!("{} snapshots, {} segments", so_far.snapshots, so_far.segments));
+        })
+        .await;
+    bar.finish_and_clear();
+    opened.close().await?;
+    Ok(rotated?)
+}

@@ -1,0 +1,107 @@
+//! The audit log read by administrators.
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::actors::error::ErrorCode;
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::Millis;
+use crate::storage::audit::{AuditQuery, AuditRecord};
+
+/// Records on a page, unless asked otherwise, and at most.
+const PAGE: usize = 100;
+const MAX_PAGE: usize = 1_000;
+
+/// Which records to list.
+#[derive(Deserialize)]
+pub struct AuditParameters {
+    actor: Option<String>,
+    subject: Option<String>,
+    action: Option<String>,
+    from: Option<Millis>,
+    to: Option<Millis>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A record as REST and `quire audit export` show it.
+#[derive(Serialize)]
+pub struct RecordView<'a> {
+    chain: &'a str,
+    n: u64,
+    at: Millis,
+    actor: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    action: &'a str,
+    subject: &'a str,
+    outcome: &'a str,
+    details: &'a RawValue,
+    previous: String,
+    hash: String,
+}
+
+impl<'a> RecordView<'a> {
+    /// Shows a record; one whose details somebody has changed into no JSON is shown without them.
+    pub fn of(record: &'a AuditRecord) -> Self {
+        Self {
+            chain: &record.chain,
+            n: record.n,
+            at: record.at,
+            actor: &record.actor,
+            address: record.address.as_deref(),
+            action: &record.action,
+            subject: &record.subject,
+            outcome: &record.outcome,
+            details: serde_json::from_str(&record.details).unwrap_or(RawValue::NULL),
+            previous: hex::encode(record.previous),
+            hash: hex::encode(record.hash),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    records: Vec<RecordView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /v1/admin/audit?actor=&subject=&action=&from=&to=&cursor=&limit=`: the newest first.
+pub async fn list(
+    caller: Caller,
+    parameters: web::Query<AuditParameters>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let AuditParameters { actor, subject, action, from, to, cursor, limit } = parameters.into_inner();
+    let limit = match limit {
+        Some(0) => return Err(Problem::bad_request("limit begins at 1")),
+        given => given.unwrap_or(PAGE).min(MAX_PAGE),
+    };
+    let after = cursor.map(|cursor| read_cursor(&cursor)).transpose()?;
+    let log = state.audit_log.as_ref();
+    let log = log.ok_or_else(|| Problem::new(ErrorCode::Unavailable, "this server keeps no audit log"))?;
+    // One more than the page, to know whether there is a next one.
+    let query = AuditQuery { actor, subject, action, from, to, after, limit: limit + 1 };
+    let mut records = log.find_audit(&query).await.map_err(crate::actors::error::Refusal::from)?;
+    let more = records.len() > limit;
+    records.truncate(limit);
+    let next = records.last().filter(|_| more);
+    let next = next.map(|record| format!("{}.{}.{}", record.at, record.n, record.chain));
+    let records = records.iter().map(RecordView::of).collect();
+    Ok(HttpResponse::Ok().json(Page { records, next }))
+}
+
+/// Reads a cursor that [`list`] made.
+fn read_cursor(cursor: &str) -> Result<(Millis, String, u64), Problem> {
+    let mut parts = cursor.splitn(3, '.');
+    let mut next = || parts.next();
+    let read = (|| Some((next()?.parse().ok()?, next()?.parse().ok()?, next()?.to_owned())))();
+    let (at, n, chain) =
+        read.ok_or_else(|| Problem::bad_request("cursor is not one that a list has given"))?;
+    Ok((at, chain, n))
+}

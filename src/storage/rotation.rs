@@ -1,0 +1,135 @@
+//! Objects brought under the current key, and those that are plain encrypted.
+//!
+//! An object is read, written anew and compared, and its row then names the new one. So a key that is not used any more can be
+//! taken away, and whatever stops a rotation half way leaves nothing undone that the next one does not do.
+
+use std::collections::BTreeMap;
+
+use super::sealing::{KeyId, Vault};
+use super::{
+    DocumentPatch, NewSnapshot, SegmentMeta, SnapshotBodies, SnapshotMeta, Store, StoreError, Tiers,
+};
+use crate::ids::DocumentId;
+
+/// Documents, snapshots and segments looked up at a time.
+const PAGE: usize = 256;
+
+/// What a rotation has come to.
+#[derive(Debug, Default)]
+pub struct Rotated {
+    /// How many were written anew …
+    pub snapshots: u64,
+    pub segments: u64,
+    /// … and how many there are afterwards, by their keys; those without one are plain.
+    pub keys: BTreeMap<Option<KeyId>, u64>,
+    /// What could not be read or written, a line for each object: those stay as they are.
+    pub complaints: Vec<String>,
+}
+
+/// What a rotation works on.
+pub struct Rotation<'a> {
+    pub store: &'a dyn Store,
+    pub bodies: &'a SnapshotBodies,
+    pub tiers: &'a Tiers,
+    pub vault: &'a Vault,
+    /// Counts only, and writes nothing.
+    pub dry: bool,
+}
+
+impl Rotation<'_> {
+    /// Goes through all documents, trash included. `told` is called for each of them.
+    ///
+    /// # Errors
+    /// `Unavailable`: storage is away. What was done until then stays done.
+    pub async fn run(&self, mut told: impl FnMut(&Rotated)) -> Result<Rotated, StoreError> {
+        let mut rotated = Rotated::default();
+        let mut after = None;
+        loop {
+            let page = self.store.document_ids(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last().cloned() else { return Ok(rotated) };
+            for doc in page {
+                self.snapshots(&doc, &mut rotated).await?;
+                self.segments(&doc, &mut rotated).await?;
+                told(&rotated);
+            }
+            after = Some(last);
+        }
+    }
+
+    async fn snapshots(&self, doc: &DocumentId, rotated: &mut Rotated) -> Result<(), StoreError> {
+        let mut upto = u64::MAX >> 1;
+        loop {
+            let page = self.store.snapshots(doc, upto, PAGE).await?;
+            for meta in &page {
+                let done = self.snapshot(meta, &mut rotated.snapshots).await;
+                rotated.note(done)?;
+            }
+            match page.last() {
+                Some(lowest) if lowest.version > 0 => upto = lowest.version - 1,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn segments(&self, doc: &DocumentId, rotated: &mut Rotated) -> Result<(), StoreError> {
+        let mut after = 0;
+        loop {
+            let page = self.store.segments(doc, after, PAGE).await?;
+            let Some(last) = page.last().map(|meta| meta.last) else { return Ok(()) };
+            for meta in &page {
+                let done = self.segment(meta, &mut rotated.segments).await;
+                rotated.note(done)?;
+            }
+            after = last;
+        }
+    }
+
+    /// Returns the key that a snapshot is under afterwards.
+    async fn snapshot(&self, meta: &SnapshotMeta, count: &mut u64) -> Result<Option<KeyId>, StoreError> {
+        let key = self.bodies.key_of(meta).await?;
+        if self.dry || key == self.vault.current() {
+            return Ok(key);
+        }
+        let content = self.bodies.read(meta).await?;
+        let SnapshotMeta { doc, history, version, at, preview, .. } = meta.clone();
+        let anew = self.bodies.write(NewSnapshot { doc, history, version, at, preview, content }).await?;
+        let before = self.store.document(&meta.doc).await?;
+        let skipped = self.store.record_snapshots(std::slice::from_ref(&anew)).await?;
+        if !skipped.is_empty() {
+            // It went while this was done.
+            self.bodies.delete(&skipped).await?;
+            return Ok(key);
+        }
+        // The row shows what its newest snapshot does, unless it has come further since.
+        let patch = DocumentPatch { preview: Some(before.preview), ..DocumentPatch::default() };
+        self.store.patch_document(&meta.doc, &patch).await?;
+        self.bodies.delete(std::slice::from_ref(meta)).await?;
+        *count += 1;
+        Ok(self.vault.current())
+    }
+
+    /// The same of a segment.
+    async fn segment(&self, meta: &SegmentMeta, count: &mut u64) -> Result<Option<KeyId>, StoreError> {
+        let key = self.tiers.segments.key_of(meta).await?;
+        if self.dry || key == self.vault.current() {
+            return Ok(key);
+        }
+        self.tiers.rewrite(meta, |_| {}).await?;
+        *count += 1;
+        Ok(self.vault.current())
+    }
+}
+
+impl Rotated {
+    fn note(&mut self, done: Result<Option<KeyId>, StoreError>) -> Result<(), StoreError> {
+        match done {
+            Ok(key) => *self.keys.entry(key).or_default() += 1,
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) => self.complaints.push(error.to_string()),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
