@@ -305,8 +305,9 @@ impl Writer {
     async fn trim(&self) {
         let chain = &self.policy.chain;
         let now = self.clock.now();
-        while self.policy.days > 0 {
-            let before = now - Millis::from(self.policy.days) * DAY;
+        // 0 keeps everything.
+        let before = (self.policy.days > 0).then(|| now - Millis::from(self.policy.days) * DAY);
+        while let Some(before) = before {
             match self.log.trim_audit(chain, before, now, TRIM).await {
                 Ok(removed) if removed == u64::from(TRIM) => {}
                 Ok(_) => break,

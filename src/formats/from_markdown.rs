@@ -347,7 +347,7 @@ mod tests {
         fn any_text_is_a_document_of_whole_lines(text in "([ \\-*_`~<>\\[\\]()!#\\\\0-9a-c.+|\n\t&;:/\"=é]|<b>|</b>|- \\[x\\] |\\*\\*){0,60}") {
             let delta = from_markdown(&text);
             prop_assert!(delta.is_document());
-            prop_assert!(delta.is_empty() || delta.to_json().contains(r#"\n"#));
+            prop_assert!(delta.is_empty() || delta.to_json().contains(r"\n"));
             prop_assert!(!delta.to_json().contains("javascript:"));
         }
     }

@@ -18,10 +18,10 @@ use socket2::SockRef;
 
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::service::stopping;
-use crate::actors::session::SessionActor;
 use crate::actors::session::body::{SessionBody, Wires};
 use crate::actors::session::guard::FrameGuard;
 use crate::actors::session::link::Link;
+use crate::actors::session::{Admission, SessionActor};
 use crate::http::access::admitted;
 use crate::http::address::Client;
 use crate::http::auth::Caller;
@@ -132,9 +132,7 @@ pub async fn collab(
     let actor = SessionActor::new(
         doc,
         document,
-        caller.visitor(),
-        pass,
-        opening,
+        Admission { visitor: caller.visitor(), pass, opening },
         state.sessions.clone(),
         link.clone(),
         wires.clone(),

@@ -183,7 +183,7 @@ pub struct Reading {
 }
 
 enum ReadFrom {
-    Opened(Opened),
+    Opened(Box<Opened>),
     Postgres(Arc<PostgresStore>),
 }
 
@@ -252,7 +252,7 @@ impl Reading {
         let (store, projections) = (opened.store.clone(), opened.projections.clone());
         let accounts = opened.accounts.clone();
         let audit = opened.audit.clone();
-        Self { store, projections, accounts, audit, from: ReadFrom::Opened(opened), _copy: copy }
+        Self { store, projections, accounts, audit, from: ReadFrom::Opened(Box::new(opened)), _copy: copy }
     }
 
     /// Closes it.

@@ -142,23 +142,31 @@ pub struct SessionActor {
     attempts: u32,
 }
 
+/// How somebody has come in.
+pub struct Admission {
+    /// `None` for a guest.
+    pub visitor: Option<Visitor>,
+    /// `None` where nobody is asked what he may do.
+    pub pass: Option<Pass>,
+    /// `None` where openings are not counted.
+    pub opening: Option<Opening>,
+}
+
 type Ctx = WebsocketContext<SessionActor>;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
 impl SessionActor {
-    /// Makes the session of a connection that has just been upgraded. A guest has no `visitor`, and an `opening` is there
-    /// where they are counted.
+    /// Makes the session of a connection that has just been upgraded.
     pub fn new(
         doc: DocumentId,
         document: SharedAddress,
-        visitor: Option<Visitor>,
-        pass: Option<Pass>,
-        opening: Option<Opening>,
+        admission: Admission,
         setting: Arc<Setting>,
         link: Arc<Link>,
         wires: Rc<Wires>,
     ) -> Self {
+        let Admission { visitor, pass, opening } = admission;
         Self {
             id: SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
             doc,
