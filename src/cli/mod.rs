@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod accounts;
 mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
@@ -15,6 +16,8 @@ mod replay;
 mod rest;
 mod restore;
 mod serve;
+mod token;
+mod user;
 mod verify;
 mod worker;
 
@@ -69,6 +72,12 @@ enum Command {
     Restore(restore::RestoreOptions),
     /// Give documents new histories, after a failover that may have lost the ends of their logs.
     Fork(fork::ForkOptions),
+    /// Make and change accounts.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Make and end keys of scripts.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Send a recorded editing history through a server, and check the text that comes out.
     Replay(replay::ReplayOptions),
     /// Write a document of a running server to a file.
@@ -120,6 +129,8 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
         Command::Fork(options) => fork::run(&options),
+        Command::User(command) => user::run(command),
+        Command::Token(command) => token::run(command),
         Command::Replay(options) => replay::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Import(options) => import::run(&options),

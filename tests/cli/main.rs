@@ -16,6 +16,7 @@ mod replica;
 #[path = "../api/rest.rs"]
 mod rest;
 
+mod accounts;
 mod backup;
 mod command;
 mod config;
