@@ -119,7 +119,7 @@ impl Sealer {
     /// It is too large: 64 GiB.
     pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, std::io::Error> {
         let sealed = self.seal_part(0, plain)?;
-        Ok([self.aes.header.as_slice(), &sealed].concat())
+        Ok([self.cipher.header.as_slice(), &sealed].concat())
     }
 
     /// Encrypts another part. Each has a number of its own.
@@ -129,7 +129,7 @@ impl Sealer {
     pub fn seal_part(&self, part: Part, plain: &[u8]) -> Result<Vec<u8>, std::io::Error> {
         let mut buffer = Vec::with_capacity(plain.len() + 16);
         buffer.extend_from_slice(plain);
-        let sealed = self.aes.seal(part, &mut buffer);
+        let sealed = self.cipher.seal(part, &mut buffer);
         sealed.map_err(|_| std::io::Error::other("it is too large to be encrypted"))?;
         Ok(buffer)
     }
@@ -157,7 +157,7 @@ impl Unsealer {
     /// # Errors
     /// `Changed`.
     pub fn open(&self, object: &[u8]) -> Result<Vec<u8>, Unopened> {
-        self.open_part(0, object.get(self.aes.header.len()..).unwrap_or_default())
+        self.open_part(0, object.get(self.cipher.header.len()..).unwrap_or_default())
     }
 
     /// Opens what [`Sealer::seal_part`] has made.
@@ -166,7 +166,7 @@ impl Unsealer {
     /// `Changed`.
     pub fn open_part(&self, part: Part, sealed: &[u8]) -> Result<Vec<u8>, Unopened> {
         let mut buffer = sealed.to_vec();
-        self.aes.open(part, &mut buffer).map_err(|_| Unopened::Changed(self.key.clone()))?;
+        self.cipher.open(part, &mut buffer).map_err(|_| Unopened::Changed(self.key.clone()))?;
         Ok(buffer)
     }
 }
