@@ -20,8 +20,9 @@ FROM (
     WHERE p.kind = 'user' AND p.subject = ?6 AND (p.expires_at IS NULL OR p.expires_at > ?7)
     UNION
     SELECT p.doc_id
+    -- CROSS: in this order. The other way round all that was ever given to groups would be looked at.
     FROM group_members AS m
-    INNER JOIN permissions AS p ON p.kind = 'group' AND p.subject = m.group_id
+    CROSS JOIN permissions AS p ON p.kind = 'group' AND p.subject = m.group_id
     WHERE m.user_id = ?6 AND (p.expires_at IS NULL OR p.expires_at > ?7)
 ) AS seen
 INNER JOIN documents AS d ON d.id = seen.id
