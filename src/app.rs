@@ -31,6 +31,8 @@ use crate::projections::Projector;
 use crate::redis::Redis;
 use crate::storage::audit::SharedAuditLog;
 use crate::storage::bus::SharedBus;
+use crate::storage::people::SharedPeople;
+use crate::storage::portability::Exporter;
 use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
 use crate::tls::Identity;
@@ -76,6 +78,8 @@ pub struct Parts {
     pub projections: Option<SharedProjections>,
     /// Where it is recorded who has done what, if it is.
     pub audit: Option<SharedAuditLog>,
+    /// What is kept of people, if anything is.
+    pub people: Option<SharedPeople>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -109,8 +113,9 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
-        let audit = Some(storage.audit.clone());
-        let parts = Parts { store, bodies, settings, stream, archive, projections, audit, probe: None };
+        let (audit, people) = (Some(storage.audit.clone()), Some(storage.people.clone()));
+        let parts =
+            Parts { store, bodies, settings, stream, archive, projections, audit, people, probe: None };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -124,6 +129,11 @@ impl Application {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, settings) = (parts.store.clone(), parts.settings);
         let audit_log = parts.audit.clone();
+        let exporter = parts.people.clone().map(|people| Exporter {
+            store: parts.store.clone(),
+            bodies: parts.bodies.clone(),
+            people,
+        });
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
@@ -154,6 +164,7 @@ impl Application {
             security,
             audit: audit.clone(),
             audit_log,
+            exporter,
             draining: draining.clone(),
         });
         let server = HttpServer::new(move || App::new().configure(http::configure(state.clone())))
@@ -253,7 +264,7 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, probe, audit: _ } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, probe, .. } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;

@@ -17,6 +17,7 @@ mod replay;
 mod rest;
 mod restore;
 mod serve;
+mod user;
 mod verify;
 mod worker;
 
@@ -69,6 +70,9 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Put the documents of a backup into an empty database, or one of them beside others.
     Restore(restore::RestoreOptions),
+    /// Give out what is kept of a person, or erase them.
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Check the audit log, or write it to a file.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -127,6 +131,7 @@ fn execute(command: Command, layers: &Layers, matches: &ArgMatches) -> anyhow::R
         Command::Projections(command) => projections::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(options),
+        Command::User(command) => user::run(&command),
         Command::Audit(command) => audit::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Fork(options) => fork::run(&options),

@@ -13,6 +13,7 @@ mod documents;
 mod health;
 mod ops;
 pub mod origin;
+mod people;
 mod presence;
 pub mod problem;
 mod security;
@@ -54,6 +55,8 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
             .service(at("/v1/docs/{id}/presence", "GET, HEAD").route(get().to(presence::read)))
             .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
+            .service(at("/v1/users/{user}/export", "GET, HEAD").route(get().to(people::export)))
+            .service(at("/v1/users/{user}/erase", "POST").route(web::post().to(people::erase)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

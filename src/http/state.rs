@@ -8,6 +8,7 @@ use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::http::security::Security;
 use crate::storage::audit::SharedAuditLog;
+use crate::storage::portability::Exporter;
 
 /// Shared by all worker threads.
 pub struct HttpState {
@@ -19,6 +20,8 @@ pub struct HttpState {
     pub audit: Audit,
     /// … and has what was; `None` where nothing is.
     pub audit_log: Option<SharedAuditLog>,
+    /// What is kept of people; `None` where there is no database.
+    pub exporter: Option<Exporter>,
     /// Set once by the application, when it begins to stop.
     pub draining: Arc<AtomicBool>,
 }

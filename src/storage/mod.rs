@@ -11,6 +11,7 @@ pub mod cache;
 #[cfg(test)]
 mod conformance;
 mod data_dir;
+pub mod erasure;
 mod error;
 pub mod history;
 mod memory;
@@ -18,6 +19,8 @@ mod object_store;
 mod objects;
 mod opened;
 mod page;
+pub mod people;
+pub mod portability;
 mod postgres;
 mod preview;
 pub mod projections;

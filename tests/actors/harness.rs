@@ -107,6 +107,7 @@ impl Server {
             archive: None,
             projections: None,
             audit: None,
+            people: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -19,6 +19,7 @@ mod memory;
 mod migrate;
 mod ownership;
 mod parcel;
+mod people;
 mod projections;
 mod purge;
 mod rows;

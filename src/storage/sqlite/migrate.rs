@@ -22,6 +22,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0012_create_forks",
     "0013_create_projections",
     "0020_create_audit",
+    "0021_create_erasures",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));

@@ -17,6 +17,7 @@ mod forks;
 mod log;
 mod migrate;
 mod ownership;
+mod people;
 mod projections;
 mod recent;
 mod recover;
