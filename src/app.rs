@@ -40,7 +40,9 @@ use crate::storage::accounts::SharedAccounts;
 use crate::storage::annotations::SharedAnnotations;
 use crate::storage::audit::SharedAuditLog;
 use crate::storage::bus::SharedBus;
+use crate::storage::people::SharedPeople;
 use crate::storage::permissions::SharedPermissions;
+use crate::storage::portability::Exporter;
 use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
 use crate::tls::Identity;
@@ -96,6 +98,8 @@ pub struct Parts {
     pub accounts: Option<SharedAccounts>,
     /// Where it is recorded who has done what, if it is.
     pub audit: Option<SharedAuditLog>,
+    /// What is kept of people, if anything is.
+    pub people: Option<SharedPeople>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -133,7 +137,7 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
-        let audit = Some(storage.audit.clone());
+        let (audit, people) = (Some(storage.audit.clone()), Some(storage.people.clone()));
         let accounts = Some(storage.accounts.clone());
         let permissions = Some(storage.permissions.clone());
         let annotations = Some(storage.annotations.clone());
@@ -148,6 +152,7 @@ impl Application {
             annotations,
             accounts,
             audit,
+            people,
             probe: None,
         };
         let mut application = Self::assemble(options, parts).await?;
@@ -163,6 +168,11 @@ impl Application {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, settings, accounts) = (parts.store.clone(), parts.settings, parts.accounts.clone());
         let audit_log = parts.audit.clone();
+        let exporter = parts.people.clone().map(|people| Exporter {
+            store: parts.store.clone(),
+            bodies: parts.bodies.clone(),
+            people,
+        });
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
@@ -207,6 +217,7 @@ impl Application {
             bodies: Bodies::new(options.limits.bodies_bytes, options.limits.body_within()),
             audit: audit.clone(),
             audit_log,
+            exporter,
             draining: draining.clone(),
         });
         let (workers, limits) = (options.workers.unwrap_or(cores).clamp(1, 64), &options.limits);
@@ -315,17 +326,7 @@ async fn start_actors(
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
     let Parts {
-        store,
-        bodies,
-        settings,
-        stream,
-        archive,
-        projections,
-        permissions,
-        annotations,
-        accounts: _,
-        audit: _,
-        probe,
+        store, bodies, settings, stream, archive, projections, permissions, annotations, probe, ..
     } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());

@@ -28,7 +28,7 @@ use ts_rs::TS;
 
 pub use self::accounts::{AccountSettings, Registration};
 pub use self::archive::ArchiveSettings;
-pub use self::audit::AuditSettings;
+pub use self::audit::{AuditSettings, chain as audit_chain};
 pub use self::encryption::{Encryption, EncryptionSettings};
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};

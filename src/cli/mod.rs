@@ -14,6 +14,7 @@ mod import;
 mod keys;
 mod local;
 mod migrate;
+mod person;
 mod projections;
 mod replay;
 mod rest;
@@ -81,7 +82,7 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Give documents new histories, after a failover that may have lost the ends of their logs.
     Fork(fork::ForkOptions),
-    /// Make and change accounts.
+    /// Make and change accounts; give out what is kept of a person, or erase them.
     #[command(subcommand)]
     User(user::UserCommand),
     /// Make and end keys of scripts.

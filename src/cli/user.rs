@@ -5,6 +5,7 @@ use std::io::Write as _;
 use clap::{Args, Subcommand};
 
 use super::accounts::{Place, find, password};
+use super::person::{EraseOptions, ExportOptions, run_erase, run_export};
 use crate::actors::clock::Clock;
 use crate::auth::accounts::new_user;
 use crate::auth::passwords::{check_choice, hash_now};
@@ -40,6 +41,10 @@ pub enum UserCommand {
     Change(ChangeOptions),
     /// Set a password anew, from standard input, and end all sign-ins.
     SetPassword(SetPasswordOptions),
+    /// Write all that is kept of a person to standard output, as JSON.
+    Export(ExportOptions),
+    /// Erase a person; the server has to be stopped.
+    Erase(EraseOptions),
 }
 
 /// What `quire user create` is told.
@@ -127,6 +132,8 @@ pub fn run(command: UserCommand) -> anyhow::Result<()> {
             change(&named, UserPatch { name, admin, may_create, disabled_at: None })
         }
         UserCommand::SetPassword(options) => set_password(&options),
+        UserCommand::Export(options) => run_export(&options),
+        UserCommand::Erase(options) => run_erase(&options),
     }
 }
 

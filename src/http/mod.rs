@@ -23,6 +23,7 @@ mod links;
 mod ops;
 pub mod origin;
 mod pages;
+mod people;
 mod permissions;
 mod presence;
 pub mod problem;
@@ -140,6 +141,8 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(at("/v1/auth/totp/remove", "POST").route(web::post().to(accounts::second::remove)))
             .service(at("/.well-known/jwks.json", "GET, HEAD").route(get().to(accounts::jwks)))
             .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
+            .service(at("/v1/users/{user}/export", "GET, HEAD").route(get().to(people::export)))
+            .service(at("/v1/users/{user}/erase", "POST").route(web::post().to(people::erase)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

@@ -13,6 +13,7 @@ use crate::http::security::Security;
 use crate::limits::Limiter;
 use crate::protocol::Role;
 use crate::storage::audit::SharedAuditLog;
+use crate::storage::portability::Exporter;
 
 /// Shared by all worker threads.
 pub struct HttpState {
@@ -30,6 +31,8 @@ pub struct HttpState {
     pub audit: Audit,
     /// … and has what was; `None` where nothing is.
     pub audit_log: Option<SharedAuditLog>,
+    /// What is kept of people; `None` where there is no database.
+    pub exporter: Option<Exporter>,
     /// Set once by the application, when it begins to stop.
     pub draining: Arc<AtomicBool>,
 }

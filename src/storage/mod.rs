@@ -13,6 +13,7 @@ pub mod cache;
 #[cfg(test)]
 mod conformance;
 mod data_dir;
+pub mod erasure;
 mod error;
 pub mod history;
 mod memory;
@@ -20,7 +21,9 @@ mod object_store;
 mod objects;
 mod opened;
 mod page;
+pub mod people;
 pub mod permissions;
+pub mod portability;
 mod postgres;
 mod preview;
 pub mod projections;

@@ -440,4 +440,34 @@ mod tests {
         damaged.inline = damaged.inline.map(|body| [&body[..body.len() - 1], b"x"].concat().into());
         assert!(bodies.read(&damaged).await.unwrap_err().to_string().contains("checksum"));
     }
+
+    /// `cargo test --lib what_encryption_costs -- --ignored --nocapture`
+    #[tokio::test]
+    #[ignore = "it measures"]
+    async fn what_encryption_costs() {
+        let (folder, plain) = local();
+        let sealed = sealed(&folder, &[("one", 1)]);
+        let words = (0..150_000_u64).map(|n| format!("{} ", xxh3_64(&n.to_le_bytes()) % 5_000));
+        let text = format!("[{{\"insert\":\"{}\"}}]", words.collect::<String>());
+        for (content, times) in [(text[..2_000].to_owned(), 2_000), (text, 50)] {
+            let bytes = content.len();
+            for (name, bodies) in [("plain", &plain), ("encrypted", &sealed)] {
+                let mut took = [std::time::Duration::ZERO; 2];
+                for n in 0..times {
+                    let new = NewSnapshot { version: n, ..snapshot(content.clone().into_bytes()) };
+                    let begun = std::time::Instant::now();
+                    let meta = bodies.write(new).await.unwrap();
+                    let written = std::time::Instant::now();
+                    bodies.read(&meta).await.unwrap();
+                    took[0] += written - begun;
+                    took[1] += written.elapsed();
+                }
+                println!(
+                    "{bytes} bytes {name}: written {:?}, read {:?}",
+                    took[0] / times as u32,
+                    took[1] / times as u32
+                );
+            }
+        }
+    }
 }

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use super::accounts::SharedAccounts;
 use super::annotations::SharedAnnotations;
 use super::audit::SharedAuditLog;
+use super::erasure::Eraser;
+use super::people::SharedPeople;
 use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
 use super::sealing::Vault;
@@ -16,7 +18,7 @@ use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
     SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers,
 };
-use crate::ids::{DocumentId, HistoryId};
+use crate::ids::{DocumentId, HistoryId, Millis};
 
 /// Which database holds the log and all that goes with it.
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ pub struct Opened {
     pub annotations: SharedAnnotations,
     pub accounts: SharedAccounts,
     pub audit: SharedAuditLog,
+    pub people: SharedPeople,
     database: Database,
 }
 
@@ -110,13 +113,41 @@ impl Opened {
             Database::Sqlite(store) => (store.clone(), store.clone()),
             Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
-        let audit: SharedAuditLog = match &database {
-            Database::Sqlite(store) => store.clone(),
-            Database::Postgres(store, _) => store.clone(),
+        let (audit, people): (SharedAuditLog, SharedPeople) = match &database {
+            Database::Sqlite(store) => (store.clone(), store.clone()),
+            Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
         let tiers = Tiers { warm, segments };
         let store = tiers.joined();
-        Ok(Self { store, bodies, tiers, projections, permissions, annotations, accounts, audit, database })
+        let opened = Self {
+            store,
+            bodies,
+            tiers,
+            projections,
+            permissions,
+            annotations,
+            accounts,
+            audit,
+            people,
+            database,
+        };
+        if let Err(error) = opened.finish_erasures().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "somebody is not erased to the end, until the next start");
+        }
+        Ok(opened)
+    }
+
+    /// Goes on with erasures of earlier runs: nobody has documents in memory now.
+    async fn finish_erasures(&self) -> Result<(), StoreError> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_millis() as Millis);
+        let eraser = Eraser { tiers: &self.tiers, bodies: &self.bodies, people: &*self.people, now };
+        match eraser.finish_all().await? {
+            0 => {}
+            erased => tracing::info!(erased, "people who had begun to be erased are"),
+        }
+        Ok(())
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.

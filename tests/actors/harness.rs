@@ -121,6 +121,7 @@ impl Server {
             annotations: None,
             accounts: None,
             audit: None,
+            people: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -32,6 +32,7 @@ mod limits;
 mod people;
 mod permissions;
 mod permissions_live;
+mod portability;
 mod presence;
 mod quotas;
 mod redis;

@@ -26,6 +26,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0017_create_named_versions",
     "0018_create_comments",
     "0020_create_audit",
+    "0021_create_erasures",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -22,6 +22,7 @@ mod memory;
 mod migrate;
 mod ownership;
 mod parcel;
+mod people;
 mod permissions;
 mod projections;
 mod purge;

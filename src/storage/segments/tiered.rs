@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{LogState, Ripe, SegmentIndex, SegmentMeta, Segments, Sizes};
-use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
+use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
 use crate::storage::page::Page;
 use crate::storage::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
@@ -71,6 +71,20 @@ impl Tiers {
     async fn was_replaced(&self, meta: &SegmentMeta) -> Result<bool, StoreError> {
         let now = self.warm.segments(&meta.doc, meta.last - 1, 1).await?.pop();
         Ok(now.is_some_and(|now| now.key != meta.key && now.is_same_part(meta)))
+    }
+
+    /// Tells whether a segment has an operation of somebody's.
+    ///
+    /// # Errors
+    /// `Corrupt` when it cannot be read, `Unavailable` when the object store is away.
+    pub(in crate::storage) async fn names(
+        &self,
+        meta: &SegmentMeta,
+        user: &UserId,
+    ) -> Result<bool, StoreError> {
+        let mut page = Page::new(usize::MAX, usize::MAX);
+        self.segments.read(meta, meta.first - 1, meta.last, &mut page).await?;
+        Ok(page.finish(&meta.doc, meta.first - 1)?.iter().any(|op| op.user == *user))
     }
 
     /// Writes a segment anew, with `change` made to each of its operations, and puts it in the place of the old one, whose

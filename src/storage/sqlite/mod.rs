@@ -20,6 +20,7 @@ mod groups;
 mod log;
 mod migrate;
 mod ownership;
+mod people;
 mod permissions;
 mod projections;
 mod recent;

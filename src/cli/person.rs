@@ -1,0 +1,177 @@
+//! `quire user export` and `quire user erase`: what is kept of a person, given out or taken away.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::actors::clock::Clock;
+use crate::config::{DatabaseSettings, ObjectSettings, audit_chain};
+use crate::ids::UserId;
+use crate::storage::audit::{Entry, Outcome};
+use crate::storage::erasure::{Erased, Eraser};
+use crate::storage::people::{Erasing, Fate};
+use crate::storage::portability::Exporter;
+use crate::storage::{DatabaseOptions, Opened, SqliteOptions, StorageOptions};
+
+/// Where people are.
+#[derive(Args, Debug)]
+struct Place {
+    /// Folder of the embedded database, of snapshots and of archived operations.
+    #[arg(long, env = "QUIRE_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseSettings,
+
+    #[command(flatten)]
+    objects: ObjectSettings,
+}
+
+/// What `quire user export` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quire user export --data /srv/quire u_5d1c… > person.json
+
+Needs the server stopped; of a running one GET /v1/users/ID/export gives the same. Secrets and their hashes are not in it.
+
+Exit code: 0 if it is whole (its end says \"complete\"); 1 if not, with the reason.")]
+pub struct ExportOptions {
+    /// The user's id.
+    user: String,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What `quire user erase` is told.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  quire user erase --data /srv/quire u_5d1c… --yes
+  quire user erase ada@example.org --documents owned --yes
+
+Removes the account, its sign-ins, keys, memberships and rights, and the documents that nobody else may see. What they have
+written into other documents stays, under an id that tells nothing: one that tells something is replaced in the whole log, archived
+parts included. It may be stopped and run again; a server that starts goes on with it.
+
+What was backed up before has the person still, and so has the audit log until its records are too old.
+
+Exit code: 0 if nothing is left to be done; 1 if something is, with the reason.")]
+pub struct EraseOptions {
+    /// The user's id.
+    user: String,
+
+    /// Which of their documents go: those that are shared with nobody, or all that they own.
+    #[arg(long, default_value = "private", value_name = "private|owned")]
+    documents: Documents,
+
+    /// Chain of the audit log that it is recorded in.
+    #[arg(long, env = "QUIRE_AUDIT_CHAIN", default_value = "main", value_name = "NAME", value_parser = audit_chain)]
+    audit_chain: String,
+
+    /// Really do it.
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Documents {
+    Private,
+    Owned,
+}
+
+/// Writes all that is kept of a person to standard output.
+///
+/// # Errors
+/// Storage does not oblige.
+pub fn run_export(options: &ExportOptions) -> anyhow::Result<()> {
+    runtime()?.block_on(export(options))
+}
+
+/// Erases a person.
+///
+/// # Errors
+/// Storage does not oblige, or it was not confirmed.
+pub fn run_erase(options: &EraseOptions) -> anyhow::Result<()> {
+    if !options.yes {
+        bail!("this cannot be undone: --yes does it");
+    }
+    let Erased { rows, purged, renamed, segments } = runtime()?.block_on(erase(options))?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{rows} rows removed, {purged} documents purged")?;
+    writeln!(out, "the id was replaced in {renamed} documents and {segments} segments")?;
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+impl Place {
+    fn storage(&self) -> anyhow::Result<StorageOptions> {
+        let database = match self.database.postgres()? {
+            Some(postgres) => DatabaseOptions::Postgres(postgres),
+            None => SqliteOptions::default().into(),
+        };
+        Ok(self.objects.storage(database)?)
+    }
+
+    async fn open(&self) -> anyhow::Result<Opened> {
+        Ok(Opened::existing(&self.data, self.storage()?).await?)
+    }
+}
+
+async fn export(options: &ExportOptions) -> anyhow::Result<()> {
+    let opened = options.place.open().await?;
+    let (store, bodies, people) = (opened.store.clone(), opened.bodies.clone(), opened.people.clone());
+    let (out, mut parts) = mpsc::channel::<Bytes>(1);
+    let user = UserId(options.user.as_str().into());
+    let write = async move { Exporter { store, bodies, people }.write(&user, &out).await };
+    let print = async {
+        let mut stdout = std::io::stdout().lock();
+        while let Some(part) = parts.recv().await {
+            stdout.write_all(&part)?;
+        }
+        stdout.flush()
+    };
+    let (written, printed) = tokio::join!(write, print);
+    opened.close().await?;
+    printed.context("standard output")?;
+    Ok(written?)
+}
+
+async fn erase(options: &EraseOptions) -> anyhow::Result<Erased> {
+    let opened = options.place.open().await?;
+    let now = Clock::system().now();
+    let fate = match options.documents {
+        Documents::Private => Fate::Private,
+        Documents::Owned => Fate::Owned,
+    };
+    let erasing = Erasing::new(UserId(options.user.as_str().into()), fate, now);
+    let people = opened.people.clone();
+    let eraser = Eraser { tiers: &opened.tiers, bodies: &opened.bodies, people: &*people, now };
+    let erased = eraser.erase(&erasing).await;
+    let entry = Entry {
+        at: now,
+        actor: "command".to_owned(),
+        address: None,
+        action: "user.erase".to_owned(),
+        subject: format!("user:{}", options.user),
+        outcome: if erased.is_ok() { Outcome::Done } else { Outcome::Failed },
+        details: erased.as_ref().map_or(json!({}), |erased| json!(erased)),
+    };
+    let recorded = opened.audit.append_audit(&options.audit_chain, &[entry]).await;
+    opened.close().await?;
+    let erased = erased?;
+    recorded.context("it was done, and not recorded in the audit log")?;
+    Ok(erased)
+}

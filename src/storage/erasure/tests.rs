@@ -1,0 +1,195 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::*;
+use crate::ids::{ClientId, DocumentId, HistoryId, Version};
+use crate::storage::portability::Exporter;
+use crate::storage::postgres::tests::TestDatabase;
+use crate::storage::sqlite::SqliteStore;
+use crate::storage::{
+    AppendEntry, DataDir, LoggedOp, NewDocument, Objects, Segments, SharedStore, SqliteOptions, history,
+};
+
+/// Two documents: Ada's own, in which Bob has written too, and Bob's, in which Ada has; part of each in a segment.
+struct Scene {
+    tiers: Tiers,
+    bodies: Arc<SnapshotBodies>,
+    people: Arc<dyn People>,
+    _folder: tempfile::TempDir,
+}
+
+fn user(id: &str) -> UserId {
+    UserId(id.into())
+}
+
+fn doc(id: &str) -> DocumentId {
+    id.parse().unwrap()
+}
+
+fn op(version: Version, author: &str) -> LoggedOp {
+    let number = author.bytes().map(u128::from).sum();
+    LoggedOp {
+        version,
+        client: ClientId(uuid::Uuid::from_u128(number)),
+        seq: version,
+        user: user(author),
+        at: 1_000,
+        delta: r#"[{"insert":"x"}]"#.into(),
+    }
+}
+
+impl Scene {
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::lock(folder.path()).unwrap();
+        let store = Arc::new(SqliteStore::open(dir, &SqliteOptions::default()).await.unwrap());
+        let settled = store.clone();
+        Self::with(store.clone(), store, folder, async move || settled.settle_now().await.unwrap()).await
+    }
+
+    async fn postgres() -> Self {
+        let store = Arc::new(TestDatabase::new().await.open().await);
+        Self::with(store.clone(), store, tempfile::tempdir().unwrap(), async || ()).await
+    }
+
+    async fn with(
+        warm: SharedStore,
+        people: Arc<dyn People>,
+        folder: tempfile::TempDir,
+        settle: impl AsyncFn(),
+    ) -> Self {
+        let epochs = warm.claim_all("node").await.unwrap();
+        let same_shard = doc("adas").shard() == doc("bobs").shard();
+        for (id, owner) in [("adas", "ada"), ("bobs", "bob")] {
+            let create = NewDocument {
+                history: HistoryId(uuid::Uuid::from_u128(7)),
+                title: format!("Of {owner}"),
+                owner: user(owner),
+                created_at: 1,
+                preview: String::new(),
+            };
+            let ops =
+                (1..=8).map(|version| op(version, if version % 2 == 1 { "ada" } else { "bob" })).collect();
+            let epoch = epochs[usize::from(doc(id).shard())];
+            let entry = AppendEntry {
+                doc: doc(id),
+                epoch,
+                first_pos: if id == "bobs" && same_shard { 9 } else { 1 },
+                create: Some(create),
+                ops,
+                touch: false,
+                preview: None,
+            };
+            warm.append(&[entry]).await.unwrap();
+        }
+        settle().await;
+        let tiers = Tiers { warm, segments: Segments::over(Objects::in_memory()) };
+        for id in ["adas", "bobs"] {
+            let ops = tiers.warm.read_ops(&doc(id), 0, 4, 9, usize::MAX).await.unwrap();
+            let history = HistoryId(uuid::Uuid::from_u128(7));
+            let segment = tiers.segments.write(&doc(id), history, ops.into()).await.unwrap();
+            let epoch = epochs[usize::from(doc(id).shard())];
+            tiers.warm.record_segment(epoch, &segment).await.unwrap();
+            tiers.warm.remove_archived(&doc(id), epoch, 4, 9).await.unwrap();
+        }
+        Self { tiers, bodies: Arc::new(SnapshotBodies::in_memory()), people, _folder: folder }
+    }
+
+    fn eraser(&self) -> Eraser<'_> {
+        Eraser { tiers: &self.tiers, bodies: &self.bodies, people: &*self.people, now: 9_000 }
+    }
+
+    /// The authors of a document's operations.
+    async fn authors(&self, id: &str) -> Vec<String> {
+        let ops = self.tiers.joined().read_ops(&doc(id), 0, 8, 9, usize::MAX).await.unwrap();
+        ops.into_iter().map(|op| op.user.0.to_string()).collect()
+    }
+
+    async fn owner(&self, id: &str) -> String {
+        self.tiers.warm.document(&doc(id)).await.unwrap().owner.0.to_string()
+    }
+
+    async fn export(&self, id: &str) -> Value {
+        let (out, mut parts) = tokio::sync::mpsc::channel::<Bytes>(99);
+        let (store, bodies, people) = (self.tiers.joined(), self.bodies.clone(), self.people.clone());
+        Exporter { store, bodies, people }.write(&user(id), &out).await.unwrap();
+        drop(out);
+        let mut text = Vec::new();
+        while let Some(part) = parts.recv().await {
+            text.extend_from_slice(&part);
+        }
+        serde_json::from_slice(&text).unwrap()
+    }
+}
+
+async fn a_speaking_id_is_replaced_in_database_and_segments(scene: Scene) {
+    let erasing = Erasing::new(user("ada"), Fate::Private, 1);
+    let pseudonym = erasing.pseudonym.0.to_string();
+    let erased = scene.eraser().erase(&erasing).await.unwrap();
+    assert_eq!((erased.purged, erased.renamed, erased.segments), (0, 2, 2));
+    for id in ["adas", "bobs"] {
+        let authors = scene.authors(id).await;
+        assert_eq!(authors, [&*pseudonym, "bob"].repeat(4), "{id}");
+        let content = history::at(&*scene.tiers.joined(), &scene.bodies, &doc(id), 8).await.unwrap().content;
+        assert_eq!(content.text(), "xxxxxxxx");
+    }
+    assert_eq!((scene.owner("adas").await, scene.owner("bobs").await), (pseudonym, "bob".to_owned()));
+    assert!(scene.people.documents_of(&user("ada"), None, 9).await.unwrap().is_empty());
+    assert!(scene.people.erasures().await.unwrap().is_empty());
+    let again = scene.eraser().erase(&Erasing::new(user("ada"), Fate::Private, 2)).await.unwrap();
+    assert_eq!(again, Erased::default());
+}
+
+async fn an_erasure_that_was_cut_short_goes_on_with_the_same_id(scene: Scene) {
+    let erasing = Erasing::new(user("ada"), Fate::Private, 1);
+    scene.people.begin_erasure(&erasing).await.unwrap();
+    // One document is done.
+    scene.people.rename_in(&doc("bobs"), &erasing.user, &erasing.pseudonym).await.unwrap();
+    let other = Erasing::new(user("ada"), Fate::Private, 2);
+    assert_eq!(scene.people.begin_erasure(&other).await.unwrap(), erasing);
+    assert_eq!(scene.eraser().finish_all().await.unwrap(), 1);
+    assert_eq!(scene.authors("adas").await[0], &*erasing.pseudonym.0);
+    assert_eq!(scene.eraser().finish_all().await.unwrap(), 0);
+}
+
+async fn with_their_documents_goes_what_they_own_alone(scene: Scene) {
+    let erased = scene.eraser().erase(&Erasing::new(user("ada"), Fate::Owned, 1)).await.unwrap();
+    assert_eq!((erased.purged, erased.renamed), (1, 1));
+    assert!(matches!(scene.tiers.warm.document(&doc("adas")).await, Err(StoreError::NotFound { .. })));
+    assert_eq!(scene.authors("bobs").await[1], "bob");
+}
+
+async fn what_is_given_out_has_content_of_the_own_and_counts_of_others(scene: Scene) {
+    let all = scene.export("ada").await;
+    assert_eq!((&all["user"], &all["complete"]), (&"ada".into(), &true.into()));
+    let documents = all["documents"].as_array().unwrap();
+    assert_eq!(documents.len(), 2);
+    assert_eq!(documents[0]["content"][0]["insert"], "xxxxxxxx");
+    assert_eq!((&documents[1]["id"], &documents[1]["content"]), (&"bobs".into(), &Value::Null));
+    assert_eq!(scene.export("nobody").await["documents"], Value::Array(Vec::new()));
+}
+
+macro_rules! over_both {
+    ($($behaviour:ident: $sqlite:ident $postgres:ident;)*) => {
+        $(
+            #[tokio::test]
+            async fn $sqlite() {
+                $behaviour(Scene::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn $postgres() {
+                $behaviour(Scene::postgres().await).await;
+            }
+        )*
+    };
+}
+
+over_both! {
+    a_speaking_id_is_replaced_in_database_and_segments: replaced_sqlite replaced_postgres;
+    an_erasure_that_was_cut_short_goes_on_with_the_same_id: resumed_sqlite resumed_postgres;
+    with_their_documents_goes_what_they_own_alone: owned_sqlite owned_postgres;
+    what_is_given_out_has_content_of_the_own_and_counts_of_others: given_out_sqlite given_out_postgres;
+}
