@@ -69,6 +69,7 @@ impl Scene {
                 owner: user(owner),
                 created_at: 1,
                 preview: String::new(),
+                link: Some(crate::protocol::Role::Editor),
             };
             let ops =
                 (1..=8).map(|version| op(version, if version % 2 == 1 { "ada" } else { "bob" })).collect();
