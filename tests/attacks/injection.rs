@@ -14,7 +14,7 @@ const PAYLOADS: [&str; 14] = [
     "'; DROP TABLE documents; --",
     "' OR '1'='1",
     "\" OR \"\"=\"",
-    "1; SELECT sqlite_version()",
+    "1; SELECT version()",
     "' UNION SELECT id, title FROM documents --",
     "%' OR 1=1 --",
     "_%_",
