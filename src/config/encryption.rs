@@ -72,7 +72,7 @@ mod tests {
             let vault = settings(keys, encryption).vault();
             match (vault, current) {
                 (Ok(vault), Ok(current)) => {
-                    assert_eq!(vault.current().as_ref().map(|key| key.as_str()), current);
+                    assert_eq!(vault.current().as_ref().map(crate::storage::sealing::KeyId::as_str), current);
                 }
                 (Err(error), Err(why)) => assert!(error.to_string().contains(why), "{error}"),
                 other => panic!("{other:?}"),

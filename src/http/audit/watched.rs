@@ -45,7 +45,7 @@ pub fn watched(method: &Method, path: &str, query: &str) -> Option<Watched> {
                 _ => Kind::Act,
             };
             // What comes behind the second word is an id, or worse.
-            let action = what.iter().take(1).map(|word| format!("auth.{word}")).collect();
+            let action = what.first().map_or_else(String::new, |word| format!("auth.{word}"));
             made(kind, action, what.get(1).map_or_else(String::new, |id| format!("auth:{id}")))
         }
         ["admin", "audit"] => made(Kind::Event, "admin.audit".to_owned(), String::new()),
@@ -90,7 +90,7 @@ fn of_document(method: &Method, reads: bool, id: &str, rest: &[&str], query: &st
         }
         ["presence", ..] => None,
         [part, ..] if reads => of(Kind::Access, "read", Some(part)),
-        ["ops", ..] | ["comments", ..] => None,
+        ["ops" | "comments", ..] => None,
         [what @ ("permissions" | "link" | "links" | "owner" | "transfer" | "invitations"), whom @ ..] => {
             let part =
                 if *what == "permissions" { whom.first().map(|whom| format!("{what}/{whom}")) } else { None };

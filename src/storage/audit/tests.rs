@@ -91,7 +91,7 @@ fn a_chain_that_was_made_anew_differs_from_what_was_noted() {
     let mut head = Head::new("main");
     let anew: Vec<_> = (0..9).map(|n| head.add(&entry(&format!("other.{n}")))).collect();
     walk(&anew, &head, &[]).unwrap();
-    assert_eq!(walk(&anew, &head, &[noted.clone()]).unwrap_err().n, 6);
+    assert_eq!(walk(&anew, &head, std::slice::from_ref(&noted)).unwrap_err().n, 6);
     assert_eq!(walk(&anew[..4], &anew[3].head(), &[noted]).unwrap_err().n, 6);
 }
 

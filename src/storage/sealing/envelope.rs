@@ -63,7 +63,7 @@ impl<'a> Header<'a> {
 
 /// Encrypts the parts of one object, with the nonces that go with their numbers.
 struct Cipher {
-    cipher: Aes256Gcm,
+    aes: Aes256Gcm,
     place: Vec<u8>,
     header: Vec<u8>,
 }
@@ -71,7 +71,7 @@ struct Cipher {
 impl Cipher {
     fn new(key: &DataKey, place: Vec<u8>, header: Vec<u8>) -> Self {
         let key: &[u8; 32] = key;
-        Self { cipher: Aes256Gcm::new(key.into()), place, header }
+        Self { aes: Aes256Gcm::new(key.into()), place, header }
     }
 
     fn nonce(part: Part) -> Nonce<aes_gcm::aead::consts::U12> {
@@ -87,11 +87,11 @@ impl Cipher {
     }
 
     fn seal(&self, part: Part, buffer: &mut Vec<u8>) -> Result<(), aes_gcm::Error> {
-        self.cipher.encrypt_in_place(&Self::nonce(part), &self.associated(part), buffer)
+        self.aes.encrypt_in_place(&Self::nonce(part), &self.associated(part), buffer)
     }
 
     fn open(&self, part: Part, buffer: &mut Vec<u8>) -> Result<(), aes_gcm::Error> {
-        self.cipher.decrypt_in_place(&Self::nonce(part), &self.associated(part), buffer)
+        self.aes.decrypt_in_place(&Self::nonce(part), &self.associated(part), buffer)
     }
 }
 
