@@ -305,18 +305,19 @@ impl Writer {
     async fn trim(&self) {
         let chain = &self.policy.chain;
         let now = self.clock.now();
-        // 0 keeps everything.
-        let before = (self.policy.days > 0).then(|| now - Millis::from(self.policy.days) * DAY);
-        while let Some(before) = before {
+        let days = self.policy.days;
+        let before = now - Millis::from(days) * DAY;
+        // A full transaction may have left some.
+        let mut more = days > 0;
+        while more {
             match self.log.trim_audit(chain, before, now, TRIM).await {
-                Ok(removed) if removed == u64::from(TRIM) => {}
-                Ok(_) => break,
+                Ok(removed) => more = removed == u64::from(TRIM),
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "old records of the audit log stay"
                     );
-                    break;
+                    more = false;
                 }
             }
         }

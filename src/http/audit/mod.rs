@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub use self::list::{RecordView, list};
 use self::watched::{Kind, Watched, watched};
 use crate::actors::audit::Audit;
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -63,7 +64,7 @@ pub async fn witness<B: MessageBody + 'static>(
         },
         Kind::Event | Kind::Access => None,
     };
-    let address = request.peer_addr().map(|peer| peer.ip().to_string());
+    let address = Some(Client::of(&request).address.to_string());
     let response = next.call(request).await?;
     let Some(entry) = entry(&state.audit, &watched, address, &response) else {
         return Ok(response.map_into_left_body());
