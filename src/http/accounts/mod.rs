@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::auth::accounts::{Peer, SignInError, SignedIn};
 use crate::auth::{Accounts, Scopes};
 use crate::http::address::Client;
+use crate::http::audit::{self, Note};
 use crate::http::auth::{Caller, authenticate};
 use crate::http::body::{self, Body, Members};
 use crate::http::problem::Problem;
@@ -77,7 +78,7 @@ pub async fn login(request: HttpRequest, payload: web::Payload, state: State) ->
     let (email, password): (String, String) = (required(&members, "email")?, required(&members, "password")?);
     let (code, cookie) = (members.get::<String>("totp")?, members.get("cookie")?.unwrap_or(false));
     let signed_in = accounts(&state)?.sign_in(&peer(&request), &email, &password, code.as_deref()).await;
-    Ok(answer(&state, signed_in.map_err(problem)?, cookie))
+    Ok(answer(&request, &state, signed_in.map_err(problem)?, cookie))
 }
 
 /// `POST /v1/auth/refresh {"refresh_token"?}`; without it the cookie's.
@@ -88,7 +89,7 @@ pub async fn refresh(request: HttpRequest, payload: web::Payload, state: State) 
     let token = given.or_else(|| cookie::of(&state, &request));
     let token = token.ok_or_else(|| Problem::unauthorized("a refresh token is needed", "Bearer"))?;
     match accounts(&state)?.refresh(&peer(&request), &token).await {
-        Ok(signed_in) => Ok(answer(&state, signed_in, cookie)),
+        Ok(signed_in) => Ok(answer(&request, &state, signed_in, cookie)),
         Err(why) => Err(why.into()),
     }
 }
@@ -226,7 +227,8 @@ pub async fn jwks(state: State) -> HttpResponse {
         .json(state.security.auth.jwks())
 }
 
-fn answer(state: &State, signed_in: SignedIn, cookie: bool) -> HttpResponse {
+fn answer(request: &HttpRequest, state: &State, signed_in: SignedIn, cookie: bool) -> HttpResponse {
+    audit::note(request, Note { actor: Some(signed_in.user.id.0.to_string()), ..Note::default() });
     let SignedIn { user, access_token, expires_at, refresh_token, refresh_expires_at } = signed_in;
     let mut response = HttpResponse::Ok();
     if cookie {
