@@ -124,11 +124,28 @@ mod tests {
         }
     }
 
-    /// Reads markup as loosely as whoever looks for a way in: every name of an element and of an attribute, every address.
+    /// Cuts markup into its tags. What stands between quotes does not end one, and begins none.
+    fn tags(html: &str) -> Vec<&str> {
+        let (mut tags, mut begin, mut quoted) = (Vec::new(), None, false);
+        for (at, byte) in html.bytes().enumerate() {
+            match (byte, begin) {
+                (b'<', None) => begin = Some(at + 1),
+                (b'"', Some(_)) => quoted = !quoted,
+                (b'>', Some(from)) if !quoted => {
+                    tags.push(&html[from..at]);
+                    begin = None;
+                }
+                _ => {}
+            }
+        }
+        tags
+    }
+
+    /// Reads every name of an element and of an attribute, and every address.
     fn names(html: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
         let (mut elements, mut attributes, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
-        for tag in html.split('<').skip(1).filter(|tag| !tag.starts_with('/')) {
-            let (name, mut rest) = tag.split_at(tag.find([' ', '>']).unwrap_or(tag.len()));
+        for tag in tags(html).into_iter().filter(|tag| !tag.starts_with('/')) {
+            let (name, mut rest) = tag.split_at(tag.find(' ').unwrap_or(tag.len()));
             elements.push(name.to_owned());
             while let Some((before, after)) = rest.split_once("=\"") {
                 let name = before.rsplit(' ').next().unwrap_or_default();

@@ -17,7 +17,9 @@ fn keys(what: &str, data: &DataFolder, keys: &str) -> Ran {
 #[test]
 fn a_folder_is_encrypted_rotated_and_read_with_the_new_key_alone() {
     let server = TestServer::start();
-    let doc = Rest::of(&server).create(&json!([{ "insert": "a very secret text\n" }]));
+    let rest = Rest::of(&server);
+    let doc = rest.create(&json!([{ "insert": "a very secret text\n" }]));
+    rest.call("POST", &format!("/v1/docs/{doc}/snapshots"), &[], None).expect(201);
     server.signal(libc::SIGTERM);
     let data = server.ended().1;
     let plain = keys("show", &data, ONE).succeeds();
