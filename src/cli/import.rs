@@ -9,15 +9,17 @@ use clap::{Args, ValueEnum};
 use serde_json::value::RawValue;
 
 use super::rest::{NewDocument, ServerOptions};
+use crate::formats::{from_html, from_markdown, from_text};
 use crate::ids::DocumentId;
-use crate::ot::{Attributes, Delta, Document};
+use crate::ot::{Delta, Document};
 
 /// What `quire import` is told.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   quire import notes.txt
-  quire import notes.md --title Notes                   Markdown comes in as the text that it is
+  quire import notes.md --title Notes                   Markdown and HTML come in with their formatting
+  quire import notes.md --format text                   … or as the text that they are
   quire export welcome | quire import - --format delta  a copy of a document
 
 Prints the new document's id and address.
@@ -30,7 +32,7 @@ pub struct ImportOptions {
     #[command(flatten)]
     server: ServerOptions,
 
-    /// How to read the file [default: delta for .json, text otherwise].
+    /// How to read the file [default: delta for .json, markdown for .md, html for .html, text otherwise].
     #[arg(long, value_enum)]
     format: Option<Source>,
 
@@ -46,8 +48,11 @@ pub struct ImportOptions {
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Source {
-    /// Plain text in UTF-8, Markdown included: it stays as it is written.
+    /// Plain text in UTF-8: it stays as it is written.
     Text,
+    /// CommonMark.
+    Markdown,
+    Html,
     /// A delta of inserts as JSON, or what `quire export` writes.
     Delta,
 }
@@ -59,7 +64,9 @@ enum Source {
 pub fn run(options: &ImportOptions) -> anyhow::Result<()> {
     let file = read(&options.file).with_context(|| format!("reading {}", options.file.display()))?;
     let content = match options.format.unwrap_or_else(|| source_of(&options.file)) {
-        Source::Text => text_to_delta(&file),
+        Source::Text => from_text(&file),
+        Source::Markdown => from_markdown(&file),
+        Source::Html => from_html(&file).context("reading the HTML")?,
         Source::Delta => read_delta(&file).context("reading the delta")?,
     };
     let content = RawValue::from_string(content.to_json())?;
@@ -85,16 +92,12 @@ fn read(path: &Path) -> std::io::Result<String> {
 }
 
 fn source_of(path: &Path) -> Source {
-    if path.extension().is_some_and(|extension| extension == "json") { Source::Delta } else { Source::Text }
-}
-
-/// Editors end a document with a newline; a text without one gets it. Windows' line ends become plain ones.
-fn text_to_delta(text: &str) -> Delta {
-    let mut text = text.replace("\r\n", "\n");
-    if !text.ends_with('\n') {
-        text.push('\n');
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Source::Delta,
+        Some("md" | "markdown") => Source::Markdown,
+        Some("html" | "htm") => Source::Html,
+        _ => Source::Text,
     }
-    Delta::new().insert(text, Attributes::new())
 }
 
 /// Reads a delta, or the `content` of what the server answers for one.
@@ -112,13 +115,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_becomes_a_document_that_ends_with_a_newline() {
-        let text = |text| text_to_delta(text).to_json();
-        assert_eq!(text("a\r\nb"), r#"[{"insert":"a\nb\n"}]"#);
-        assert_eq!(text("a\n"), r#"[{"insert":"a\n"}]"#);
-    }
-
-    #[test]
     fn a_delta_is_read_bare_or_as_it_was_exported() {
         let bare = r#"[{"insert":"a"}]"#;
         for json in [bare, r#"{"ops":[{"insert":"a"}]}"#, r#"{"version":3,"content":[{"insert":"a"}]}"#] {
@@ -132,7 +128,8 @@ mod tests {
     #[test]
     fn the_name_of_a_file_says_what_it_holds() {
         assert_eq!(source_of(Path::new("a/b.json")), Source::Delta);
-        assert_eq!(source_of(Path::new("notes.md")), Source::Text);
+        assert_eq!(source_of(Path::new("notes.md")), Source::Markdown);
+        assert_eq!(source_of(Path::new("page.html")), Source::Html);
         assert_eq!(source_of(Path::new("-")), Source::Text);
     }
 }

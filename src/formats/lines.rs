@@ -168,7 +168,7 @@ impl<'a> Line<'a> {
 }
 
 /// What is told as the language of code ends up in class names and info strings.
-fn is_language(name: &str) -> bool {
+pub fn is_language(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'#' | b'.' | b'_');
     (1..=32).contains(&name.len()) && name.bytes().all(allowed)
 }

@@ -105,19 +105,21 @@ fn a_delta_comes_in_bare_and_as_an_object() {
 }
 
 #[test]
-fn text_markdown_and_html_go_out_as_the_server_writes_them_and_text_comes_in() {
+fn text_markdown_and_html_go_out_as_the_server_writes_them_and_come_in() {
     let desk = Desk::new();
     let doc = desk.rest.create(&rich());
     for (format, extension) in [("text", "txt"), ("markdown", "md"), ("html", "html")] {
         let exported = desk.export(&doc, &["--format", format]).succeeds();
         let answer = desk.rest.get(&format!("/v1/docs/{doc}/content?format={format}")).expect(200);
         assert_eq!(exported, answer.text(), "{format}");
-        // What is no delta comes in as the text that it is, with the newline that editors end a document with.
+        // Whatever it is comes in as text if that is wanted, with the newline that editors end a document with.
         let file = desk.written(&format!("notes.{extension}"), &exported);
-        let id = desk.imported(desk.import(&file, &[]));
+        let id = desk.imported(desk.import(&file, &["--format", "text"]));
         assert_eq!(desk.rest.text(&id).trim_end_matches('\n'), exported.trim_end_matches('\n'), "{format}");
         let metadata = &desk.rest.get(&format!("/v1/docs/{id}")).expect(200).json()["metadata"];
         assert_eq!(metadata["title"], "notes", "named after its file");
+        let read = desk.imported(desk.import(&file, &[]));
+        assert_eq!(desk.export(&read, &["--format", format]).succeeds(), exported, "{format} and back");
     }
     let markdown = desk.export(&doc, &["--format", "markdown"]).succeeds();
     assert!(markdown.contains("# A title") && markdown.contains("**bold 😀**"), "{markdown}");
