@@ -319,7 +319,7 @@ impl DocumentStore for MemoryStore {
     ) -> Result<DocumentRow, StoreError> {
         let mut state = self.state.lock();
         let row = &mut state.live_mut(doc)?.row;
-        patch.apply(row);
+        patch.apply(row)?;
         Ok(row.clone())
     }
 

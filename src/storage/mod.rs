@@ -3,6 +3,7 @@
 //! The log is the truth; everything else can be rebuilt from it. The traits are small and their contracts are what
 //! `conformance` checks over every backend. Nothing here knows of actors or HTTP.
 
+pub mod annotations;
 pub mod backup;
 mod batch;
 pub mod bus;
@@ -146,11 +147,34 @@ pub struct DocumentPatch {
     pub deleted_at: Option<Option<Millis>>,
     pub updated_at: Option<Millis>,
     pub preview: Option<String>,
+    /// What has to be there, or nothing is changed.
+    pub only: Option<Settings>,
+}
+
+/// What somebody has set of a document, and not what has come of its text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    pub title: String,
+    pub archived: bool,
+    pub deleted_at: Option<Millis>,
+}
+
+impl DocumentRow {
+    /// Returns what somebody has set.
+    pub fn settings(&self) -> Settings {
+        Settings { title: self.title.clone(), archived: self.archived, deleted_at: self.deleted_at }
+    }
 }
 
 impl DocumentPatch {
     /// Changes a row in memory.
-    fn apply(&self, row: &mut DocumentRow) {
+    ///
+    /// # Errors
+    /// `Conflict` when it is not what has to be there.
+    fn apply(&self, row: &mut DocumentRow) -> Result<(), StoreError> {
+        if self.only.as_ref().is_some_and(|only| *only != row.settings()) {
+            return Err(StoreError::Conflict { what: format!("document {} was changed", row.id) });
+        }
         if let Some(title) = &self.title {
             row.title.clone_from(title);
         }
@@ -160,6 +184,7 @@ impl DocumentPatch {
         row.archived = self.archived.unwrap_or(row.archived);
         row.deleted_at = self.deleted_at.unwrap_or(row.deleted_at);
         row.updated_at = self.updated_at.unwrap_or(row.updated_at);
+        Ok(())
     }
 }
 
@@ -309,6 +334,9 @@ pub trait DocumentStore: Send + Sync {
     async fn list_documents(&self, query: &ListQuery) -> Result<Vec<DocumentRow>, StoreError>;
 
     /// Changes a document's row and returns it as it is afterwards.
+    ///
+    /// # Errors
+    /// `Conflict` when it has not what [`DocumentPatch::only`] says.
     async fn patch_document(
         &self,
         doc: &DocumentId,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::annotations::SharedAnnotations;
 use super::projections::SharedProjections;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
@@ -55,6 +56,7 @@ pub struct Opened {
     /// The tiers apart.
     pub tiers: Tiers,
     pub projections: SharedProjections,
+    pub annotations: SharedAnnotations,
     database: Database,
 }
 
@@ -94,8 +96,12 @@ impl Opened {
             Database::Sqlite(store) => (store.clone(), store.clone()),
             Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
+        let annotations: SharedAnnotations = match &database {
+            Database::Sqlite(store) => store.clone(),
+            Database::Postgres(store, _) => store.clone(),
+        };
         let tiers = Tiers { warm, segments };
-        Ok(Self { store: tiers.joined(), bodies, tiers, projections, database })
+        Ok(Self { store: tiers.joined(), bodies, tiers, projections, annotations, database })
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId, Version};
+use crate::storage::annotations::Annotations;
 use crate::storage::projections::Projections;
 use crate::storage::{AppendEntry, AppendError, LoggedOp, NewDocument, Store, StoreError};
 
@@ -13,6 +14,10 @@ pub(super) trait Backend: Send + Sync {
     fn store(&self) -> &dyn Store;
 
     fn projections(&self) -> &dyn Projections {
+        panic!("this backend has none")
+    }
+
+    fn annotations(&self) -> &dyn Annotations {
         panic!("this backend has none")
     }
 
@@ -44,6 +49,10 @@ impl Fixture {
 
     pub(super) fn projections(&self) -> &dyn Projections {
         self.backend.projections()
+    }
+
+    pub(super) fn annotations(&self) -> &dyn Annotations {
+        self.backend.annotations()
     }
 
     /// Makes an entry that fits what was appended so far.

@@ -2,6 +2,7 @@
 //!
 //! A backend joins by a type that implements [`Backend`] and one more line of `run_over!`.
 
+mod annotations;
 mod append;
 mod documents;
 mod fixture;
@@ -37,7 +38,7 @@ macro_rules! run_over {
             run_over! { @all $make }
         }
     };
-    // What is made of the log.
+    // What is made of the log, and what is kept beside it.
     (projected $backend:ident, $make:expr) => {
         mod $backend {
             use super::backends::*;
@@ -50,6 +51,12 @@ macro_rules! run_over {
                 projections: activity_is_added_up_or_made_anew;
                 projections: words_are_found_in_any_case_and_forgotten_with_the_text;
                 projections: a_purge_takes_projections_along_and_nothing_comes_after_it;
+                annotations: names_are_read_from_the_highest_version_down;
+                annotations: a_document_has_so_many_names_and_no_more;
+                annotations: comments_are_read_in_order_and_changed_as_they_were_seen;
+                annotations: an_anchor_is_moved_from_where_it_was_read;
+                annotations: a_purge_takes_names_and_comments_along_and_nothing_comes_after_it;
+                annotations: a_key_stands_for_one_document_until_it_is_old;
             }
         }
     };
@@ -81,6 +88,7 @@ macro_rules! run_over {
             documents: the_trash_is_a_list_of_its_own;
             documents: a_patch_changes_what_it_names;
             documents: what_is_unknown_is_not_found;
+            annotations: a_document_that_was_changed_is_not_changed_under_a_condition;
             documents: a_purged_document_leaves_a_tombstone_only;
             documents: ids_are_listed_in_order_by_page;
             documents: purged_ids_are_listed_in_order_by_page;
@@ -136,6 +144,7 @@ mod backends {
     use super::Backend;
     use super::fixture::NODE;
     use crate::ids::SHARDS;
+    use crate::storage::annotations::Annotations;
     use crate::storage::projections::Projections;
     use crate::storage::sqlite::tests::TestStore;
     use crate::storage::{
@@ -179,6 +188,10 @@ mod backends {
         }
 
         fn projections(&self) -> &dyn Projections {
+            &*self.store
+        }
+
+        fn annotations(&self) -> &dyn Annotations {
             &*self.store
         }
 
@@ -269,6 +282,10 @@ mod backends {
         }
 
         fn projections(&self) -> &dyn Projections {
+            &*self.0
+        }
+
+        fn annotations(&self) -> &dyn Annotations {
             &*self.0
         }
 

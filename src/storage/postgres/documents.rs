@@ -15,7 +15,7 @@ const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
 const LIST_IDS: &str = include_str!("sql/list_ids.sql");
 const LIST_PURGED: &str =
     "SELECT id FROM documents WHERE purged_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
-const LOCK_DOCUMENT: &str = include_str!("sql/lock_document.sql");
+pub(super) const LOCK_DOCUMENT: &str = include_str!("sql/lock_document.sql");
 const PATCH_DOCUMENT: &str = include_str!("sql/patch_document.sql");
 
 #[async_trait]
@@ -47,8 +47,7 @@ impl DocumentStore for PostgresStore {
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        let patched = patch_row(&self.sessions, doc, patch).await;
-        patched.map_err(|error| read_error(doc, 0, error))?.ok_or_else(|| not_found(doc))?;
+        patch_row(&self.sessions, doc, patch).await?;
         self.document(doc).await
     }
 
@@ -88,16 +87,12 @@ impl DocumentStore for PostgresStore {
     }
 }
 
-/// Returns `None` when there is no such document.
-async fn patch_row(
-    sessions: &Sessions,
-    doc: &DocumentId,
-    patch: &DocumentPatch,
-) -> Result<Option<()>, sqlx::Error> {
-    let mut session = sessions.begin().await?;
-    let Some(row) = session.row(statement(LOCK_DOCUMENT).bind(doc.as_str())).await? else { return Ok(None) };
-    let mut document = rows::document(&row)?;
-    patch.apply(&mut document);
+async fn patch_row(sessions: &Sessions, doc: &DocumentId, patch: &DocumentPatch) -> Result<(), StoreError> {
+    let failed = |error| read_error(doc, 0, error);
+    let mut session = sessions.begin().await.map_err(failed)?;
+    let row = session.row(statement(LOCK_DOCUMENT).bind(doc.as_str())).await.map_err(failed)?;
+    let mut document = rows::document(&row.ok_or_else(|| not_found(doc))?).map_err(failed)?;
+    patch.apply(&mut document)?;
     let (title, preview) = (text_of(&document.title), text_of(&document.preview));
     let update = statement(PATCH_DOCUMENT)
         .bind(doc.as_str())
@@ -107,7 +102,6 @@ async fn patch_row(
         .bind(document.updated_at)
         .bind(search::haystack(&title, &preview))
         .bind(&preview);
-    session.run(update).await?;
-    session.commit().await?;
-    Ok(Some(()))
+    session.run(update).await.map_err(failed)?;
+    session.commit().await.map_err(failed)
 }

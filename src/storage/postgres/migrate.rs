@@ -20,6 +20,8 @@ const STEPS: &[Step] = steps!["postgres":
     "0011_create_segments",
     "0012_create_forks",
     "0013_create_projections",
+    "0017_create_named_versions",
+    "0018_create_comments",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

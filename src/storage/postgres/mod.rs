@@ -6,6 +6,7 @@
 //! the same database, so that nothing is remembered of it but where the logs end that this one owns (`memory`).
 //! `docs/storage.md` has the reasons and the figures.
 
+mod annotations;
 mod append;
 mod check;
 mod connect;

@@ -16,6 +16,8 @@ const RAISE_FLOOR: &str = include_str!("sql/raise_floor.sql");
 const PURGE_SNAPSHOTS: &str = include_str!("sql/purge_snapshots.sql");
 const PURGE_PERMISSIONS: &str = include_str!("sql/purge_permissions.sql");
 const PURGE_FORKS: &str = "DELETE FROM forks WHERE doc_id = $1";
+const PURGE_NAMES: &str = "DELETE FROM named_versions WHERE doc_id = $1";
+const PURGE_COMMENTS: &str = "DELETE FROM comments WHERE doc_id = $1";
 const PURGE_SEGMENTS: &str = "DELETE FROM segments WHERE doc_id = $1";
 const PURGE_CONTENT: &str = "DELETE FROM contents WHERE shard = $1 AND doc_id = $2";
 const PURGE_ACTIVITY: &str = include_str!("sql/purge_activity.sql");
@@ -55,6 +57,8 @@ async fn bury(sessions: &Sessions, doc: &DocumentId, at: Millis) -> Result<Optio
     session.run(statement(PURGE_SNAPSHOTS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_PERMISSIONS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_FORKS).bind(doc.as_str())).await?;
+    session.run(statement(PURGE_NAMES).bind(doc.as_str())).await?;
+    session.run(statement(PURGE_COMMENTS).bind(doc.as_str())).await?;
     session.run(statement(PURGE_SEGMENTS).bind(doc.as_str())).await?;
     session.commit().await?;
     rows::history_id(&buried, "history").map(Some)

@@ -93,7 +93,7 @@ pub(super) fn shard(row: &PgRow) -> Result<Shard, sqlx::Error> {
     row.try_get::<i16, _>("shard")?.try_into().map_err(|error| undecodable("shard", error))
 }
 
-fn user_id(row: &PgRow, column: &str) -> Result<UserId, sqlx::Error> {
+pub(super) fn user_id(row: &PgRow, column: &str) -> Result<UserId, sqlx::Error> {
     Ok(UserId(text(row, column)?.into()))
 }
 

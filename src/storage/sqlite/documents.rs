@@ -26,11 +26,13 @@ const PURGE_CLIENTS: &str = include_str!("sql/purge_clients.sql");
 const PURGE_ACTIVITY: &str = include_str!("sql/purge_activity.sql");
 const PURGE_CONTENT: &str = "DELETE FROM contents WHERE shard = ?1 AND doc_id = ?2";
 
-const PURGE_AT_ONCE: [&str; 4] = [
+const PURGE_AT_ONCE: [&str; 6] = [
     "DELETE FROM segments WHERE doc_id = ?1",
     "DELETE FROM snapshots WHERE doc_id = ?1",
     "DELETE FROM forks WHERE doc_id = ?1",
     "DELETE FROM permissions WHERE doc_id = ?1",
+    "DELETE FROM named_versions WHERE doc_id = ?1",
+    "DELETE FROM comments WHERE doc_id = ?1",
 ];
 
 /// Rows of a purged document removed in one transaction, for which an append may have to wait.
@@ -241,7 +243,7 @@ async fn patch_row(
     let row =
         sqlx::query(READ_DOCUMENT).bind(doc.as_str()).fetch_optional(&mut *conn).await.map_err(failed)?;
     let mut document = rows::document(&row.ok_or_else(|| not_found(doc))?).map_err(failed)?;
-    patch.apply(&mut document);
+    patch.apply(&mut document)?;
     sqlx::query(PATCH_DOCUMENT)
         .bind(doc.as_str())
         .bind(&document.title)

@@ -5,6 +5,7 @@
 //! each of four trees. Reads look into memory first, then into the database over a few connections of their own.
 //! `docs/storage.md` has the reasons and the figures.
 
+mod annotations;
 mod append;
 mod bulk;
 mod check;

@@ -105,10 +105,14 @@ pub(super) fn client_id(row: &SqliteRow, column: &str) -> Result<ClientId, sqlx:
 }
 
 pub(super) fn history_id(row: &SqliteRow, column: &str) -> Result<HistoryId, sqlx::Error> {
-    text(row, column)?.parse().map(HistoryId).map_err(|error| undecodable(column, error))
+    uuid(row, column).map(HistoryId)
 }
 
-fn user_id(row: &SqliteRow, column: &str) -> Result<UserId, sqlx::Error> {
+pub(super) fn uuid(row: &SqliteRow, column: &str) -> Result<Uuid, sqlx::Error> {
+    text(row, column)?.parse().map_err(|error| undecodable(column, error))
+}
+
+pub(super) fn user_id(row: &SqliteRow, column: &str) -> Result<UserId, sqlx::Error> {
     Ok(UserId(text(row, column)?.into()))
 }
 
