@@ -28,6 +28,7 @@ use crate::http;
 use crate::http::auth::Caller;
 use crate::projections::Projector;
 use crate::redis::Redis;
+use crate::storage::annotations::SharedAnnotations;
 use crate::storage::bus::SharedBus;
 use crate::storage::projections::{self, SharedProjections};
 use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
@@ -71,6 +72,8 @@ pub struct Parts {
     pub archive: Option<(Tiers, ArchivePolicy)>,
     /// Where projections are kept, if this server is to make them.
     pub projections: Option<SharedProjections>,
+    /// Where names of versions and comments are kept.
+    pub annotations: Option<SharedAnnotations>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -104,7 +107,8 @@ impl Application {
         let archive = options.archive.policy().map(|policy| (storage.tiers.clone(), policy));
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
-        let parts = Parts { store, bodies, settings, stream, archive, projections, probe: None };
+        let annotations = Some(storage.annotations.clone());
+        let parts = Parts { store, bodies, settings, stream, archive, projections, annotations, probe: None };
         let mut application = Self::assemble(options, parts).await?;
         application.storage = Some(storage);
         Ok(application)
@@ -240,7 +244,7 @@ async fn start_actors(
     document_threads: usize,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
-    let Parts { store, bodies, settings, stream, archive, projections, probe } = parts;
+    let Parts { store, bodies, settings, stream, archive, projections, annotations, probe } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
     let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
@@ -310,7 +314,8 @@ async fn start_actors(
     registry.send(Equip(shared)).await?;
     let (clock, limits) = (Clock::system(), settings.limits);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
-        .through(remote);
+        .through(remote)
+        .annotated(annotations);
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
     Ok(Actors { registry, journal, snapshots, publisher, documents, threads })

@@ -1,5 +1,11 @@
 //! What HTTP may ask of the actors: the one door between `http` and `actors`.
 
+mod blame;
+mod comments;
+mod compare;
+mod repeats;
+mod versions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +14,10 @@ use actix::prelude::*;
 use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
+pub use self::blame::Blame;
+pub use self::comments::{About, NewComment};
+pub use self::compare::Placing;
+pub use self::versions::{KeptVersion, Named};
 use crate::actors::clock::Clock;
 use crate::actors::document::operation::{SequencedOp, Submission};
 use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait, Who};
@@ -23,6 +33,7 @@ use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
 use crate::metrics::METRICS;
 use crate::ot::{Delta, Document};
 use crate::protocol::Peer;
+use crate::storage::annotations::SharedAnnotations;
 use crate::storage::cache::{Content, OPERATIONS, Place, Range};
 use crate::storage::first_line;
 use crate::storage::{
@@ -98,6 +109,8 @@ pub struct Documents {
     /// Redis, if there is one, and who waits for the same version of the past to be put there.
     remote: Option<Remote>,
     flights: Arc<PastFlights>,
+    /// Names of versions, and comments.
+    annotations: Option<SharedAnnotations>,
 }
 
 /// Readings of the past that are under way.
@@ -132,13 +145,31 @@ impl Documents {
         let past = Arc::new(Turnstile::new(PAST_AT_ONCE, PAST_QUEUE, PAST_PATIENCE));
         let lookups = Arc::new(Turnstile::new(LOOKUPS, LOOKUP_QUEUE, LOOKUP_PATIENCE));
         let flights = Arc::new(Flights::new());
-        let remote = None;
-        Self { store, bodies, registry, journal, clock, limits, draining, past, lookups, remote, flights }
+        let (remote, annotations) = (None, None);
+        Self {
+            store,
+            bodies,
+            registry,
+            journal,
+            clock,
+            limits,
+            draining,
+            past,
+            lookups,
+            remote,
+            flights,
+            annotations,
+        }
     }
 
     /// Has it read through Redis.
     pub fn through(self, remote: Option<Remote>) -> Self {
         Self { remote, ..self }
+    }
+
+    /// Has it keep names of versions, and comments.
+    pub fn annotated(self, annotations: Option<SharedAnnotations>) -> Self {
+        Self { annotations, ..self }
     }
 
     /// What one operation and one document may hold.
@@ -262,9 +293,7 @@ impl Documents {
         let head = self.ask(doc, || Read).await?;
         let Some(version) = version.filter(|version| *version != head.version) else { return Ok(head) };
         if version > head.version {
-            let message =
-                format!("version {version} of document {doc} not found: the head is {}", head.version);
-            return Err(Refusal::new(ErrorCode::NotFound, message));
+            return Err(no_version(doc, version, head.version));
         }
         self.read_past(Place { doc, history: head.history }, version).await
     }
@@ -457,6 +486,23 @@ async fn to_its_end<T: Send + 'static>(
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(Refusal::unavailable("the server is stopping")),
+        },
+    }
+}
+
+/// There is no such version.
+fn no_version(doc: &DocumentId, version: Version, head: Version) -> Refusal {
+    let message = format!("version {version} of document {doc} not found: the head is {head}");
+    Refusal::new(ErrorCode::NotFound, message)
+}
+
+/// Does what takes long on a thread that may be kept busy.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(stopping()),
         },
     }
 }

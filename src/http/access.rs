@@ -6,7 +6,7 @@ use crate::actors::service::Live;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
-use crate::ids::DocumentId;
+use crate::ids::{DocumentId, Version};
 use crate::storage::DocumentRow;
 
 /// A document that is there, and what its caller is to it.
@@ -18,6 +18,11 @@ pub struct Permitted {
 }
 
 impl Permitted {
+    /// Returns the durable head as far as it is known here.
+    pub fn head(&self) -> Version {
+        self.live.as_ref().map_or(self.row.version, |live| live.version.max(self.row.version))
+    }
+
     /// Asks for something else as well.
     ///
     /// # Errors
@@ -31,8 +36,12 @@ impl Permitted {
             Action::Edit if self.access.archived => {
                 Problem::new(ErrorCode::ReadOnly, format!("document {doc} is archived"))
             }
-            Action::Edit => Problem::new(ErrorCode::ReadOnly, format!("this caller may not change document {doc}")),
-            _ => Problem::new(ErrorCode::Forbidden, format!("this caller may not do this with document {doc}")),
+            Action::Edit => {
+                Problem::new(ErrorCode::ReadOnly, format!("this caller may not change document {doc}"))
+            }
+            _ => {
+                Problem::new(ErrorCode::Forbidden, format!("this caller may not do this with document {doc}"))
+            }
         })
     }
 }

@@ -15,12 +15,14 @@ use crate::actors::session::frames::refuse_delta;
 use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::conditions;
+use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits};
 use crate::protocol::Role;
-use crate::storage::{DocumentPatch, DocumentRow, ListQuery};
+use crate::storage::{DocumentPatch, DocumentRow, ListQuery, Settings};
 
 /// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 256;
@@ -30,10 +32,6 @@ const UNTITLED: &str = "Untitled";
 
 /// The longest text to search for, in characters.
 const MAX_QUERY_CHARS: usize = 200;
-
-/// Documents on a page of the list, unless asked otherwise, and at most.
-const PAGE: usize = 50;
-const MAX_PAGE: usize = 200;
 
 /// A document as REST shows it.
 #[derive(Serialize)]
@@ -107,6 +105,7 @@ pub async fn create(
     // Content may fill a document, and what is around it is small.
     let largest =
         usize::try_from(limits.document_bytes).unwrap_or(usize::MAX).saturating_add(limits.frame_bytes);
+    let key = conditions::idempotency_key(&request)?;
     let body = body::read(&request, payload, largest).await?;
     let members = Members::read(&body)?;
     let title = members.get::<String>("title")?;
@@ -116,13 +115,16 @@ pub async fn create(
         content: members.raw("content").map(|text| initial_content(text, limits.ops)).transpose()?.flatten(),
         owner: caller.author(),
     };
-    let row = state.documents.create(new).await?;
+    let row = match key {
+        Some(key) => state.documents.create_once(new, key).await?,
+        None => state.documents.create(new).await?,
+    };
     let location = format!("/v1/docs/{}", row.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(DocumentView::new(row, None)))
 }
 
 /// Reads initial content; content that is empty is none.
-fn initial_content(text: &str, ops: usize) -> Result<Option<Delta>, Problem> {
+pub fn initial_content(text: &str, ops: usize) -> Result<Option<Delta>, Problem> {
     let delta = Delta::parse(text, &ParseLimits { ops }).map_err(|error| refuse_delta(&error))?;
     // As it was sent: the normal form would have dropped a retain at the end.
     let inserts_only = serde_json::from_str::<Parts>(text).is_ok_and(|parts| parts.all_insert());
@@ -168,8 +170,6 @@ fn title_of(text: &str) -> Result<String, Problem> {
 #[derive(Deserialize)]
 pub struct ListParameters {
     query: Option<String>,
-    cursor: Option<String>,
-    limit: Option<usize>,
     #[serde(default)]
     trashed: bool,
 }
@@ -186,23 +186,19 @@ struct Page {
 pub async fn list(
     _: Caller,
     parameters: web::Query<ListParameters>,
+    page: web::Query<PageParameters>,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let ListParameters { query, cursor, limit, trashed } = parameters.into_inner();
-    let limit = match limit {
-        Some(0) => return Err(Problem::bad_request("limit begins at 1")),
-        given => given.unwrap_or(PAGE).min(MAX_PAGE),
-    };
+    let ListParameters { query, trashed } = parameters.into_inner();
+    let limit = page.limit()?;
     let text = query.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if text.as_ref().is_some_and(|text| text.chars().count() > MAX_QUERY_CHARS) {
         return Err(Problem::bad_request(format!("query has at most {MAX_QUERY_CHARS} characters")));
     }
-    let after = cursor.map(|cursor| read_cursor(&cursor)).transpose()?;
+    let after = page.after(read_cursor)?;
     // One more than the page, to know whether there is a next one.
     let mut rows = state.documents.list(&ListQuery { text, trashed, after, limit: limit + 1 }).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(row, _)| format!("{}.{}", row.updated_at, row.id));
+    let next = pages::cut(&mut rows, limit, |(row, _)| format!("{}.{}", row.updated_at, row.id));
     let mut docs: Vec<DocumentView> =
         rows.into_iter().map(|(row, live)| DocumentView::new(row, live)).collect();
     // Rows are a little behind what live documents know.
@@ -211,9 +207,9 @@ pub async fn list(
 }
 
 /// Reads a cursor that [`list`] made: where the page before ended.
-fn read_cursor(cursor: &str) -> Result<(Millis, DocumentId), Problem> {
-    let parts = cursor.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-    parts.ok_or_else(|| Problem::bad_request("cursor is not one that a list has given"))
+fn read_cursor(cursor: &str) -> Option<(Millis, DocumentId)> {
+    let (at, id) = cursor.split_once('.')?;
+    Some((at.parse().ok()?, id.parse().ok()?))
 }
 
 /// A document and what may be done with it.
@@ -243,8 +239,9 @@ pub async fn read(
         return Err(stopping().into());
     }
     let Permitted { row, live, access } = permitted(&state, &caller, &doc, Action::Read).await?;
+    let tag = format!("\"{}\"", tag(&row));
     let metadata = DocumentView::new(row, live);
-    Ok(HttpResponse::Ok().json(Opened {
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Opened {
         snapshot_url: format!("/v1/docs/{doc}/content?version={}", metadata.version),
         permissions: Permissions { role: access.shown(), link: Role::Editor },
         metadata,
@@ -280,14 +277,25 @@ pub async fn change(
         permitted.check(action)?;
     }
     let Permitted { row: before, live, .. } = permitted;
+    let only = conditions::if_match(&request, &tag(&before), "the document")?.then(|| before.settings());
     let now = state.sessions.clock.now();
     let deleted_at = deleted.map(|deleted: bool| deleted.then_some(now));
     // A new title is news to whoever looks at the list; archiving and the trash are not.
     let updated_at =
         title.as_ref().filter(|title| **title != before.title).map(|_| now.max(before.updated_at));
-    let patch = DocumentPatch { title, archived, deleted_at, updated_at, ..DocumentPatch::default() };
-    let row = state.documents.patch(&doc, patch).await?;
-    Ok(HttpResponse::Ok().json(DocumentView::new(row, live)))
+    let has_condition = only.is_some();
+    let patch = DocumentPatch { title, archived, deleted_at, updated_at, only, ..DocumentPatch::default() };
+    let row = state.documents.patch(&doc, patch).await;
+    let row = row.map_err(|refusal| conditions::refused(refusal, has_condition))?;
+    let tag = format!("\"{}\"", tag(&row));
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(DocumentView::new(row, live)))
+}
+
+/// The entity tag of a document: of what `PATCH` changes, and not of the text, which has versions.
+fn tag(row: &DocumentRow) -> String {
+    let Settings { title, archived, deleted_at } = row.settings();
+    let said = serde_json::json!([row.history, title, archived, deleted_at]).to_string();
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(said.as_bytes()))
 }
 
 /// How to delete.
@@ -334,7 +342,7 @@ mod tests {
         let (at, doc) = read_cursor("1700000000000.a.b~c").unwrap();
         assert_eq!((at, doc.as_str()), (1_700_000_000_000, "a.b~c"));
         for bad in ["", "1", "x.a", "1.", "1.a/b", "99999999999999999999.a"] {
-            assert!(read_cursor(bad).is_err(), "{bad}");
+            assert!(read_cursor(bad).is_none(), "{bad}");
         }
     }
 

@@ -7,17 +7,23 @@ mod access;
 mod assets;
 pub mod auth;
 mod body;
+mod comments;
+mod compare;
+mod conditions;
 mod content;
 mod documents;
 mod health;
+mod import;
 mod ops;
 pub mod origin;
+mod pages;
 mod presence;
 pub mod problem;
 mod security;
 pub mod sockets;
 pub mod state;
 mod trace;
+mod versions;
 
 use std::future::ready;
 
@@ -52,6 +58,33 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             )
             .service(at("/v1/docs/{id}/history", "GET, HEAD").route(get().to(ops::history)))
             .service(at("/v1/docs/{id}/presence", "GET, HEAD").route(get().to(presence::read)))
+            .service(at("/v1/docs/{id}/snapshots", "POST").route(web::post().to(versions::snapshot)))
+            .service(
+                at("/v1/docs/{id}/versions", "GET, HEAD, POST")
+                    .route(get().to(versions::list))
+                    .route(web::post().to(versions::name)),
+            )
+            .service(
+                at("/v1/docs/{id}/versions/{version}", "DELETE").route(web::delete().to(versions::forget)),
+            )
+            .service(at("/v1/docs/{id}/restore", "POST").route(web::post().to(compare::restore)))
+            .service(at("/v1/docs/{id}/import", "POST").route(web::post().to(import::import)))
+            .service(at("/v1/docs/{id}/diff", "GET, HEAD").route(get().to(compare::diff)))
+            .service(at("/v1/docs/{id}/blame", "GET, HEAD").route(get().to(compare::blame)))
+            .service(
+                at("/v1/docs/{id}/comments", "GET, HEAD, POST")
+                    .route(get().to(comments::list))
+                    .route(web::post().to(comments::create)),
+            )
+            .service(
+                at("/v1/docs/{id}/comments/{comment}", "GET, HEAD, PATCH, DELETE")
+                    .route(get().to(comments::read))
+                    .route(web::patch().to(comments::change))
+                    .route(web::delete().to(comments::delete)),
+            )
+            .service(
+                at("/v1/docs/{id}/comments/{comment}/replies", "POST").route(web::post().to(comments::reply)),
+            )
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

@@ -64,6 +64,16 @@ impl Problem {
         problem
     }
 
+    /// The body is of a kind that is not read here.
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Self::bad_request(detail) }
+    }
+
+    /// What was to be changed is not what `If-Match` names any more (RFC 9110 section 13.1.1).
+    pub fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::PRECONDITION_FAILED, ..Self::new(ErrorCode::Conflict, detail) }
+    }
+
     /// No token, or a bad one (RFC 6750 section 3).
     pub fn unauthorized(detail: impl Into<String>, challenge: &'static str) -> Self {
         let mut problem = Self::new(ErrorCode::Unauthorized, detail);

@@ -17,6 +17,7 @@
 //! for documents that are large or edited often.
 
 mod attributes;
+mod attribution;
 mod compose;
 mod cursor;
 mod delta;
@@ -44,6 +45,7 @@ mod laws;
 mod model;
 
 pub use attributes::Attributes;
+pub use attribution::Attribution;
 pub use delta::Delta;
 pub use document::Document;
 pub use error::{DeltaError, Flaw};

@@ -106,6 +106,7 @@ impl Server {
             stream: None,
             archive: None,
             projections: None,
+            annotations: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -17,6 +17,7 @@ mod rest;
 mod services;
 mod signed_in;
 
+mod comments;
 mod content;
 mod documents;
 mod drain;
@@ -33,3 +34,4 @@ mod security;
 mod service;
 mod sessions;
 mod stream;
+mod versions;

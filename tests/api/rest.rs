@@ -73,7 +73,8 @@ impl Rest {
         body: Option<String>,
     ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if body.is_some() {
+        let is_named = headers.iter().any(|(name, _)| *name == "content-type");
+        if body.is_some() && !is_named {
             request = request.header("content-type", "application/json");
         }
         for (name, value) in headers {

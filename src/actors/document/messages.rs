@@ -163,6 +163,11 @@ pub struct RowChanged {
 #[rtype(result = "bool")]
 pub struct Drain;
 
+/// Somebody wants the durable head in a snapshot; answered with the version of one that has it, once it is written.
+#[derive(Message)]
+#[rtype(result = "Result<Version, Refusal>")]
+pub struct Checkpoint;
+
 /// The document is about to be purged: its sessions end with 4404, and the actor stops without a snapshot.
 #[derive(Message)]
 #[rtype(result = "()")]

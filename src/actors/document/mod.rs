@@ -5,6 +5,7 @@
 
 pub mod broadcast;
 mod catch_up;
+mod checkpoints;
 pub mod clients;
 mod commits;
 mod contents;
@@ -143,6 +144,8 @@ pub struct DocumentActor {
     last_used: Instant,
     /// Answered when everything is durable and in a snapshot.
     draining: Vec<oneshot::Sender<bool>>,
+    /// Who waits for a snapshot.
+    checkpoints: Vec<checkpoints::Waiting>,
     /// When `updated_at` was last written.
     touched: Millis,
     /// The first line that lists show, if it is known.
@@ -199,6 +202,7 @@ impl DocumentActor {
                 snapshot_failed: None,
                 last_used: Instant::now(),
                 draining: Vec::new(),
+                checkpoints: Vec::new(),
             }
         })
     }
@@ -541,6 +545,10 @@ impl Handler<SnapshotDone> for DocumentActor {
             SnapshotOutcome::Failed => self.answer_drain(false),
             SnapshotOutcome::Refused if self.draining.is_empty() => {}
             SnapshotOutcome::Refused => self.drain_again(ctx),
+        }
+        match done.outcome {
+            SnapshotOutcome::Written { .. } => self.advance_checkpoints(ctx),
+            SnapshotOutcome::Failed | SnapshotOutcome::Refused => self.refuse_checkpoints(),
         }
     }
 }

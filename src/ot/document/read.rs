@@ -53,6 +53,20 @@ impl Document {
         text
     }
 
+    /// Whether the last unit is a line end.
+    pub fn ends_line(&self) -> bool {
+        let mut last = false;
+        if let Some(tree) = &self.tree {
+            let units = tree.units();
+            if tree.is_boundary(units - 1) {
+                self.for_each_piece(units - 1..units, |piece| {
+                    last = piece.embed.is_none() && piece.text == "\n";
+                });
+            }
+        }
+        last
+    }
+
     /// The edit that undoes `delta`, which fits this document and has not been applied to it yet. O(log n) for each part,
     /// and linear in what it deletes or formats.
     pub fn invert(&self, delta: &Delta) -> Delta {

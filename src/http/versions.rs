@@ -1,0 +1,153 @@
+//! Versions to find again: snapshots on demand, and names.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::access::Action;
+use crate::actors::service::KeptVersion;
+use crate::actors::session::frames::whole_number;
+use crate::http::access::permitted;
+use crate::http::auth::Caller;
+use crate::http::body::{self, Members};
+use crate::http::pages::{self, PageParameters};
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::ids::{DocumentId, Millis, UserId, Version};
+
+/// The longest name of a version, in characters.
+const MAX_NAME_CHARS: usize = 256;
+
+/// A version that has a name, or is in a snapshot.
+#[derive(Serialize)]
+struct VersionView {
+    version: Version,
+    /// When it was made.
+    at: Millis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Who has given it the name, and when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    named_by: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    named_at: Option<Millis>,
+    /// Bytes of its snapshot as it is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot_bytes: Option<u64>,
+}
+
+impl From<KeptVersion> for VersionView {
+    fn from(kept: KeptVersion) -> Self {
+        let KeptVersion { version, at, named, snapshot_bytes } = kept;
+        let (name, by) = named.map(|named| (named.name, (named.user, named.at))).unzip();
+        let (named_by, named_at) = by.unzip();
+        Self { version, at, name, named_by, named_at, snapshot_bytes }
+    }
+}
+
+/// `POST /v1/docs/{id}/snapshots`: the durable head, in a snapshot when this is answered.
+pub async fn snapshot(
+    doc: web::Path<DocumentId>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    permitted(&state, &caller, &doc, Action::Rename).await?;
+    let version = state.documents.checkpoint(&doc).await?;
+    Ok(HttpResponse::Created().json(json!({ "version": version })))
+}
+
+/// What to list.
+#[derive(Deserialize)]
+pub struct VersionsParameters {
+    /// Snapshots as well, and not only what has a name.
+    #[serde(default)]
+    all: bool,
+}
+
+/// A page of versions.
+#[derive(Serialize)]
+struct VersionsPage {
+    versions: Vec<VersionView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /v1/docs/{id}/versions?all=&cursor=&limit=`: the highest first.
+pub async fn list(
+    doc: web::Path<DocumentId>,
+    parameters: web::Query<VersionsParameters>,
+    page: web::Query<PageParameters>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    permitted(&state, &caller, &doc, Action::Read).await?;
+    let limit = page.limit()?;
+    let below: Option<Version> = page.after(|cursor| cursor.parse().ok().filter(|below| *below > 0))?;
+    let upto = below.map_or(Version::MAX, |below| below - 1);
+    let mut kept = state.documents.kept_versions(&doc, upto, limit + 1, parameters.all).await?;
+    let next = pages::cut(&mut kept, limit, |last| last.version.to_string());
+    let versions = kept.into_iter().map(VersionView::from).collect();
+    Ok(HttpResponse::Ok().json(VersionsPage { versions, next }))
+}
+
+/// `POST /v1/docs/{id}/versions {"name", "version"?}`: gives a version, or the durable head, a name. A version has one; giving
+/// it another replaces that.
+pub async fn name(
+    request: HttpRequest,
+    payload: web::Payload,
+    doc: web::Path<DocumentId>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
+    let members = Members::read(&body)?;
+    let name = members.get::<String>("name")?.ok_or_else(|| Problem::bad_request("name is missing"))?;
+    let name = name_of(&name)?;
+    let version = version_of(&members, "version")?;
+    let permitted = permitted(&state, &caller, &doc, Action::Rename).await?;
+    let head = permitted.head();
+    let version = version.unwrap_or(head);
+    let named = state.documents.name_version(&permitted.row, head, version, (name, caller.author())).await?;
+    Ok(HttpResponse::Created().json(VersionView::from(named)))
+}
+
+/// Reads a version from a body.
+pub fn version_of(members: &Members<'_>, name: &str) -> Result<Option<Version>, Problem> {
+    let read =
+        |text| whole_number(text).ok_or_else(|| Problem::bad_request(format!("{name} is not a version")));
+    members.raw(name).map(read).transpose()
+}
+
+fn name_of(text: &str) -> Result<String, Problem> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        let message = format!("a name is one line of 1 to {MAX_NAME_CHARS} characters");
+        return Err(Problem::bad_request(message));
+    }
+    Ok(name.to_owned())
+}
+
+/// `DELETE /v1/docs/{id}/versions/{version}`: takes the name away. The version stays what it is.
+pub async fn forget(
+    path: web::Path<(DocumentId, Version)>,
+    caller: Caller,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let (doc, version) = path.into_inner();
+    permitted(&state, &caller, &doc, Action::Rename).await?;
+    state.documents.forget_name(&doc, version).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_trimmed_line() {
+        assert_eq!(name_of(" v1.0 \n").unwrap(), "v1.0");
+        for bad in ["", "  ", "a\nb", &"x".repeat(257)] {
+            assert!(name_of(bad).is_err(), "{bad}");
+        }
+    }
+}
