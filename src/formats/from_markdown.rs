@@ -138,9 +138,13 @@ impl Reader {
                     self.end_image();
                 }
             }
-            TagEnd::Paragraph => self.end_line(),
+            TagEnd::Paragraph => {
+                self.end_line();
+                self.end_styles();
+            }
             TagEnd::Heading(level) => {
                 self.begin_item();
+                self.end_styles();
                 self.out.end_line(Attributes::NONE.with("header", level_of(level)));
             }
             TagEnd::BlockQuote(_) => {
@@ -155,6 +159,7 @@ impl Reader {
                     self.end_line();
                 }
                 self.items.pop();
+                self.end_styles();
             }
             TagEnd::CodeBlock => self.code = None,
             TagEnd::HtmlBlock => {
@@ -238,6 +243,11 @@ impl Reader {
         self.items.last_mut().and_then(Option::take)
     }
 
+    /// An element that was left open ends with its block.
+    fn end_styles(&mut self) {
+        self.styles = Default::default();
+    }
+
     fn end_open_line(&mut self) {
         if self.out.is_open() {
             self.end_line();
@@ -288,8 +298,9 @@ mod tests {
     fn what_was_exported_comes_back() {
         for json in [
             r#"[{"insert":"Title #"},{"insert":"\n","attributes":{"header":2}},{"insert":"one *two*\n<b>&amp;\n"}]"#,
-            r#"[{"insert":"a "},{"insert":"b","attributes":{"bold":true}},{"insert":" "},
-                {"insert":"c","attributes":{"bold":true,"italic":true}},{"insert":"d","attributes":{"strike":true}},
+            r#"[{"insert":"a "},{"insert":"b","attributes":{"bold":true}},{"insert":" and "},
+                {"insert":"c","attributes":{"bold":true,"italic":true}},{"insert":" "},
+                {"insert":"d","attributes":{"strike":true}},{"insert":" "},
                 {"insert":"e`","attributes":{"code":true}},{"insert":"\n"}]"#,
             r#"[{"insert":"to "},{"insert":"there","attributes":{"link":"https://a/(b)?c&d"}},{"insert":"\n"}]"#,
             r#"[{"insert":{"image":"https://a/b.png"},"attributes":{"alt":"a [b]"}},{"insert":"\n"}]"#,
@@ -321,6 +332,11 @@ mod tests {
         assert_eq!(
             read("<p align=center>in <b>HTML</b></p>"),
             r#"[{"insert":"in "},{"insert":"HTML","attributes":{"bold":true}},{"insert":"\n","attributes":{"align":"center"}}]"#
+        );
+        assert_eq!(
+            read("<b>a\n\nb"),
+            r#"[{"insert":"a","attributes":{"bold":true}},{"insert":"\nb\n"}]"#,
+            "an element ends with its block"
         );
         assert_eq!(read("a  \nb\nc"), r#"[{"insert":"a\nb c\n"}]"#);
         assert_eq!(read(""), "[]");

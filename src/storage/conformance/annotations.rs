@@ -36,7 +36,10 @@ pub(super) async fn names_are_read_from_the_highest_version_down(mut f: Fixture)
         all.name_version(&doc, &named(version, "name")).await.unwrap();
     }
     all.name_version(&doc, &named(1, "another")).await.unwrap();
-    assert_eq!(all.named_versions(&doc, Version::MAX, 2).await.unwrap(), [named(3, "name"), named(1, "another")]);
+    assert_eq!(
+        all.named_versions(&doc, Version::MAX, 2).await.unwrap(),
+        [named(3, "name"), named(1, "another")]
+    );
     assert_eq!(all.named_versions(&doc, 0, 2).await.unwrap(), [named(0, "name")]);
     assert!(all.forget_name(&doc, 1).await.unwrap());
     assert!(!all.forget_name(&doc, 1).await.unwrap());
@@ -98,7 +101,8 @@ pub(super) async fn an_anchor_is_moved_from_where_it_was_read(mut f: Fixture) {
         all.add_comment(&doc, &comment(number, None)).await.unwrap();
     }
     let to = |version| Anchor { index: 7, length: 0, version };
-    let moved = |number, from, version| MovedAnchor { comment: Uuid::from_u128(number), from, anchor: to(version) };
+    let moved =
+        |number, from, version| MovedAnchor { comment: Uuid::from_u128(number), from, anchor: to(version) };
     all.move_anchors(&doc, &[moved(1, 1, 3), moved(2, 2, 3), moved(9, 1, 3)]).await.unwrap();
     all.move_anchors(&doc, &[]).await.unwrap();
     let anchors: Vec<_> = all.comments(&doc, None, 9).await.unwrap().into_iter().map(|c| c.anchor).collect();
@@ -121,7 +125,8 @@ pub(super) async fn a_purge_takes_names_and_comments_along_and_nothing_comes_aft
 pub(super) async fn a_key_stands_for_one_document_until_it_is_old(f: Fixture) {
     let all = f.annotations();
     let key = |owner: &str| RepeatKey { user: user(owner), key: "k".into() };
-    let reserve = async |owner: &str, doc: &str, now| all.reserve(&key(owner), &id(doc), now, now - 10).await.unwrap();
+    let reserve =
+        async |owner: &str, doc: &str, now| all.reserve(&key(owner), &id(doc), now, now - 10).await.unwrap();
     let first = Reserved { doc: id("a"), at: 100, fresh: true };
     assert_eq!(reserve("ada", "a", 100).await, first);
     assert_eq!(reserve("ada", "b", 110).await, Reserved { fresh: false, ..first.clone() });
