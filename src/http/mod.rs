@@ -14,6 +14,7 @@ mod content;
 mod documents;
 mod health;
 mod import;
+mod openapi;
 mod ops;
 pub mod origin;
 mod pages;
@@ -85,6 +86,9 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(
                 at("/v1/docs/{id}/comments/{comment}/replies", "POST").route(web::post().to(comments::reply)),
             )
+            .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::json)))
+            .service(at("/docs", "GET, HEAD").route(get().to(openapi::page)))
+            .service(at("/docs/{name}", "GET, HEAD").route(get().to(openapi::asset)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

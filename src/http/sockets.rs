@@ -50,6 +50,10 @@ pub fn keep_socket(connection: &dyn Any, extensions: &mut Extensions) {
 }
 
 /// `GET /v1/collab/{doc_id}`
+#[utoipa::path(
+    get, path = "/v1/collab/{doc_id}", tag = "presence", summary = "Open a WebSocket: see the protocol",
+    responses((status = 101, description = "The socket is open"))
+)]
 pub async fn collab(
     request: HttpRequest,
     payload: web::Payload,

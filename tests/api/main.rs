@@ -26,6 +26,7 @@ mod handshake;
 mod hello;
 mod hostile;
 mod limits;
+mod openapi;
 mod presence;
 mod redis;
 mod resume;

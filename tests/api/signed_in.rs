@@ -24,9 +24,19 @@ pub fn token(user: &str) -> String {
 
 /// A token that ends at this time, in Unix seconds.
 pub fn token_until(user: &str, exp: u64) -> String {
-    let claims = json!({ "sub": user, "name": user, "exp": exp, "iat": in_seconds(0) });
+    signed(&json!({ "sub": user, "name": user, "exp": exp, "iat": in_seconds(0) }))
+}
+
+/// A token of somebody who looks after the server.
+pub fn admin_token(user: &str) -> String {
+    signed(
+        &json!({ "sub": user, "name": user, "admin": true, "exp": in_seconds(3_600), "iat": in_seconds(0) }),
+    )
+}
+
+fn signed(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("claims are JSON")
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("claims are JSON")
 }
 
 /// The time so many seconds from now, in Unix seconds.
