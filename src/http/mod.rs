@@ -20,6 +20,7 @@ mod groups;
 mod health;
 mod import;
 mod links;
+mod openapi;
 mod ops;
 pub mod origin;
 mod pages;
@@ -143,6 +144,9 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
             .service(at("/v1/users/{user}/export", "GET, HEAD").route(get().to(people::export)))
             .service(at("/v1/users/{user}/erase", "POST").route(web::post().to(people::erase)))
+            .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::json)))
+            .service(at("/docs", "GET, HEAD").route(get().to(openapi::page)))
+            .service(at("/docs/{name}", "GET, HEAD").route(get().to(openapi::asset)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

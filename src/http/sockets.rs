@@ -93,6 +93,10 @@ fn places(state: &HttpState, caller: &Caller, client: Client) -> Result<Vec<Plac
 }
 
 /// `GET /v1/collab/{doc_id}`
+#[utoipa::path(
+    get, path = "/v1/collab/{doc_id}", tag = "presence", summary = "Open a WebSocket: see the protocol",
+    responses((status = 101, description = "The socket is open"))
+)]
 pub async fn collab(
     request: HttpRequest,
     payload: web::Payload,

@@ -29,6 +29,7 @@ mod handshake;
 mod hello;
 mod hostile;
 mod limits;
+mod openapi;
 mod people;
 mod permissions;
 mod permissions_live;
