@@ -206,6 +206,12 @@ pub struct PresenceView {
     peers: Vec<Value>,
 }
 
+/// How the server is.
+#[derive(ToSchema)]
+pub struct StatusView {
+    status: String,
+}
+
 /// Why something was not done (RFC 9457).
 #[derive(ToSchema)]
 #[schema(as = Problem)]
@@ -220,4 +226,6 @@ pub struct ProblemView {
     retry_after_ms: Option<u64>,
     /// When the document was put into the trash.
     deleted_at: Option<Millis>,
+    /// Whether a code of the second factor is wanted.
+    second_factor: Option<bool>,
 }
