@@ -3,8 +3,11 @@
 //! What all calls have in common is added here: the parts of an address, the problem that any of them may answer with, and how
 //! callers say who they are. The page that shows it is our own, so that nothing is loaded from anywhere else.
 
+mod accounts;
+mod administration;
 mod bodies;
 mod ids;
+mod sharing;
 
 use std::sync::LazyLock;
 
@@ -12,14 +15,21 @@ use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+pub use self::accounts::*;
+pub use self::administration::*;
 pub use self::bodies::*;
 use self::ids::uuid;
+pub use self::sharing::*;
 use crate::http::problem::Problem;
-use crate::http::{comments, compare, content, documents, health, import, ops, presence, sockets, versions};
+use crate::http::{
+    accounts as sign_in, admin, audit, comments, compare, content, documents, groups, health, import, links,
+    ops, people, permissions, presence, sockets, versions,
+};
 use crate::ids::{DocumentId, Version};
 
 #[derive(OpenApi)]
@@ -32,6 +42,16 @@ use crate::ids::{DocumentId, Version};
         compare::restore, compare::diff, compare::blame,
         comments::list, comments::create, comments::read, comments::change, comments::delete, comments::reply,
         presence::read, sockets::collab,
+        permissions::list, permissions::read, permissions::grant, permissions::revoke, permissions::set_link,
+        permissions::transfer, links::list, links::create, links::revoke,
+        groups::list, groups::create, groups::read, groups::rename, groups::delete, groups::set_member,
+        groups::remove_member,
+        sign_in::register, sign_in::login, sign_in::refresh, sign_in::logout, sign_in::me,
+        sign_in::change_password, sign_in::forget_password, sign_in::reset_password, sign_in::sign_ins,
+        sign_in::end_sign_in, sign_in::second::enrol, sign_in::second::confirm, sign_in::second::remove,
+        sign_in::jwks, people::export, people::erase,
+        admin::documents, admin::passivate, admin::verify, admin::sessions, admin::dismiss, admin::nodes, admin::drain,
+        audit::list,
         health::live, health::ready, health::metrics, json,
     ),
     components(schemas(ProblemView)),
@@ -41,6 +61,11 @@ use crate::ids::{DocumentId, Version};
         (name = "history", description = "What was in them, and who has written it"),
         (name = "comments", description = "What is said about them"),
         (name = "presence", description = "Who is there"),
+        (name = "sharing", description = "Who may do what with a document"),
+        (name = "groups", description = "People who are given documents together"),
+        (name = "accounts", description = "Signing in and out, where the server has accounts"),
+        (name = "people", description = "What is kept of a person"),
+        (name = "administration", description = "For those who look after the server"),
         (name = "service", description = "The server itself"),
     ),
 )]
@@ -56,7 +81,7 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
 fn document() -> utoipa::openapi::OpenApi {
     let mut api = Api::openapi();
     for (path, item) in &mut api.paths.paths {
-        let parameters: Vec<_> = names_in(path).map(|name| RefOr::T(parameter(name))).collect();
+        let parameters: Vec<_> = names_in(path).map(|name| RefOr::T(parameter(path, name))).collect();
         for (method, operation) in operations(item) {
             if !parameters.is_empty() {
                 operation.parameters.get_or_insert_default().extend(parameters.iter().cloned());
@@ -91,10 +116,18 @@ fn names_in(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
 }
 
-fn parameter(name: &str) -> utoipa::openapi::path::Parameter {
+fn parameter(path: &str, name: &str) -> utoipa::openapi::path::Parameter {
+    let text = || ObjectBuilder::new().schema_type(Type::String).into();
     let (schema, description): (RefOr<Schema>, _) = match name {
         "version" => (Version::schema(), "A version of the document"),
         "comment" => (uuid(), "The id of a comment"),
+        "link" => (uuid(), "The id of a share link"),
+        "session" => (text(), "The id of a session, as the list of them tells it"),
+        "subject" => (text(), "The id of a user, or `group:` and the id of a group"),
+        "user" if path.starts_with("/v1/users/") => (text(), "`me`, or the id of a user"),
+        "user" => (text(), "The id of a user"),
+        "id" if path.starts_with("/v1/groups/") => (uuid(), "The id of a group"),
+        "id" if path.starts_with("/v1/auth/") => (text(), "The id of a sign-in"),
         _ => (Ref::from_schema_name(DocumentId::name()).into(), "The id of a document"),
     };
     ParameterBuilder::new()
@@ -155,12 +188,12 @@ mod tests {
     use super::*;
 
     /// Pages for people, which are no calls.
-    const PAGES: [&str; 5] = ["/", "/d/{id}", "/assets/{name}", "/docs", "/docs/{name}"];
+    const PAGES: [&str; 6] = ["/", "/d/{id}", "/admin", "/assets/{name}", "/docs", "/docs/{name}"];
 
-    /// The methods of each address in the table of routes.
+    /// The methods of each address in the table of routes, and in the administrators' part of it.
     fn routes() -> BTreeSet<(String, String)> {
-        let table = include_str!("mod.rs");
-        let table = &table[..table.find("default_service").expect("the end of the table")];
+        let (table, admin) = (include_str!("mod.rs"), include_str!("admin.rs"));
+        let table = table[..table.find("default_service").expect("the end of the table")].to_owned() + admin;
         let mut routes = BTreeSet::new();
         for entry in table.split("at(\"").skip(1) {
             let mut texts = entry.split('"');

@@ -14,7 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use serde_json::{Value, json};
 
-pub use self::list::{RecordView, list};
+pub use self::list::{__path_list, RecordView, list};
 use self::watched::{Kind, Watched, watched};
 use crate::actors::audit::Audit;
 use crate::http::auth::Caller;

@@ -7,6 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::actors::error::ErrorCode;
 use crate::ids::{ClientId, DocumentId, HistoryId, UserId};
 use crate::protocol::Role;
+use crate::storage::permissions::GroupId;
 
 /// A UUID as text.
 pub fn uuid() -> RefOr<Schema> {
@@ -50,6 +51,14 @@ impl PartialSchema for ClientId {
 }
 
 impl ToSchema for ClientId {}
+
+impl PartialSchema for GroupId {
+    fn schema() -> RefOr<Schema> {
+        uuid()
+    }
+}
+
+impl ToSchema for GroupId {}
 
 impl PartialSchema for Role {
     fn schema() -> RefOr<Schema> {
