@@ -21,6 +21,7 @@ async function enter(page: Page, url: string, given: string): Promise<void> {
 }
 
 test("documents and sessions are shown live, and acted on", async ({ arrive }) => {
+  test.slow();
   const server = await Server.start({ QUIRE_JWT_SECRET: SECRET });
   const id = await server.create("Minutes", [{ insert: "The first line\n" }]);
   const root = await arrive("Root");

@@ -34,7 +34,7 @@ export class AdminPage {
       { title: "In no snapshot", number: true, cell: ({ snapshot_lag }) => snapshot_lag },
       { title: "Bytes", number: true, cell: ({ bytes }) => bytes?.toLocaleString() },
       { title: "Idle", number: true, cell: ({ idle_ms }) => idle_ms !== undefined && `${Math.round(idle_ms / 1_000)} s` },
-      { title: "", cell: (doc) => doc.state === "live" && this.actionsOf(doc) },
+      { title: "Actions", cell: (doc) => doc.state === "live" && this.actionsOf(doc) },
     ],
     ({ id }) => id,
     { label: "Documents in memory", empty: "No document is in memory." },
@@ -47,7 +47,7 @@ export class AdminPage {
       { title: "Document", cell: ({ doc }) => el("a", { href: editorPath(doc) }, doc) },
       { title: "Behind", number: true, cell: ({ lag }) => lag },
       {
-        title: "",
+        title: "Actions",
         cell: (session) => textButton({ label: "Disconnect", onClick: () => void this.dismiss(session) }),
       },
     ],
