@@ -1,13 +1,13 @@
 //! People who are something to a document, each in another way, and what they do.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use quire::access::{Access, Action};
 use quire::protocol::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Launch, TestServer};
+use crate::harness::{Launch, PATIENCE, TestServer};
 use crate::raw::{RawIncoming, RawSocket, handshake_headers, opcode, request};
 use crate::rest::{Answer, Rest};
 use crate::signed_in::{SECRET, admin_token, token};
@@ -233,7 +233,9 @@ impl Scene {
         let path = scene.path("/permissions/exa");
         Person::user("ada").call(&scene.rest, "PUT", &path, Some(&body)).expect(200);
         let exa = Person::user("exa");
+        let deadline = Instant::now() + PATIENCE;
         while exa.call(&scene.rest, "GET", &scene.path(""), None).status == 200 {
+            assert!(Instant::now() < deadline, "what was granted for a while does not end");
             std::thread::sleep(Duration::from_millis(50));
         }
         scene.people.push((exa, None));
