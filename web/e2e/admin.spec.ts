@@ -32,6 +32,7 @@ test("documents and sessions are shown live, and acted on", async ({ arrive }) =
 
   const ana = await arrive("Ana");
   await ana.open(server.url, id);
+  await ana.goToEnd();
   await ana.type("x");
   await ana.hasSaved();
   const row = docs.getByRole("row").filter({ hasText: id });
@@ -45,12 +46,16 @@ test("documents and sessions are shown live, and acted on", async ({ arrive }) =
   await root.page.getByRole("dialog").getByRole("button", { name: "Passivate" }).click();
   await expect(root.page.getByRole("dialog")).toHaveCount(0);
   // Whoever writes notices a pause at most.
+  await ana.canWrite();
+  await ana.goToEnd();
   await ana.type("y");
   await ana.hasSaved();
   await expect(row.getByRole("cell").nth(2)).toHaveText("3");
 
   await sessions.getByRole("button", { name: "Disconnect" }).click();
   await root.page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  await ana.canWrite();
+  await ana.goToEnd();
   await ana.type("z");
   await ana.hasSaved();
   const found = await new AxeBuilder({ page: root.page }).analyze();
