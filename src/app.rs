@@ -1,6 +1,6 @@
 //! The application: starts everything in order, runs until it is told to stop, and stops in order.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::actors::rebase::Rebaser;
 use crate::actors::registry::{DrainAll, Equip, RegistryActor};
 use crate::actors::remote::Remote;
 use crate::actors::service::Documents;
-use crate::actors::session::{Setting, outbox};
+use crate::actors::session::{Setting, Standing, Visitor, outbox};
 use crate::actors::sharing::Sharing;
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
@@ -187,7 +187,8 @@ impl Application {
         let auth_settings = options.accounts.settings(options.jwt_secret.as_ref().map(Secret::expose))?;
         let (auth, seen) = Auth::open(auth_settings, accounts, Clock::system()).await?;
         let upkeep = Upkeep::start(&auth, seen);
-        let revoked = auth.revoked.clone();
+        let (revoked, bans) = (auth.revoked.generation(), auth.bans.generation());
+        let watched = auth.clone();
         let security = http::security(&options, address, auth, tls.is_some())?;
         let check = security.clone();
         let buckets = remote.as_ref().map(|remote| &remote.buckets);
@@ -201,8 +202,9 @@ impl Application {
             clock: Clock::system(),
             draining: draining.clone(),
             check_token: Arc::new(move |token| check.check_token(token).map(Caller::visitor)),
-            revocations: revoked.generation(),
-            is_revoked: Arc::new(move |visitor| revoked.denies(&visitor.user, visitor.credential.as_deref())),
+            revocations: revoked,
+            bans,
+            standing: Arc::new(move |visitor, address| standing(&watched, visitor, address)),
         });
         let audit = audit_log
             .clone()
@@ -304,6 +306,18 @@ impl Application {
             Some(actor) => anyhow::bail!("{actor} has failed; the log has everything that was acknowledged"),
             None => Ok(closed.unwrap_or(Ok(()))?),
         }
+    }
+}
+
+/// Tells what has become of somebody who was let in.
+fn standing(auth: &Auth, visitor: Option<&Visitor>, address: IpAddr) -> Standing {
+    let revoked = |visitor: &Visitor| auth.revoked.denies(&visitor.user, visitor.credential.as_deref());
+    if auth.is_banned(visitor.map(|visitor| &visitor.user), Some(address)) {
+        Standing::Banned
+    } else if visitor.is_some_and(revoked) {
+        Standing::Revoked
+    } else {
+        Standing::Good
     }
 }
 

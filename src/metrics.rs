@@ -209,7 +209,9 @@ impl Metrics {
             "reason",
         );
         // A rate is wrong that begins with the first of them.
-        for reason in ["silent", "slow", "overflow", "no_hello", "replaced", "deleted", "access", "revoked"] {
+        for reason in
+            ["silent", "slow", "overflow", "no_hello", "replaced", "deleted", "access", "revoked", "banned"]
+        {
             dropped.with_label_values(&[reason]);
         }
         let sign_ins = make.counters("quire_sign_ins_total", "Attempts to sign in, by outcome", "outcome");

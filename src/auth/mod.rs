@@ -9,6 +9,7 @@
 //! | [`service`], [`secrets`] | keys of scripts, and how secrets are made |
 //! | [`accounts`], [`second`] | signing in and out, passwords, second factors |
 //! | `passwords`, `totp`, [`throttle`], [`mail`] | what accounts are made of |
+//! | [`bans`] | whom this server does not serve at all |
 //! | [`revoked`] | what is not accepted any more although its token has not ended |
 //! | `seen` | rows of users, made when they first come |
 //! | [`upkeep`] | what is read and removed in the background |
@@ -16,6 +17,7 @@
 //! It is above storage and below HTTP; actors know of it only what they are handed.
 
 pub mod accounts;
+pub mod bans;
 pub mod bearer;
 mod claims;
 pub mod foreign;
@@ -36,10 +38,12 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::accounts::Accounts;
+use self::bans::Bans;
 pub use self::bearer::{Bearer, Scopes};
 pub use self::claims::Expected;
 use self::foreign::ForeignKeys;
@@ -51,6 +55,8 @@ use self::service::ServiceTokens;
 use self::tokens::Own;
 pub use self::tokens::Tokens;
 use crate::actors::clock::Clock;
+use crate::actors::error::{ErrorCode, Refusal};
+use crate::ids::UserId;
 use crate::storage::accounts::SharedAccounts;
 
 /// How everything here is to be.
@@ -74,6 +80,7 @@ pub struct Auth {
     /// `None` where nothing is kept of accounts.
     pub accounts: Option<Arc<Accounts>>,
     pub revoked: Arc<Revocations>,
+    pub bans: Arc<Bans>,
     keys: Option<Arc<KeyRing>>,
     store: Option<SharedAccounts>,
     seen: Seen,
@@ -94,19 +101,20 @@ impl Auth {
             let read = tokio::task::spawn_blocking(move || foreign.first()).await?;
             read?;
         }
-        let revoked = Arc::new(Revocations::default());
+        let (revoked, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
         let secret = settings.secret.as_deref();
         let tokens =
             Tokens::new(secret, settings.expected, clock.clone()).with_foreign(settings.foreign.clone());
         let (seen, writer) = Seen::new();
         let Some(store) = store else {
             let (accounts, keys) = (None, None);
-            let auth = Self { tokens, accounts, revoked, keys, store: None, seen, clock };
+            let auth = Self { tokens, accounts, revoked, bans, keys, store: None, seen, clock };
             return Ok((Arc::new(auth), writer));
         };
         let keys = KeyRing::open(store.clone(), clock.clone(), settings.key_period).await?;
         let keys = Arc::new(keys);
         revoked.refresh(&*store, clock.now()).await?;
+        bans.refresh(&*store, clock.now()).await?;
         let own =
             Own { keys: keys.clone(), service: ServiceTokens::new(store.clone()), revoked: revoked.clone() };
         let accounts = Accounts::new(accounts::Parts {
@@ -120,12 +128,36 @@ impl Auth {
         })?;
         let (accounts, keys) = (Some(Arc::new(accounts)), Some(keys));
         let tokens = tokens.with_own(Some(own));
-        Ok((Arc::new(Self { tokens, accounts, revoked, keys, store: Some(store), seen, clock }), writer))
+        let store = Some(store);
+        Ok((Arc::new(Self { tokens, accounts, revoked, bans, keys, store, seen, clock }), writer))
     }
 
     /// Returns the public keys of this server (RFC 7517).
     pub fn jwks(&self) -> serde_json::Value {
         self.keys.as_ref().map_or_else(|| serde_json::json!({ "keys": [] }), |keys| keys.jwks())
+    }
+
+    /// Returns where accounts, bans and quotas are kept.
+    ///
+    /// # Errors
+    /// `not_found`: nowhere.
+    pub fn store(&self) -> Result<&SharedAccounts, Refusal> {
+        self.store.as_ref().ok_or_else(|| Refusal::new(ErrorCode::NotFound, "this server keeps no accounts"))
+    }
+
+    /// Reads the bans that hold, after one was made or lifted.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn refresh_bans(&self) -> Result<(), Refusal> {
+        Ok(self.bans.refresh(&**self.store()?, self.clock.now()).await?)
+    }
+
+    /// Tells whether somebody, or everybody who comes from an address, is banned.
+    pub fn is_banned(&self, user: Option<&UserId>, address: Option<IpAddr>) -> bool {
+        let now = self.clock.now();
+        user.is_some_and(|user| self.bans.holds_user(user, now))
+            || address.is_some_and(|address| self.bans.holds_address(address, now))
     }
 
     /// Takes note of who has come, so that there is a row.

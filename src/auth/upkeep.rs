@@ -1,4 +1,4 @@
-//! What is read and removed in the background: revocations and keys every some seconds, keys of others every some minutes, and what
+//! What is read and removed in the background: revocations, bans and keys every some seconds, keys of others every some minutes, and what
 //! has ended now and then.
 
 use std::error::Error;
@@ -14,7 +14,7 @@ use super::keys::{ACCESS_LIFETIME, KeyRing};
 use super::seen::SeenWriter;
 use crate::storage::accounts::SharedAccounts;
 
-/// How often revocations and own keys are read: within a minute an ended sign-in is one everywhere.
+/// How often revocations, bans and own keys are read: within a minute an ended sign-in is one everywhere.
 const EVERY: Duration = Duration::from_secs(15);
 
 /// The pause between two readings of own keys that tokens have asked for.
@@ -62,6 +62,9 @@ async fn keep_own(auth: Arc<Auth>, store: SharedAccounts, keys: Arc<KeyRing>) {
         let now = auth.clock.now();
         if let Err(error) = auth.revoked.refresh(&*store, now).await {
             tracing::warn!(error = &error as &dyn Error, "what was revoked could not be read");
+        }
+        if let Err(error) = auth.bans.refresh(&*store, now).await {
+            tracing::warn!(error = &error as &dyn Error, "bans could not be read");
         }
         if let Err(error) = keys.refresh().await {
             tracing::warn!(error = &error as &dyn Error, "signing keys could not be read");

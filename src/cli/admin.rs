@@ -5,7 +5,8 @@ use std::io::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::rest::{Method, Rest, ServerOptions};
+use super::rest::{Method, Rest, ServerOptions, escaped};
+use super::restraints::{self, BanOptions, LiftOptions, QuotaOptions};
 use crate::ids::DocumentId;
 
 pub const EXAMPLES: &str = "\
@@ -14,6 +15,10 @@ Examples:
   quire admin sessions                who has them open
   quire admin verify minutes          replay a document's log, and compare
   quire admin passivate minutes       send a document away from memory
+  quire admin snapshot minutes        keep what it is now in a snapshot
+  quire admin ban --network 192.0.2.0/24 --for 1day
+  quire admin bans                    whom the server does not serve
+  quire admin quota usr_1 --documents 500
   quire admin drain                   stop the server in order
 
 Wants the token of an administrator in QUIRE_TOKEN.";
@@ -31,8 +36,20 @@ pub enum AdminCommand {
     Passivate(OnDocument),
     /// Replay a document's log and compare it with what was derived from it.
     Verify(OnDocument),
+    /// Keep what a document is now in a snapshot.
+    Snapshot(OnDocument),
     /// Tell a session to reconnect.
     Disconnect(OnSession),
+    /// Do not serve a user or a network any more.
+    Ban(BanOptions),
+    /// List the bans that hold.
+    Bans(ServerOptions),
+    /// End a ban.
+    Lift(LiftOptions),
+    /// Show or set how many documents a user may own.
+    Quota(QuotaOptions),
+    /// List the quotas that were set.
+    Quotas(ServerOptions),
     /// Stop the server in order.
     Drain(ServerOptions),
 }
@@ -84,6 +101,22 @@ pub fn run(command: &AdminCommand) -> anyhow::Result<()> {
             Ok(())
         }
         AdminCommand::Verify(on) => verify(&on.server.rest(), &on.doc),
+        AdminCommand::Snapshot(on) => {
+            let made = on.server.rest().call(Method::POST, &format!("admin/docs/{}/snapshot", on.doc))?;
+            writeln!(std::io::stdout(), "version {} is in a snapshot", made["version"])?;
+            Ok(())
+        }
+        AdminCommand::Ban(options) => restraints::ban(options),
+        AdminCommand::Bans(server) => list(
+            &server.rest(),
+            "bans",
+            &["id", "user", "network", "expires_at", "made_by", "made_at", "reason"],
+        ),
+        AdminCommand::Lift(options) => restraints::lift(options),
+        AdminCommand::Quota(options) => restraints::quota(options),
+        AdminCommand::Quotas(server) => {
+            list(&server.rest(), "quotas", &["user", "documents", "set_by", "set_at"])
+        }
         AdminCommand::Disconnect(on) => {
             let path = format!("admin/docs/{}/sessions/{}", on.doc, on.session);
             on.server.rest().call(Method::DELETE, &path)?;
@@ -124,8 +157,7 @@ fn list(rest: &Rest, what: &str, columns: &[&str]) -> anyhow::Result<()> {
             writeln!(out, "{}", cells.join("\t"))?;
         }
         let Some(next) = page["next"].as_str() else { return Ok(()) };
-        // An id has nothing in it that an address would have to escape.
-        cursor = format!("&cursor={next}");
+        cursor = format!("&cursor={}", escaped(next));
     }
 }
 

@@ -19,6 +19,7 @@ mod projections;
 mod replay;
 mod rest;
 mod restore;
+mod restraints;
 mod serve;
 mod token;
 mod user;

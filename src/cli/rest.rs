@@ -136,13 +136,32 @@ impl Rest {
     /// # Errors
     /// As [`Rest::create`].
     pub fn call(&self, method: Method, path: &str) -> anyhow::Result<serde_json::Value> {
+        self.send(method, path, String::new())
+    }
+
+    /// As [`Rest::call`], with JSON as the request's body.
+    ///
+    /// # Errors
+    /// As [`Rest::create`].
+    pub fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<serde_json::Value> {
+        self.send(method, path, body.to_string())
+    }
+
+    fn send(&self, method: Method, path: &str, body: String) -> anyhow::Result<serde_json::Value> {
         let url = format!("{}/v1/{path}", self.base);
         let request = ureq::http::Request::builder().method(method).uri(&url);
+        let request =
+            if body.is_empty() { request } else { request.header("content-type", "application/json") };
         let request = match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
         };
-        let answer = self.agent.run(request.body(())?).with_context(|| format!("calling {url}"))?;
+        let answer = self.agent.run(request.body(body)?).with_context(|| format!("calling {url}"))?;
         let body = text_of(answer).with_context(|| format!("asking {}", self.base))?;
         if body.is_empty() {
             return Ok(serde_json::Value::Null);
@@ -156,6 +175,11 @@ impl Rest {
             None => request,
         }
     }
+}
+
+/// Writes what somebody calls something so that it is one segment of a path, or one value of a query.
+pub fn escaped(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// Returns the body of a good answer; a refusal becomes an error in the server's words.

@@ -38,6 +38,10 @@ pub struct LimitSettings {
     #[arg(long, env = "QUIRE_SOCKETS_PER_USER", default_value_t = 100, value_name = "N", value_parser = count())]
     pub sockets_per_user: u32,
 
+    /// Documents that one user may own, those in the trash too, unless administrators say otherwise; without it as many as they like.
+    #[arg(long, env = "QUIRE_DOCUMENTS_PER_USER", value_name = "N", value_parser = count())]
+    pub documents_per_user: Option<u32>,
+
     /// Sessions in one document.
     #[arg(long, env = "QUIRE_SESSIONS_PER_DOCUMENT", default_value_t = 1_000, value_name = "N", value_parser = count())]
     pub sessions_per_document: u32,

@@ -26,6 +26,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(at("/v1/admin/docs", "GET, HEAD").route(get().to(documents)))
         .service(at("/v1/admin/docs/{id}/passivate", "POST").route(web::post().to(passivate)))
+        .service(at("/v1/admin/docs/{id}/snapshot", "POST").route(web::post().to(snapshot)))
         .service(at("/v1/admin/docs/{id}/verify", "POST").route(web::post().to(verify)))
         .service(at("/v1/admin/sessions", "GET, HEAD").route(get().to(sessions)))
         .service(at("/v1/admin/docs/{id}/sessions/{session}", "DELETE").route(web::delete().to(dismiss)))
@@ -185,6 +186,17 @@ async fn passivate(
     caller.require_admin()?;
     state.administration.passivate(&doc).await?;
     Ok(HttpResponse::Accepted().json(json!({})))
+}
+
+/// `POST /v1/admin/docs/{id}/snapshot`: the durable head, in a snapshot when this is answered.
+async fn snapshot(
+    caller: Caller,
+    doc: web::Path<DocumentId>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let version = state.documents.checkpoint(&doc).await?;
+    Ok(HttpResponse::Created().json(json!({ "version": version })))
 }
 
 /// `POST /v1/admin/docs/{id}/verify`

@@ -28,6 +28,7 @@ mod permissions;
 mod presence;
 pub mod problem;
 mod rates;
+mod restraints;
 mod security;
 pub mod sockets;
 pub mod state;
@@ -126,6 +127,7 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
                 at("/v1/docs/{id}/comments/{comment}/replies", "POST").route(web::post().to(comments::reply)),
             )
             .configure(admin::routes)
+            .configure(restraints::routes)
             .service(at("/v1/auth/register", "POST").route(web::post().to(accounts::register)))
             .service(at("/v1/auth/login", "POST").route(web::post().to(accounts::login)))
             .service(at("/v1/auth/refresh", "POST").route(web::post().to(accounts::refresh)))

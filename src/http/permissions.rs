@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::http::access::{Permitted, permitted};
-use crate::http::auth::Caller;
+use crate::http::auth::{Caller, require_room};
 use crate::http::body::{self, Members};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -221,6 +221,7 @@ pub async fn transfer(
     let to = user_of(&user.ok_or_else(|| Problem::bad_request("user is missing"))?)?;
     let Permitted { row, .. } = permitted(&state, &caller, &doc, Action::Transfer).await?;
     if to != row.owner {
+        require_room(&state.security, &to).await?;
         state.sharing.transfer(&row, to.clone(), caller.author()).await?;
     }
     Ok(HttpResponse::Ok().json(json!({ "owner": to })))

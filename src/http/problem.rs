@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Millis;
+use crate::storage::StoreError;
 
 /// An answer that says why something was not done. Nothing was changed.
 #[derive(Debug)]
@@ -141,6 +142,12 @@ fn title(code: ErrorCode) -> &'static str {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self { status: status(refusal.code), refusal, deleted_at: None, second_factor: false, header: None }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Refusal::from(error).into()
     }
 }
 

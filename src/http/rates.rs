@@ -1,4 +1,4 @@
-//! Too many requests of one address are answered by 429, before anything is done for them.
+//! Requests of banned addresses are answered by 403, and too many of one address by 429, before anything is done for them.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -6,6 +6,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
 use crate::actors::error::Refusal;
+use crate::auth::bans::banned;
 use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::origin::PROBES;
@@ -14,14 +15,20 @@ use crate::http::state::HttpState;
 use crate::ids::DocumentId;
 use crate::limits::{Limiter, Who};
 
-/// Middleware: counts requests. Probes of orchestrators are not limited: a server must not seem dead because it is asked much.
+/// Middleware: turns banned addresses away, and counts requests. Probes of orchestrators are not limited: a server must not seem dead because it is asked much.
 pub async fn guard<B: MessageBody + 'static>(
     state: web::Data<HttpState>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let limiter = state.limiter().filter(|_| !PROBES.contains(&request.path()));
-    let taken = limiter.map_or(Ok(()), |limiter| limiter.requests.take(&Client::of(&request).network()));
+    if PROBES.contains(&request.path()) {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let client = Client::of(&request);
+    if state.security.auth.is_banned(None, Some(client.address)) {
+        return Ok(request.into_response(Problem::from(banned()).error_response()).map_into_right_body());
+    }
+    let taken = state.limiter().map_or(Ok(()), |limiter| limiter.requests.take(&client.network()));
     match taken {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(ms) => {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::actors::error::Refusal;
-use crate::auth::Auth;
+use crate::auth::bans::banned;
+use crate::auth::{Auth, Bearer};
 use crate::config::ServeOptions;
 use crate::http::address::TrustedProxies;
 use crate::http::auth::Caller;
@@ -21,6 +22,8 @@ pub struct Security {
     pub hsts: Option<String>,
     /// Whether they may make documents, too.
     pub guests_create: bool,
+    /// How many documents somebody may own, unless a quota says otherwise; `None`: as many as they like.
+    pub documents_per_user: Option<u32>,
     /// Whether browsers may send cookies back over TLS alone.
     pub secure_cookies: bool,
 }
@@ -29,9 +32,20 @@ impl Security {
     /// Reads a token, for a session that renews its own.
     ///
     /// # Errors
-    /// `unauthorized`.
+    /// `unauthorized`; `forbidden` for somebody who is banned.
     pub fn check_token(&self, token: &str) -> Result<Caller, Refusal> {
-        self.auth.tokens.verify(token).map(Caller::from)
+        self.admit(self.auth.tokens.verify(token)?)
+    }
+
+    /// Lets in whoever has a good token, unless he is banned.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn admit(&self, bearer: Bearer) -> Result<Caller, Refusal> {
+        if self.auth.is_banned(Some(&bearer.user), None) {
+            return Err(banned());
+        }
+        Ok(bearer.into())
     }
 }
 
@@ -56,6 +70,7 @@ pub fn security(
         proxies: TrustedProxies::new(options.limits.trusted_proxies.iter().copied().flatten()),
         hsts: options.tls.hsts(),
         guests_create: options.accounts.guests_create.is_on(),
+        documents_per_user: options.limits.documents_per_user,
         // TLS may end at a gateway, which the public address tells.
         secure_cookies: tls || public.is_some_and(|url| url.starts_with("https://")),
     }))

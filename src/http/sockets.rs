@@ -132,7 +132,7 @@ pub async fn collab(
     let actor = SessionActor::new(
         doc,
         document,
-        Admission { visitor: caller.visitor(), pass, opening },
+        Admission { address: client.address, visitor: caller.visitor(), pass, opening },
         state.sessions.clone(),
         link.clone(),
         wires.clone(),

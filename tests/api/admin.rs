@@ -27,6 +27,14 @@ fn nobody_else_is_let_in() {
         ("POST", format!("/v1/admin/docs/{doc}/passivate")),
         ("POST", format!("/v1/admin/docs/{doc}/verify")),
         ("DELETE", format!("/v1/admin/docs/{doc}/sessions/0000000000000001")),
+        ("POST", format!("/v1/admin/docs/{doc}/snapshot")),
+        ("GET", "/v1/admin/bans".to_owned()),
+        ("POST", "/v1/admin/bans".to_owned()),
+        ("DELETE", "/v1/admin/bans/1".to_owned()),
+        ("GET", "/v1/admin/quotas".to_owned()),
+        ("GET", "/v1/admin/quotas/ada".to_owned()),
+        ("PUT", "/v1/admin/quotas/ada".to_owned()),
+        ("DELETE", "/v1/admin/quotas/ada".to_owned()),
         ("POST", "/v1/admin/drain".to_owned()),
     ];
     for (method, path) in calls {

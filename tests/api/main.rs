@@ -36,6 +36,7 @@ mod portability;
 mod presence;
 mod quotas;
 mod redis;
+mod restraints;
 mod resume;
 mod roles;
 mod security;

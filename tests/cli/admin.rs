@@ -48,6 +48,29 @@ fn what_runs_is_listed_and_acted_on() {
 }
 
 #[test]
+fn people_are_held_back_and_let_go() {
+    let server = knows_tokens();
+    let doc = Rest::of(&server).create(&json!([{ "insert": "x\n" }]));
+    assert_eq!(run(&server, &["snapshot", &doc]).succeeds(), "version 1 is in a snapshot\n");
+    let id = run(&server, &["ban", "--user", "eve the spammer", "--for", "1day"]).succeeds();
+    run(&server, &["ban", "--network", "192.0.2.7", "--reason", "why\nnot"]).succeeds();
+    let bans = run(&server, &["bans"]).succeeds();
+    assert!(bans.contains("eve the spammer") && bans.contains("192.0.2.7/32\t-\troot"), "{bans}");
+    assert!(bans.ends_with("whynot\n"), "one line each: {bans}");
+    run(&server, &["lift", id.trim()]).succeeds();
+    assert!(!run(&server, &["bans"]).succeeds().contains("eve"));
+    run(&server, &["lift", id.trim()]).fails_with(&["there is no ban"]);
+    run(&server, &["ban"]).fails_with(&["--user"]);
+    run(&server, &["ban", "--network", "all of them"]).fails_with(&["192.0.2.0/24"]);
+
+    let quota = run(&server, &["quota", "ada/1", "--documents", "5"]).succeeds();
+    assert_eq!(quota, "ada/1 owns 0 and may own 5 documents\n");
+    assert!(run(&server, &["quotas"]).succeeds().contains("ada/1\t5\troot"));
+    let quota = run(&server, &["quota", "ada/1", "--remove"]).succeeds();
+    assert_eq!(quota, "ada/1 owns 0 and may own as many documents as they like\n");
+}
+
+#[test]
 fn nobody_but_an_administrator_is_answered() {
     let server = knows_tokens();
     run_with(&server, &["docs"], &token("ada")).fails_with(&["administrators"]);

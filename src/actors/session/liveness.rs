@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::link::{Link, now_ms};
 use super::progress::{Look, Progress};
-use super::{Draining, NoHello, Revoked, SessionActor, Setting, wire};
+use super::{Draining, LookAgain, NoHello, SessionActor, Setting, wire};
 use crate::metrics::METRICS;
 
 /// How often the watch looks.
@@ -43,7 +43,7 @@ thread_local! {
 }
 
 /// Watches a session of this thread until it ends. When the server drains, all of them are told to come back later; when tokens
-/// were revoked, those with one are to look at their own.
+/// were revoked, those with one are to look at their own; when people were banned, all are.
 pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, signed_in: bool, setting: &Arc<Setting>) {
     let (since, welcome) = (now_ms(), Progress::default());
     let watched = Watched { link, session, signed_in, since, closing_since: None, welcome };
@@ -67,7 +67,7 @@ async fn run(setting: Arc<Setting>) {
     let ping = wire::ping();
     let mut quarter = 0u64;
     // Not what it is now: a session may have begun with what was revoked since its token was looked at.
-    let mut seen = None;
+    let (mut seen, mut seen_bans) = (None, None);
     loop {
         interval.tick().await;
         quarter += 1;
@@ -78,6 +78,7 @@ async fn run(setting: Arc<Setting>) {
         let pings = quarter.is_multiple_of(4 * PING_EVERY);
         // With the pings, so that thousands of sessions are not asked each time that somebody signs out.
         let revoked = pings && is_news(&setting.revocations, &mut seen);
+        let banned = is_news(&setting.bans, &mut seen_bans);
         WATCHED.with_borrow_mut(|all| {
             let Some(all) = all else { return };
             all.retain_mut(|watched| watched.check(pings.then_some(&ping)));
@@ -85,8 +86,8 @@ async fn run(setting: Arc<Setting>) {
             for watched in all.iter().filter(|watched| drains && !watched.link.outbox.is_closing()) {
                 watched.tell(Draining);
             }
-            for watched in all.iter().filter(|watched| revoked && watched.signed_in) {
-                watched.tell(Revoked);
+            for watched in all.iter().filter(|watched| banned || revoked && watched.signed_in) {
+                watched.tell(LookAgain);
             }
             if all.capacity() > 64 && all.len() * 4 < all.capacity() {
                 all.shrink_to_fit();

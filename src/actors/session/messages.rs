@@ -38,10 +38,10 @@ pub struct Draining;
 #[rtype(result = "()")]
 pub struct NoHello;
 
-/// Tokens were revoked: look whether one's own was. Sent by the worker's liveness watch.
+/// Tokens were revoked, or people banned: look whether one is still welcome. Sent by the worker's liveness watch.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Revoked;
+pub struct LookAgain;
 
 /// The document has ended the session; the close frame is queued.
 #[derive(Message)]

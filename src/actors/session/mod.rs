@@ -17,6 +17,7 @@ mod pace;
 mod progress;
 pub mod wire;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,10 +58,12 @@ pub struct Setting {
     pub limiter: Option<Arc<Limiter>>,
     pub clock: Clock,
     pub check_token: TokenCheck,
-    /// Tells whether somebody's token is not accepted any more although it has not ended.
-    pub is_revoked: RevocationCheck,
-    /// Rises whenever more are not.
+    /// Tells whether somebody is still welcome who was let in.
+    pub standing: StandingCheck,
+    /// Rises whenever more tokens are not accepted any more although they have not ended.
     pub revocations: Arc<AtomicU64>,
+    /// Rises whenever more are banned.
+    pub bans: Arc<AtomicU64>,
     /// Set when the server stops.
     pub draining: Arc<AtomicBool>,
 }
@@ -68,8 +71,18 @@ pub struct Setting {
 /// Reads a token that a session sends to renew its own; the refusal's message says what is wrong with it.
 pub type TokenCheck = Arc<dyn Fn(&str) -> Result<Option<Visitor>, Refusal> + Send + Sync>;
 
-/// Looks up whether a token that was good is not accepted any more.
-pub type RevocationCheck = Arc<dyn Fn(&Visitor) -> bool + Send + Sync>;
+/// Looks up what has become of somebody with a token, or a guest, who comes from an address.
+pub type StandingCheck = Arc<dyn Fn(Option<&Visitor>, IpAddr) -> Standing + Send + Sync>;
+
+/// Whether somebody who was let in is still welcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Good,
+    /// The token is not accepted any more.
+    Revoked,
+    /// This server does not serve them any more.
+    Banned,
+}
 
 /// Who has connected or renews a session, as the token told.
 #[derive(Clone, Debug)]
@@ -121,6 +134,8 @@ pub struct SessionActor {
     setting: Arc<Setting>,
     link: Arc<Link>,
     wires: Rc<Wires>,
+    /// Where it comes from.
+    address: IpAddr,
     /// Of somebody with a token.
     visitor: Option<Box<Visitor>>,
     /// Of somebody with a token or a share link.
@@ -144,6 +159,8 @@ pub struct SessionActor {
 
 /// How somebody has come in.
 pub struct Admission {
+    /// Where somebody comes from, as far as trusted gateways tell.
+    pub address: IpAddr,
     /// `None` for a guest.
     pub visitor: Option<Visitor>,
     /// `None` where nobody is asked what he may do.
@@ -166,7 +183,7 @@ impl SessionActor {
         link: Arc<Link>,
         wires: Rc<Wires>,
     ) -> Self {
-        let Admission { visitor, pass, opening } = admission;
+        let Admission { address, visitor, pass, opening } = admission;
         Self {
             id: SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed)),
             doc,
@@ -174,6 +191,7 @@ impl SessionActor {
             setting,
             link,
             wires,
+            address,
             visitor: visitor.map(Box::new),
             pass: pass.map(Box::new),
             identity: None,
@@ -186,6 +204,10 @@ impl SessionActor {
             role: Role::Viewer,
             attempts: 0,
         }
+    }
+
+    fn standing(&self) -> Standing {
+        (self.setting.standing)(self.visitor.as_deref(), self.address)
     }
 
     /// Sends a message of the protocol; a reader that lets too much pile up is cut.
@@ -284,9 +306,9 @@ impl Actor for SessionActor {
         let address = ctx.address().downgrade();
         let _ = self.wires.session.set(address.clone());
         liveness::watch(self.link.clone(), address, self.visitor.is_some(), &self.setting);
-        // What was revoked between the look at the token and now is news to nobody else.
-        if self.visitor.is_some() {
-            ctx.notify(Revoked);
+        // What has changed between the look at the request and now is news to nobody else.
+        if self.standing() != Standing::Good {
+            ctx.notify(LookAgain);
         }
     }
 
@@ -379,14 +401,18 @@ impl Handler<Ended> for SessionActor {
     }
 }
 
-impl Handler<Revoked> for SessionActor {
+impl Handler<LookAgain> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, _: Revoked, _: &mut Ctx) {
-        let revoked = self.visitor.as_ref().is_some_and(|visitor| (self.setting.is_revoked)(visitor));
-        if revoked && self.stage != Stage::Over {
-            METRICS.dropped.with_label_values(&["revoked"]).inc();
-            self.finish([wire::close(close::TOKEN_EXPIRED, "token revoked")]);
+    fn handle(&mut self, _: LookAgain, _: &mut Ctx) {
+        let (reason, code, text) = match self.standing() {
+            Standing::Good => return,
+            Standing::Revoked => ("revoked", close::TOKEN_EXPIRED, "token revoked"),
+            Standing::Banned => ("banned", close::ACCESS_LOST, "banned"),
+        };
+        if self.stage != Stage::Over {
+            METRICS.dropped.with_label_values(&[reason]).inc();
+            self.finish([wire::close(code, text)]);
         }
     }
 }

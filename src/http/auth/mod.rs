@@ -185,23 +185,23 @@ fn presented_link(headers: &HeaderMap) -> Option<LinkKey> {
 /// Tells who makes a request with these headers, and takes note of them.
 ///
 /// # Errors
-/// `unauthorized`: a token is needed and missing, or one was presented and is bad. `unavailable`: storage has to be asked and does
+/// `unauthorized`: a token is needed and missing, or one was presented and is bad. `forbidden`: its user is banned. `unavailable`: storage has to be asked and does
 /// not oblige.
 pub async fn call(security: &Security, headers: &HeaderMap) -> Result<Caller, Problem> {
     let Some(token) = presented(headers).map_err(invalid)? else { return without_token(security) };
     security.auth.tokens.prepare(token).await?;
     let bearer = security.auth.tokens.verify(token).map_err(bad)?;
     security.auth.note(&bearer);
-    Ok(bearer.into())
+    Ok(security.admit(bearer)?)
 }
 
 /// As [`call`], without waiting: a service token is known if it was used within a minute.
 ///
 /// # Errors
-/// `unauthorized`.
+/// `unauthorized`; `forbidden`.
 pub fn authenticate(security: &Security, headers: &HeaderMap) -> Result<Caller, Problem> {
     match presented(headers).map_err(invalid)? {
-        Some(token) => security.auth.tokens.verify(token).map(Caller::from).map_err(bad),
+        Some(token) => Ok(security.admit(security.auth.tokens.verify(token).map_err(bad)?)?),
         None => without_token(security),
     }
 }
@@ -227,8 +227,22 @@ pub async fn require_may_create(security: &Security, caller: &Caller) -> Result<
         Some(accounts) if !accounts.may_create(user).await? => {
             Err(Problem::new(ErrorCode::Forbidden, "this user makes no documents"))
         }
-        _ => Ok(()),
+        _ => require_room(security, user).await,
     }
+}
+
+/// Lets pass what gives a document to somebody who may own one more. Of those that come at once, all may pass.
+///
+/// # Errors
+/// `forbidden`; `unavailable`.
+pub async fn require_room(security: &Security, user: &UserId) -> Result<(), Problem> {
+    let Ok(store) = security.auth.store() else { return Ok(()) };
+    let quota = store.quota(user).await?.map(|quota| quota.documents);
+    let Some(most) = quota.or(security.documents_per_user) else { return Ok(()) };
+    if store.owned(user, most.saturating_add(1)).await? < most {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::Forbidden, format!("{user} owns {most} documents, and may own no more")))
 }
 
 fn bad(refusal: Refusal) -> Problem {

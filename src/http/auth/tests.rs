@@ -25,6 +25,7 @@ fn security(secret: Option<&str>, guests: bool) -> Security {
     let opened = futures_util::FutureExt::now_or_never(Auth::open(settings, None, Clock::system()));
     let (auth, _) = opened.expect("nothing is waited for").unwrap();
     Security {
+        documents_per_user: None,
         origins,
         auth,
         guests,

@@ -3,6 +3,7 @@
 //! A secret that is compared is here as a hash that its caller has made; what is here itself are signing keys and the secrets of
 //! second factors. Only this trait reads them. Times are given by the caller, in Unix ms.
 
+pub mod restraints;
 mod rows;
 mod statements;
 pub(super) mod tables;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 
+use self::restraints::Restraints;
 use super::StoreError;
 use crate::ids::{Millis, UserId};
 
@@ -141,9 +143,9 @@ pub struct Revoked {
     pub credentials: Vec<String>,
 }
 
-/// Accounts, sign-ins and keys.
+/// Accounts, sign-ins and keys; and what holds people back.
 #[async_trait]
-pub trait Accounts: Send + Sync {
+pub trait Accounts: Restraints {
     /// Makes a user, with a password (a PHC string) for an own account.
     ///
     /// # Errors

@@ -111,7 +111,7 @@ const SWEEP: [&str; 3] = [
     "DELETE FROM password_resets WHERE expires_at < $1",
 ];
 
-type Answer<T> = Result<T, StoreError>;
+pub(super) type Answer<T> = Result<T, StoreError>;
 
 #[async_trait]
 impl<T: Tables> Accounts for T {
@@ -359,10 +359,13 @@ fn id(row: &dyn Columns) -> Result<String, sqlx::Error> {
     row.text("id")
 }
 
-fn one<T>(rows: &Rows, read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>) -> Answer<Option<T>> {
+pub(super) fn one<T>(
+    rows: &Rows,
+    read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>,
+) -> Answer<Option<T>> {
     rows.first().map(|row| read(&**row)).transpose().map_err(StoreError::unavailable)
 }
 
-fn all<T>(rows: &Rows, read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>) -> Answer<Vec<T>> {
+pub(super) fn all<T>(rows: &Rows, read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>) -> Answer<Vec<T>> {
     rows.iter().map(|row| read(&**row)).collect::<Result<_, _>>().map_err(StoreError::unavailable)
 }

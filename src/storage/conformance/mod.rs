@@ -13,6 +13,7 @@ mod log;
 mod ownership;
 mod permissions;
 mod projections;
+mod restraints;
 mod segments;
 mod shard_log;
 mod snapshots;
@@ -102,6 +103,9 @@ macro_rules! run_over {
                 accounts: a_second_factor_is_asked_for_once_it_was_confirmed;
                 accounts: service_tokens_are_found_by_hash_and_end;
                 accounts: signing_keys_follow_each_other_until_their_last_token_has_ended;
+                restraints: a_ban_holds_until_it_ends_or_is_lifted_and_replaces_an_earlier_one;
+                restraints: a_quota_is_kept_replaced_and_forgotten;
+                restraints: what_somebody_owns_is_counted_as_far_as_asked;
                 audit: records_are_read_as_they_were_added_and_form_a_chain;
                 audit: those_who_add_to_one_chain_at_once_wait_for_each_other;
                 audit: records_are_found_newest_first_by_who_what_and_when;
