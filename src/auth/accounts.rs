@@ -179,14 +179,26 @@ impl Accounts {
         }
         self.throttle.succeed(&subjects);
         count("signed_in");
-        Ok(self.begin_sign_in(peer, user).await?)
+        let begun = self.begin_unless_changed(peer, user, Some(&credentials.password)).await?;
+        Ok(begun.ok_or_else(|| bearer::refused("the address or the password is wrong"))?)
     }
 
-    /// Begins a sign-in of somebody who has proved who they are.
+    /// Begins a sign-in of somebody who has proved elsewhere who they are.
     ///
     /// # Errors
-    /// Storage does not oblige.
+    /// `unauthorized` for somebody who is disabled. Storage does not oblige.
     pub async fn begin_sign_in(&self, peer: &Peer, user: User) -> Result<SignedIn, Refusal> {
+        let begun = self.begin_unless_changed(peer, user, None).await?;
+        begun.ok_or_else(|| bearer::refused("this account is disabled"))
+    }
+
+    /// Begins a sign-in, unless the user was disabled or the password changed since they were looked at.
+    async fn begin_unless_changed(
+        &self,
+        peer: &Peer,
+        user: User,
+        password: Option<&str>,
+    ) -> Result<Option<SignedIn>, Refusal> {
         let (now, token) = (self.clock.now(), RefreshToken::first());
         let agent = peer.user_agent.chars().filter(|c| !c.is_control()).take(MAX_AGENT_CHARS);
         let sign_in = SignIn {
@@ -197,8 +209,10 @@ impl Accounts {
             used_at: now,
             expires_at: now + SIGN_IN_LIFETIME,
         };
-        self.store.begin_sign_in(&sign_in, &token.hash(), MOST_SIGN_INS).await?;
-        self.signed_in(&sign_in, user, &token)
+        if !self.store.begin_sign_in(&sign_in, &token.hash(), password, MOST_SIGN_INS).await? {
+            return Ok(None);
+        }
+        self.signed_in(&sign_in, user, &token).map(Some)
     }
 
     /// Exchanges a refresh token for a fresh pair.
@@ -379,10 +393,12 @@ impl Accounts {
         self.begin(&address)?;
         // Before the token is taken: it is good once. The address is not known yet.
         check_choice(new, "").map_err(bad_request)?;
+        // And before there is no turn for it.
+        let hash = self.passwords.hash(new).await?;
         let now = self.clock.now();
         let taken = self.store.take_reset(&secrets::hash(token.as_bytes()), now).await?;
         let user = taken.ok_or_else(|| bearer::refused("this is not good, or not any more"))?;
-        let hash = self.passwords.hash(new).await?;
+        self.store.prove_address(&user, now).await?;
         let ended = self.store.set_password(&user, &hash, now, None).await?;
         self.revoked.end(ended, now);
         self.throttle.succeed(&address);

@@ -223,6 +223,12 @@ impl SessionActor {
     fn renew(&mut self, token: &str, ctx: &mut Ctx) {
         let renewed = (self.setting.check_token)(token);
         match (&mut self.visitor, renewed) {
+            // What an administrator may see was looked up when the session began: it begins again.
+            (Some(visitor), Ok(Some(fresh)))
+                if visitor.user == fresh.user && visitor.admin && !fresh.admin =>
+            {
+                self.finish([wire::close(close::TOKEN_EXPIRED, "not an administrator any more")]);
+            }
             (Some(visitor), Ok(Some(fresh))) if visitor.user == fresh.user => {
                 let fresh = Visitor { reads_only: visitor.reads_only || fresh.reads_only, ..fresh };
                 **visitor = fresh;

@@ -95,6 +95,8 @@ pub struct Visitor {
     pub credential: Option<Arc<str>>,
     /// Whether the token is good for reading alone.
     pub reads_only: bool,
+    /// Whether it is an administrator's.
+    pub admin: bool,
 }
 
 /// How far a session has come.

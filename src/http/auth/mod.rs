@@ -104,6 +104,7 @@ impl Caller {
             expires_at: self.expires_at,
             credential: self.credential,
             reads_only: self.scopes.is_some_and(|scopes| !scopes.write),
+            admin: self.admin,
         })
     }
 
@@ -160,7 +161,8 @@ impl FromRequest for Caller {
                 return Err(Problem::new(ErrorCode::Internal, "the server is not configured"));
             };
             let caller = call(&state.security, request.headers()).await?;
-            caller.check_scope(request.method(), request.path())?;
+            let route = request.match_pattern();
+            caller.check_scope(request.method(), route.as_deref().unwrap_or(request.path()))?;
             let caller = Self { link: presented_link(request.headers()), ..caller };
             // For whoever comes after the handler: the audit log.
             request.extensions_mut().insert(caller.clone());

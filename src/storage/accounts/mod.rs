@@ -162,7 +162,8 @@ pub trait Accounts: Restraints {
     /// Lists users in order of their ids, at most `limit`, after one of them.
     async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>, StoreError>;
 
-    /// Changes a user, and returns the row; `None` when there is none. One who is disabled loses all sign-ins.
+    /// Changes a user, and returns the row; `None` when there is none. One who is disabled, or is no administrator any more, loses
+    /// all sign-ins: what their tokens say is not true any more.
     async fn patch_user(
         &self,
         id: &UserId,
@@ -182,13 +183,15 @@ pub trait Accounts: Restraints {
         keep: Option<&str>,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Begins a sign-in. Of those that the user has, the `most - 1` used last stay.
+    /// Begins a sign-in, if the user is not disabled and `password` (a PHC string), which was proved, is still the one that holds;
+    /// tells whether it has begun. Of the sign-ins that the user has, the `most - 1` used last stay.
     async fn begin_sign_in(
         &self,
         sign_in: &SignIn,
         token: &RefreshHash,
+        password: Option<&str>,
         most: usize,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// Exchanges a refresh token for the next one of its family.
     async fn rotate(&self, old: &RefreshHash, new: &Hash, at: Millis) -> Result<Rotation, StoreError>;
@@ -201,6 +204,10 @@ pub trait Accounts: Restraints {
 
     /// Ends the sign-in of a refresh token, an old one too; returns its id if there was one.
     async fn end_family(&self, family: &Hash, at: Millis) -> Result<Option<String>, StoreError>;
+
+    /// Takes note that a user has shown to read what is sent to the account's address. For the first time, that ends a second
+    /// factor: somebody else may have taken the address before, and set it up.
+    async fn prove_address(&self, user: &UserId, at: Millis) -> Result<(), StoreError>;
 
     /// Keeps what was sent to a user to set the password anew, in place of what was sent before.
     async fn put_reset(&self, hash: &Hash, user: &UserId, expires_at: Millis) -> Result<(), StoreError>;

@@ -45,7 +45,13 @@ const END_SURPLUS: &str = "UPDATE sign_ins SET ended_at = $2
     )";
 const BEGIN_SIGN_IN: &str = "INSERT INTO sign_ins
     (id, user_id, family, token, user_agent, created_at, used_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8
+    WHERE EXISTS (SELECT 1 FROM users WHERE id = $2 AND disabled_at IS NULL)
+        AND (
+            $9 IS NULL
+            OR EXISTS (SELECT 1 FROM credentials WHERE user_id = $2 AND password = $9)
+        )
+    RETURNING id";
 const ROTATE: &str = "UPDATE sign_ins SET token = $3, used_at = $4
     WHERE family = $1 AND token = $2 AND ended_at IS NULL AND expires_at > $4
         AND EXISTS (SELECT 1 FROM users WHERE users.id = sign_ins.user_id AND users.disabled_at IS NULL)
@@ -64,6 +70,14 @@ const END_SIGN_IN: &str = "UPDATE sign_ins SET ended_at = $3
     RETURNING id";
 const END_FAMILY: &str =
     "UPDATE sign_ins SET ended_at = $2 WHERE family = $1 AND ended_at IS NULL RETURNING id";
+const FORGET_UNPROVED: [&str; 2] = [
+    "UPDATE credentials SET totp_secret = NULL, totp_since = NULL, totp_step = 0
+        WHERE user_id = $1 AND address_proved_at IS NULL",
+    "DELETE FROM recovery_codes WHERE user_id = $1
+        AND EXISTS (SELECT 1 FROM credentials WHERE user_id = $1 AND address_proved_at IS NULL)",
+];
+const PROVE_ADDRESS: &str =
+    "UPDATE credentials SET address_proved_at = $2 WHERE user_id = $1 AND address_proved_at IS NULL";
 const FORGET_RESETS: &str = "DELETE FROM password_resets WHERE user_id = $1";
 const PUT_RESET: &str = "INSERT INTO password_resets (hash, user_id, expires_at) VALUES ($1, $2, $3)";
 const TAKE_RESET: &str = "DELETE FROM password_resets WHERE hash = $1 AND expires_at > $2 RETURNING user_id";
@@ -157,8 +171,11 @@ impl<T: Tables> Accounts for T {
             .with(patch.disabled_at.is_some())
             .with(patch.disabled_at.flatten());
         let mut statements = vec![update];
-        if matches!(patch.disabled_at, Some(Some(_))) {
+        let disabled = matches!(patch.disabled_at, Some(Some(_)));
+        if disabled || patch.admin == Some(false) {
             statements.push(Statement::new(END_ALL_SIGN_INS).with(id.as_str()).with(at).with(""));
+        }
+        if disabled {
             statements.push(Statement::new(FORGET_RESETS).with(id.as_str()));
         }
         let answers = self.write(statements).await?;
@@ -186,7 +203,13 @@ impl<T: Tables> Accounts for T {
         answers.last().map_or(Ok(Vec::new()), |rows| all(rows, id))
     }
 
-    async fn begin_sign_in(&self, sign_in: &SignIn, token: &RefreshHash, most: usize) -> Answer<()> {
+    async fn begin_sign_in(
+        &self,
+        sign_in: &SignIn,
+        token: &RefreshHash,
+        password: Option<&str>,
+        most: usize,
+    ) -> Answer<bool> {
         let user = sign_in.user.as_str();
         let stay = most.saturating_sub(1) as i64;
         let begin = Statement::new(BEGIN_SIGN_IN)
@@ -197,9 +220,11 @@ impl<T: Tables> Accounts for T {
             .with(sign_in.user_agent.as_str())
             .with(sign_in.created_at)
             .with(sign_in.used_at)
-            .with(sign_in.expires_at);
+            .with(sign_in.expires_at)
+            .with(password);
         let surplus = Statement::new(END_SURPLUS).with(user).with(sign_in.created_at).with(stay);
-        self.write(vec![surplus, begin]).await.map(|_| ())
+        let answers = self.write(vec![surplus, begin]).await?;
+        Ok(answers.last().is_some_and(|rows| !rows.is_empty()))
     }
 
     async fn rotate(&self, old: &RefreshHash, new: &Hash, at: Millis) -> Answer<Rotation> {
@@ -227,6 +252,13 @@ impl<T: Tables> Accounts for T {
     async fn end_family(&self, family: &Hash, at: Millis) -> Answer<Option<String>> {
         let answers = self.write(vec![Statement::new(END_FAMILY).with(&family[..]).with(at)]).await?;
         answers.first().map_or(Ok(None), |rows| one(rows, id))
+    }
+
+    async fn prove_address(&self, user: &UserId, at: Millis) -> Answer<()> {
+        let user = user.as_str();
+        let [totp, codes] = FORGET_UNPROVED.map(|sql| Statement::new(sql).with(user));
+        let prove = Statement::new(PROVE_ADDRESS).with(user).with(at);
+        self.write(vec![codes, totp, prove]).await.map(|_| ())
     }
 
     async fn put_reset(&self, hash: &Hash, user: &UserId, expires_at: Millis) -> Answer<()> {

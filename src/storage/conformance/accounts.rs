@@ -90,7 +90,7 @@ pub(super) async fn a_patch_changes_what_it_names_of_a_user(f: Fixture) {
     let patch = UserPatch { admin: Some(true), may_create: Some(false), ..UserPatch::default() };
     let patched = f.accounts().patch_user(&ada.id, &patch, NOW).await.unwrap().unwrap();
     assert_eq!(patched, User { admin: true, may_create: false, ..ada.clone() });
-    f.accounts().begin_sign_in(&sign_in(&ada, "one"), &refresh(1, 1), 9).await.unwrap();
+    f.accounts().begin_sign_in(&sign_in(&ada, "one"), &refresh(1, 1), None, 9).await.unwrap();
     let disable = UserPatch { disabled_at: Some(Some(NOW + 1)), ..UserPatch::default() };
     f.accounts().patch_user(&ada.id, &disable, NOW + 1).await.unwrap();
     assert_eq!(f.accounts().sign_ins(&ada.id, NOW).await.unwrap(), []);
@@ -106,8 +106,8 @@ pub(super) async fn a_patch_changes_what_it_names_of_a_user(f: Fixture) {
 pub(super) async fn a_refresh_token_is_good_once_and_an_old_one_ends_its_family(f: Fixture) {
     let ada = registered(&f, "ada").await;
     let one = sign_in(&ada, "one");
-    f.accounts().begin_sign_in(&one, &refresh(1, 1), 9).await.unwrap();
-    f.accounts().begin_sign_in(&sign_in(&ada, "two"), &refresh(2, 2), 9).await.unwrap();
+    f.accounts().begin_sign_in(&one, &refresh(1, 1), None, 9).await.unwrap();
+    f.accounts().begin_sign_in(&sign_in(&ada, "two"), &refresh(2, 2), None, 9).await.unwrap();
     let rotate = async |old, new, at| f.accounts().rotate(&old, &hash(new), at).await.unwrap();
     assert_eq!(rotate(refresh(9, 1), 11, NOW).await, Rotation::Unknown);
     let used = SignIn { used_at: NOW + 1, ..one.clone() };
@@ -121,14 +121,14 @@ pub(super) async fn a_refresh_token_is_good_once_and_an_old_one_ends_its_family(
     assert!(matches!(rotate(refresh(2, 2), 21, NOW + 5).await, Rotation::Rotated(..)), "another sign-in");
     assert_eq!(rotate(refresh(2, 21), 22, NOW + HOUR).await, Rotation::Unknown, "too late");
     let disable = UserPatch { disabled_at: Some(Some(NOW)), ..UserPatch::default() };
-    f.accounts().begin_sign_in(&sign_in(&ada, "three"), &refresh(3, 3), 9).await.unwrap();
+    f.accounts().begin_sign_in(&sign_in(&ada, "three"), &refresh(3, 3), None, 9).await.unwrap();
     f.accounts().patch_user(&ada.id, &disable, NOW).await.unwrap();
     assert_eq!(rotate(refresh(3, 3), 31, NOW).await, Rotation::Unknown);
 }
 
 pub(super) async fn of_two_exchanges_at_once_one_is_the_reuse(f: Fixture) {
     let ada = registered(&f, "ada").await;
-    f.accounts().begin_sign_in(&sign_in(&ada, "one"), &refresh(1, 1), 9).await.unwrap();
+    f.accounts().begin_sign_in(&sign_in(&ada, "one"), &refresh(1, 1), None, 9).await.unwrap();
     let (old, [first, second]) = (refresh(1, 1), [hash(11), hash(12)]);
     let both = futures_util::future::join(
         f.accounts().rotate(&old, &first, NOW),
@@ -216,6 +216,48 @@ pub(super) async fn a_second_factor_is_asked_for_once_it_was_confirmed(f: Fixtur
     }
     accounts.remove_totp(&ada.id).await.unwrap();
     assert!(totp().await.is_none());
+}
+
+pub(super) async fn a_sign_in_begins_with_what_holds_then_and_ends_with_the_right_to_administer(f: Fixture) {
+    let (ada, accounts) = (registered(&f, "ada").await, f.accounts());
+    let begin = async |id: &str, family, password| {
+        accounts.begin_sign_in(&sign_in(&ada, id), &refresh(family, 1), password, 9).await.unwrap()
+    };
+    let proved = accounts.credentials(&ada.id).await.unwrap().unwrap().password;
+    assert!(begin("one", 1, Some(&*proved)).await);
+    accounts.set_password(&ada.id, "$argon2id$another", NOW + 1, None).await.unwrap();
+    assert!(!begin("two", 2, Some(&*proved)).await, "it was changed after it was looked at");
+    assert_eq!(accounts.sign_ins(&ada.id, NOW).await.unwrap(), []);
+
+    let admin = |admin| UserPatch { admin: Some(admin), ..UserPatch::default() };
+    accounts.patch_user(&ada.id, &admin(true), NOW + 2).await.unwrap();
+    assert!(begin("three", 3, Some("$argon2id$another")).await);
+    accounts.patch_user(&ada.id, &admin(true), NOW + 3).await.unwrap();
+    assert_eq!(accounts.sign_ins(&ada.id, NOW).await.unwrap().len(), 1);
+    accounts.patch_user(&ada.id, &admin(false), NOW + 4).await.unwrap();
+    assert_eq!(accounts.sign_ins(&ada.id, NOW).await.unwrap(), []);
+    assert!(accounts.revoked(NOW).await.unwrap().credentials.contains(&"three".to_owned()));
+
+    let disable = UserPatch { disabled_at: Some(Some(NOW)), ..UserPatch::default() };
+    accounts.patch_user(&ada.id, &disable, NOW).await.unwrap();
+    assert!(!begin("four", 4, None).await, "disabled");
+}
+
+pub(super) async fn an_address_is_proved_once_and_takes_what_others_have_set_up(f: Fixture) {
+    let (ada, accounts) = (registered(&f, "ada").await, f.accounts());
+    let has_totp = async || accounts.credentials(&ada.id).await.unwrap().unwrap().totp.is_some();
+    let enrol = async |step| {
+        assert!(accounts.propose_totp(&ada.id, b"secret").await.unwrap());
+        assert!(accounts.confirm_totp(&ada.id, step, &[hash(1)], NOW).await.unwrap());
+    };
+    enrol(5).await;
+    accounts.prove_address(&ada.id, NOW).await.unwrap();
+    assert!(!has_totp().await);
+    assert!(!accounts.take_recovery_code(&ada.id, &hash(1)).await.unwrap());
+    enrol(6).await;
+    accounts.prove_address(&ada.id, NOW + 1).await.unwrap();
+    assert!(has_totp().await, "this one is the owner's own");
+    assert!(accounts.take_recovery_code(&ada.id, &hash(1)).await.unwrap());
 }
 
 pub(super) async fn service_tokens_are_found_by_hash_and_end(f: Fixture) {

@@ -99,6 +99,8 @@ macro_rules! run_over {
                 accounts: of_two_exchanges_at_once_one_is_the_reuse;
                 accounts: sign_ins_are_listed_ended_and_limited;
                 accounts: a_new_password_ends_the_other_sign_ins;
+                accounts: a_sign_in_begins_with_what_holds_then_and_ends_with_the_right_to_administer;
+                accounts: an_address_is_proved_once_and_takes_what_others_have_set_up;
                 accounts: what_was_sent_to_set_a_password_is_good_once_and_for_a_while;
                 accounts: a_second_factor_is_asked_for_once_it_was_confirmed;
                 accounts: service_tokens_are_found_by_hash_and_end;
