@@ -31,9 +31,12 @@ use crate::auth::upkeep::Upkeep;
 use crate::config::{DocumentSettings, Limits, Secret, ServeOptions};
 use crate::formats::AllowedFormats;
 use crate::http;
+use crate::http::answers::Answers;
 use crate::http::auth::Caller;
 use crate::http::body::Bodies;
 use crate::limits::Limiter;
+use crate::limits::places::Places;
+use crate::metrics::METRICS;
 use crate::projections::Projector;
 use crate::redis::Redis;
 use crate::storage::accounts::SharedAccounts;
@@ -65,6 +68,12 @@ const SESSIONS_LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Connections that wait to be accepted; the kernel has its own bound (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
+
+/// Bytes of large answers that are on their way at the same time, together.
+const ANSWERS_BYTES: u64 = 512 << 20;
+
+/// Acts of one network that are under way at the same time.
+const ACTS_PER_NETWORK: u32 = 64;
 
 /// A running server.
 pub struct Application {
@@ -216,6 +225,8 @@ impl Application {
             administration: actors.administration.clone(),
             sessions,
             security,
+            answers: Answers::new(ANSWERS_BYTES),
+            acts: Arc::new(Places::new(ACTS_PER_NETWORK, METRICS.limited.with_label_values(&["acts"]))),
             bodies: Bodies::new(options.limits.bodies_bytes, options.limits.body_within()),
             audit: audit.clone(),
             audit_log,

@@ -181,9 +181,18 @@ impl Metrics {
             refused.with_label_values(&[code.as_str()]);
         }
         let limited = make.counters("quire_limited_total", "Put off or refused as too much, by kind", "kind");
-        for kind in
-            ["requests", "operations", "opens", "address", "connections", "user", "document", "bodies"]
-        {
+        for kind in [
+            "requests",
+            "operations",
+            "opens",
+            "address",
+            "connections",
+            "user",
+            "document",
+            "bodies",
+            "answers",
+            "acts",
+        ] {
             limited.with_label_values(&[kind]);
         }
         let redis_failures = make.counters(

@@ -9,24 +9,38 @@ use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::{HttpRequest, web};
-use bytes::Bytes;
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::http::address::Client;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
+use crate::limits::shares::{Share, Shares};
 use crate::metrics::METRICS;
 
 /// The most members that the object of a body may have.
 const MAX_MEMBERS: usize = 32;
+
+/// The largest body that takes a place among small ones, in bytes: those are read whatever becomes of large ones.
+const SMALL: u64 = 16 << 10;
+
+/// Small bodies that are read at the same time.
+const SMALL_ONES: usize = 16_384;
+
+/// The part of the room that one network may take.
+const SHARE: usize = 8;
 
 /// What bodies may take of memory together, and of time each.
 #[derive(Clone)]
 pub struct Bodies {
     /// In KiB.
     room: Arc<Semaphore>,
+    small: Arc<Semaphore>,
+    shares: Arc<Shares>,
     within: Duration,
 }
 
@@ -34,14 +48,58 @@ impl Bodies {
     /// Bodies of so many bytes together, each of which arrives in this time.
     pub fn new(bytes: u64, within: Duration) -> Self {
         let kib = usize::try_from(bytes >> 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { room: Arc::new(Semaphore::new(kib)), within }
+        Self {
+            room: Arc::new(Semaphore::new(kib)),
+            small: Arc::new(Semaphore::new(SMALL_ONES)),
+            shares: Arc::new(Shares::new(kib / SHARE)),
+            within,
+        }
     }
 }
 
 /// A body, and the room that it takes until it is dropped.
 pub struct Body {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    bytes: BytesMut,
+    _room: Room,
+}
+
+/// The room of a body: a place among the small ones, or as many KiB as have arrived.
+enum Room {
+    Place(#[expect(dead_code, reason = "it is given back when it is dropped")] OwnedSemaphorePermit),
+    Kib { all: Arc<Semaphore>, held: Option<OwnedSemaphorePermit>, share: Option<Share> },
+}
+
+impl Room {
+    /// Begins to read a body whose length was announced, or not.
+    fn begin(state: &HttpState, client: Client, announced: Option<u64>) -> Option<Self> {
+        let bodies = &state.bodies;
+        if announced.is_some_and(|length| length <= SMALL) {
+            return Some(Self::Place(bodies.small.clone().try_acquire_owned().ok()?));
+        }
+        let share = state.limiter().map(|_| bodies.shares.of(client.network()));
+        Some(Self::Kib { all: bodies.room.clone(), held: None, share })
+    }
+
+    /// Makes it large enough for so many bytes; tells whether that is possible.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let Self::Kib { all, held, share } = self else { return true };
+        let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = ((bytes >> 10) + 1).saturating_sub(has);
+        if more == 0 {
+            return true;
+        }
+        if share.as_mut().is_some_and(|share| !share.grow(more)) {
+            return false;
+        }
+        let Ok(taken) = all.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX)) else {
+            return false;
+        };
+        match held {
+            Some(held) => held.merge(taken),
+            None => *held = Some(taken),
+        }
+        true
+    }
 }
 
 impl Deref for Body {
@@ -68,16 +126,31 @@ pub async fn read(request: &HttpRequest, payload: web::Payload, limit: usize) ->
     }
     let state = request.app_data::<web::Data<HttpState>>();
     let state = state.ok_or_else(|| Problem::new(ErrorCode::Internal, "the server is not configured"))?;
-    // One that does not say how long it is may become as long as it can.
-    let most = announced.unwrap_or(limit as u64);
-    let kib = u32::try_from((most >> 10) + 1).unwrap_or(u32::MAX);
-    let room = state.bodies.room.clone().try_acquire_many_owned(kib).map_err(|_| {
+    let no_room = || {
         METRICS.limited.with_label_values(&["bodies"]).inc();
         Refusal::unavailable("too much is being sent to this server at once; try again")
-    })?;
-    let read = tokio::time::timeout(state.bodies.within, payload.to_bytes_limited(limit)).await;
-    let read = read.map_err(|_| Problem::timeout("the body has taken too long"))?.map_err(|_| too_large())?;
-    let bytes = read.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+    };
+    let mut room = Room::begin(state, Client::of(request), announced).ok_or_else(no_room)?;
+    let mut payload = payload;
+    let read = async {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk =
+                chunk.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+            let length = bytes.len() + chunk.len();
+            if length > limit {
+                return Err(too_large());
+            }
+            // What was announced and has not come takes no room from others.
+            if !room.grow(length) {
+                return Err(no_room().into());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    };
+    let read = tokio::time::timeout(state.bodies.within, read).await;
+    let bytes = read.map_err(|_| Problem::timeout("the body has taken too long"))??;
     Ok(Body { bytes, _room: room })
 }
 

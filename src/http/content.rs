@@ -111,7 +111,7 @@ async fn answer(
     if format == Format::Html {
         response.insert_header(("Content-Security-Policy", HTML_POLICY));
     }
-    Ok(response.body(written))
+    Ok(response.body(state.answers.body(written)?))
 }
 
 /// The entity tag of content: a version of a history never changes.

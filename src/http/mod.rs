@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 pub mod address;
 mod admin;
+pub mod answers;
 mod assets;
 pub mod audit;
 pub mod auth;

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix_http::ws::Codec;
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -36,6 +37,9 @@ use crate::protocol::SUBPROTOCOL;
 /// Bytes that the kernel takes of a connection beyond what its peer's window allows.
 const NOT_SENT: u32 = 128 << 10;
 
+/// A connection is cut whose peer takes nothing for so long.
+const TAKES_WITHIN: Duration = Duration::from_mins(1);
+
 /// When somebody may try again who has too many sockets: nobody knows when one ends.
 const COME_AGAIN_MS: u64 = 10_000;
 
@@ -58,6 +62,8 @@ pub fn keep_socket(state: &HttpState, connection: &dyn Any, extensions: &mut Ext
         let _ = stream.set_nodelay(true);
         // What a slow reader has not taken stays in its outbox, where it is bounded and seen to stand still.
         let _ = SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT);
+        // Who takes nothing at all of an answer does not keep it in memory for ever.
+        let _ = SockRef::from(stream).set_tcp_user_timeout(Some(TAKES_WITHIN));
         extensions.insert(Duplicate(Cell::new(Some(duplicate))));
     }
 }

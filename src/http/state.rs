@@ -8,9 +8,11 @@ use crate::actors::audit::Audit;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
+use crate::http::answers::Answers;
 use crate::http::body::Bodies;
 use crate::http::security::Security;
 use crate::limits::Limiter;
+use crate::limits::places::Places;
 use crate::protocol::Role;
 use crate::storage::audit::SharedAuditLog;
 use crate::storage::portability::Exporter;
@@ -27,6 +29,9 @@ pub struct HttpState {
     pub sessions: Arc<Setting>,
     pub security: Arc<Security>,
     pub bodies: Bodies,
+    pub answers: Answers,
+    /// Acts that wait for their record, by the network that they come from.
+    pub acts: Arc<Places>,
     /// Takes what is to be recorded …
     pub audit: Audit,
     /// … and has what was; `None` where nothing is.

@@ -9,6 +9,7 @@ pub mod network;
 pub mod opens;
 pub mod places;
 pub mod rates;
+pub mod shares;
 pub mod table;
 
 use std::sync::Arc;

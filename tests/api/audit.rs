@@ -54,6 +54,34 @@ fn what_happens_to_a_document_is_recorded_with_who_did_it() {
 }
 
 #[test]
+fn another_spelling_of_an_address_is_recorded_as_what_it_is() {
+    let server = knows_tokens();
+    let rest = Rest::of(&server);
+    let ada = token("ada");
+    call(&rest, &ada, "POST", "/v1/docs", Some(&json!({ "id": "minutes" }))).expect(201);
+    let role = json!({ "role": "owner" });
+    call(&rest, &ada, "PUT", "/v1/%64ocs/minutes/%70ermissions/eve", Some(&role)).expect(200);
+    call(&rest, &ada, "DELETE", "/v1/docs/%6dinutes?%70urge=true", None).expect(204);
+    let told = records(&server, "subject=doc:minutes", 3);
+    assert_eq!(told[1..], ["doc.share doc:minutes done ada", "doc.purge doc:minutes done ada"]);
+    call(&rest, &admin_token("root"), "GET", "/v1/%61dmin/audit", None).expect(200);
+    assert!(records(&server, "action=admin.", 1)[0].ends_with("done root"));
+}
+
+#[test]
+fn knocks_of_nobody_in_particular_leave_no_records() {
+    let server = knows_tokens();
+    let rest = Rest::of(&server);
+    for n in 0..20 {
+        rest.call("DELETE", &format!("/v1/auth/sessions/{n}"), &[], None);
+        rest.call("POST", "/v1/auth/totp", &[], Some("{}".to_owned()));
+    }
+    call(&rest, &token("ada"), "POST", "/v1/docs", Some(&json!({ "id": "last" }))).expect(201);
+    records(&server, "subject=doc:last", 1);
+    assert_eq!(records(&server, "action=auth.", 0), Vec::<String>::new());
+}
+
+#[test]
 fn the_audit_log_is_for_administrators_and_reading_it_is_recorded() {
     let server = knows_tokens();
     let rest = Rest::of(&server);

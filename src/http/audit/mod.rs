@@ -16,12 +16,17 @@ use serde_json::{Value, json};
 
 pub use self::list::{RecordView, list};
 use self::watched::{Kind, Watched, watched};
-use crate::actors::audit::Audit;
+use crate::actors::audit::{Audit, Permit};
+use crate::actors::error::Refusal;
 use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
+use crate::limits::places::Place;
 use crate::storage::audit::{Entry, Outcome};
+
+/// When somebody may try again with another act, in ms.
+const SHORTLY_MS: u64 = 1_000;
 
 /// What a handler adds to the record of its request.
 #[derive(Clone, Debug, Default)]
@@ -50,21 +55,24 @@ pub async fn witness<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(watched) = watched(request.method(), request.path(), request.query_string()) else {
+    // As it is routed: without the escapes that need not be.
+    let path = request.match_info().unprocessed();
+    let Some(watched) = watched(request.method(), path, request.query_string()) else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
     // An act that cannot be recorded is not begun.
-    let permit = match watched.kind {
-        Kind::Act => match state.audit.permit() {
-            Ok(permit) => Some(permit),
+    let client = Client::of(&request);
+    let (_place, permit) = match watched.kind {
+        Kind::Act => match begin(&state, client) {
+            Ok((place, permit)) => (Some(place), Some(permit)),
             Err(refusal) => {
                 let refused = Problem::from(refusal).error_response();
                 return Ok(request.into_response(refused).map_into_right_body());
             }
         },
-        Kind::Event | Kind::Access => None,
+        Kind::Event | Kind::Access => (None, None),
     };
-    let address = Some(Client::of(&request).address.to_string());
+    let address = Some(client.address.to_string());
     let response = next.call(request).await?;
     let Some(entry) = entry(&state.audit, &watched, address, &response) else {
         return Ok(response.map_into_left_body());
@@ -87,6 +95,13 @@ pub async fn witness<B: MessageBody + 'static>(
     Ok(response.map_into_left_body())
 }
 
+/// Keeps room for the record of an act. Nobody has much of it, since whoever sends a body slowly keeps it that long.
+fn begin(state: &HttpState, client: Client) -> Result<(Place, Permit), Refusal> {
+    let too_many = || Refusal::rate_limited("too many acts of this address are under way", SHORTLY_MS);
+    let place = state.acts.enter(&client.network()).ok_or_else(too_many)?;
+    Ok((place, state.audit.permit()?))
+}
+
 /// Makes the entry of a request that was answered; `None` for one that says nothing.
 fn entry<B>(
     audit: &Audit,
@@ -100,7 +115,9 @@ fn entry<B>(
     let extensions = request.extensions();
     let note = extensions.get::<Note>().cloned().unwrap_or_default();
     let caller = extensions.get::<Caller>().map(|caller| caller.author().0.to_string());
-    if caller.is_none() && note.actor.is_none() && !watched.action.starts_with("auth.") {
+    let signs_in =
+        matches!(&*watched.action, "auth.login" | "auth.refresh" | "auth.register" | "auth.password");
+    if caller.is_none() && note.actor.is_none() && !signs_in {
         // Anybody can knock: that nobody in particular was not let in is no record, unless it was a sign-in.
         return None;
     }

@@ -1,6 +1,7 @@
 //! Which requests are recorded, and as what: the one table.
 
 use actix_web::http::Method;
+use percent_encoding::percent_decode_str;
 
 /// How a record is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,9 @@ pub fn watched(method: &Method, path: &str, query: &str) -> Option<Watched> {
         ["auth", ..] if reads => None,
         ["auth", what @ ..] => {
             let kind = match what {
-                ["login" | "register" | "refresh" | "logout", ..] => Kind::Event,
+                ["login" | "register" | "refresh" | "logout", ..] | ["password", "forgot" | "reset"] => {
+                    Kind::Event
+                }
                 _ => Kind::Act,
             };
             // What comes behind the second word is an id, or worse.
@@ -85,7 +88,7 @@ fn of_document(method: &Method, reads: bool, id: &str, rest: &[&str], query: &st
         [] if reads => None,
         [] if *method == Method::PATCH => of(Kind::Act, "change", None),
         [] if *method == Method::DELETE => {
-            let purges = query.split('&').any(|pair| pair == "purge=true");
+            let purges = query.split('&').any(|pair| percent_decode_str(pair).eq("purge=true".bytes()));
             of(Kind::Act, if purges { "purge" } else { "trash" }, None)
         }
         ["presence", ..] => None,
@@ -130,10 +133,13 @@ mod tests {
             ("PATCH", "/v1/docs/a", "Act doc.change doc:a"),
             ("DELETE", "/v1/docs/a", "Act doc.trash doc:a"),
             ("DELETE", "/v1/docs/a?purge=true", "Act doc.purge doc:a"),
+            ("DELETE", "/v1/docs/a?x&%70urge=%74rue", "Act doc.purge doc:a"),
             ("PUT", "/v1/docs/a/permissions/bob", "Act doc.share doc:a permissions/bob"),
             ("PUT", "/v1/docs/a/link", "Act doc.share doc:a link"),
             ("DELETE", "/v1/docs/a/links/secret", "Act doc.share doc:a links"),
             ("POST", "/v1/auth/login", "Event auth.login"),
+            ("POST", "/v1/auth/password", "Act auth.password"),
+            ("POST", "/v1/auth/password/reset", "Event auth.password auth:reset"),
             ("POST", "/v1/auth/tokens", "Act auth.tokens"),
             ("DELETE", "/v1/auth/tokens/7", "Act auth.tokens auth:7"),
             ("GET", "/v1/auth/me", "-"),
