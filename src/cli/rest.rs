@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use ureq::RequestBuilder;
 pub use ureq::http::Method;
 
 use crate::ids::{DocumentId, Version};
+
+/// What is escaped in a segment of a path: all but what never needs to be (RFC 3986 section 2.3).
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How long one call may take: a large import waits for its commit.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -179,7 +183,7 @@ impl Rest {
 
 /// Writes what somebody calls something so that it is one segment of a path, or one value of a query.
 pub fn escaped(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, &SEGMENT).to_string()
 }
 
 /// Returns the body of a good answer; a refusal becomes an error in the server's words.

@@ -205,7 +205,7 @@ pub async fn delete(
     let (doc, id) = path.into_inner();
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
     let comment = state.documents.one_comment(&doc, permitted.head(), id).await?;
-    if comment.user != caller.author() && !permitted.access.allows(Action::Share) {
+    if comment.user != caller.author() && !permitted.access.allows(Action::Trash) {
         return Err(Problem::new(
             ErrorCode::Forbidden,
             "a comment is removed by its author or the document's owner",

@@ -210,8 +210,9 @@ pub async fn list(
     let viewer = Viewer { user: caller.author(), now: state.sharing.now() };
     let scope = match state.link_role {
         _ if caller.admin => Scope::All,
-        Some(_) => Scope::OfAndLinked(viewer),
-        None => Scope::Of(viewer),
+        // What is in the trash is nobody's but theirs who may take it out.
+        Some(_) if !trashed => Scope::OfAndLinked(viewer),
+        Some(_) | None => Scope::Of(viewer),
     };
     let query = ListQuery { text, trashed, scope, after, limit: limit + 1 };
     let mut rows = state.documents.list(&query).await?;
@@ -331,6 +332,7 @@ pub struct DeleteParameters {
 
 /// `DELETE /v1/docs/{id}?purge=`: into the trash, or for good. Once more changes nothing.
 pub async fn delete(
+    request: HttpRequest,
     doc: web::Path<DocumentId>,
     parameters: web::Query<DeleteParameters>,
     caller: Caller,
@@ -338,6 +340,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let action = if parameters.purge { Action::Purge } else { Action::Trash };
     let Permitted { row, .. } = permitted_even_in_trash(&state, &caller, &doc, action).await?;
+    conditions::if_match(&request, &tag(&row), "the document")?;
     if parameters.purge {
         state.documents.purge(&doc).await?;
     } else if row.deleted_at.is_none() {

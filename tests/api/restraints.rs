@@ -144,3 +144,31 @@ fn a_snapshot_is_made_when_an_administrator_asks() {
     assert_eq!(made, json!({ "version": 2 }));
     ask(&server, "POST", "/v1/admin/docs/nothing/snapshot", None).expect(404);
 }
+
+#[test]
+fn what_is_in_the_trash_is_shown_to_those_who_may_take_it_out() {
+    let server = knows_tokens();
+    let rest = Rest::of(&server);
+    let doc = json!({ "id": "plans", "title": "Secret", "content": [{ "insert": "the plan\n" }] });
+    call(&rest, &token("ada"), "POST", "/v1/docs", Some(&doc)).expect(201);
+    call(&rest, &token("ada"), "DELETE", "/v1/docs/plans", None).expect(204);
+    let trash = |by: &dyn Fn() -> Answer| by().expect(200).json()["docs"].as_array().map_or(0, Vec::len);
+    assert_eq!(trash(&|| rest.get("/v1/docs?trashed=true")), 0);
+    assert_eq!(trash(&|| call(&rest, &token("eve"), "GET", "/v1/docs?trashed=true", None)), 0);
+    assert_eq!(trash(&|| call(&rest, &token("ada"), "GET", "/v1/docs?trashed=true", None)), 1);
+}
+
+#[test]
+fn what_was_changed_since_is_not_ended() {
+    let server = knows_tokens();
+    let rest = Rest::of(&server);
+    let doc = rest.create(&json!([]));
+    let path = format!("/v1/docs/{doc}");
+    let tag = rest.get(&path).headers["etag"].clone();
+    rest.call("PATCH", &path, &[], Some(json!({ "title": "another" }).to_string())).expect(200);
+    let tag = tag.to_str().expect("ASCII");
+    for query in ["", "?purge=true"] {
+        assert_eq!(rest.call("DELETE", &format!("{path}{query}"), &[("if-match", tag)], None).status, 412);
+    }
+    rest.get(&path).expect(200);
+}

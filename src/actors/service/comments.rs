@@ -12,6 +12,9 @@ use crate::storage::{DocumentRow, history};
 /// Operations over which the anchors of one page are moved at once. What is left to do is done when they are read next.
 const OPERATIONS: usize = 20_000;
 
+/// Anchors that are no more versions behind are moved without waiting for a turn.
+const NEAR: Version = 100;
+
 /// Operations on a page of the log.
 const PAGE: usize = 1_000;
 
@@ -143,6 +146,8 @@ impl Documents {
             })
             .collect();
         let Some(mut at) = moving.iter().map(|(_, from, _)| *from).min() else { return Ok(()) };
+        // Beside others who read the past, if it is far.
+        let _turn = if head - at > NEAR { Some(self.past.enter().await?) } else { None };
         let mut walked = 0;
         while at < head && walked < OPERATIONS {
             let page = self.store.read_ops(doc, at, head, PAGE, super::PAGE_BYTES).await?;
@@ -159,8 +164,9 @@ impl Documents {
                 }
                 at = op.version;
                 walked += 1;
+                // One operation over all anchors is work enough for once: sockets live on this thread.
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
         }
         let moved = moving.into_iter().filter(|(_, from, anchor)| anchor.version > *from);
         let moved: Vec<_> =

@@ -28,7 +28,7 @@ pub const MAX_LINKS: u64 = 100;
 /// Members of one group at most.
 pub const MAX_MEMBERS: u64 = 1_000;
 
-/// Groups that one user is in at most.
+/// Groups that one user makes at most.
 pub const MAX_GROUPS: u64 = 1_000;
 
 /// Names a group: a random UUID.

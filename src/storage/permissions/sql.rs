@@ -82,8 +82,10 @@ pub const IS_MEMBER: &str =
 pub const COUNT_OTHER_MEMBERS: &str =
     "SELECT count(*) FROM group_members WHERE group_id = $1 AND user_id <> $2";
 
+/// Those that the user has made, if this one is among them: nobody is asked before they are taken into one.
 pub const COUNT_OTHER_GROUPS: &str =
-    "SELECT count(*) FROM group_members WHERE user_id = $1 AND group_id <> $2";
+    "SELECT count(*) FROM user_groups AS g WHERE g.made_by = $1 AND g.id <> $2
+        AND EXISTS (SELECT 1 FROM user_groups AS made WHERE made.id = $2 AND made.made_by = $1)";
 
 pub const COUNT_OTHER_MANAGERS: &str =
     "SELECT count(*) FROM group_members WHERE group_id = $1 AND user_id <> $2 AND manager";
