@@ -58,8 +58,20 @@ test("documents and sessions are shown live, and acted on", async ({ arrive }) =
   await ana.goToEnd();
   await ana.type("z");
   await ana.hasSaved();
+
+  const bans = root.page.getByRole("region", { name: "Bans" });
+  await expect(bans).toContainText("Nobody is banned.");
+  await root.page.getByLabel("User or network").fill("127.0.0.1");
+  await root.page.getByRole("button", { name: "Ban", exact: true }).click();
+  await expect(root.page.getByRole("alert")).toContainText("yourself");
+  await root.page.getByLabel("User or network").fill("192.0.2.0/24");
+  await root.page.getByLabel("Reason").fill("<b>spam</b>");
+  await root.page.getByRole("button", { name: "Ban", exact: true }).click();
+  await expect(bans.getByRole("row").filter({ hasText: "192.0.2.0/24" })).toContainText("<b>spam</b>");
   const found = await new AxeBuilder({ page: root.page }).analyze();
   expect(found.violations).toEqual([]);
+  await bans.getByRole("button", { name: "Lift" }).click();
+  await expect(bans).toContainText("Nobody is banned.");
   await server.remove();
 });
 

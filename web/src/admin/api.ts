@@ -49,6 +49,19 @@ export interface Verified {
   complaints: string[];
 }
 
+/** Somebody whom the server does not serve: a user or a network. */
+export interface Ban {
+  id: string;
+  user?: string;
+  network?: string;
+  reason: string;
+  made_by: string;
+  made_at: number;
+  expires_at?: number;
+}
+
+export type NewBan = Pick<Ban, "user" | "network" | "reason" | "expires_at">;
+
 /** What one look at the server finds. */
 export interface Found {
   node: ServerNode;
@@ -56,6 +69,7 @@ export interface Found {
   /** Whether there are more documents than these. */
   more: boolean;
   sessions: LiveSession[];
+  bans: Ban[];
 }
 
 /** The most documents that are shown. */
@@ -66,14 +80,15 @@ export class Administration {
   constructor(private readonly token: string) {}
 
   async look(): Promise<Found> {
-    const [{ nodes }, { docs, next }, { sessions }] = await Promise.all([
+    const [{ nodes }, { docs, next }, { sessions }, { bans }] = await Promise.all([
       this.ask<{ nodes: ServerNode[] }>("GET", "nodes"),
       this.ask<{ docs: LiveDocument[]; next?: string }>("GET", `docs?limit=${PAGE}`),
       this.ask<{ sessions: LiveSession[] }>("GET", `sessions?limit=${PAGE}`),
+      this.ask<{ bans: Ban[] }>("GET", `bans?limit=${PAGE}`),
     ]);
     const node = nodes[0];
     if (!node) throw new RequestFailed(500, "internal", "The server says nothing of itself.");
-    return { node, docs, more: next !== undefined, sessions };
+    return { node, docs, more: next !== undefined, sessions, bans };
   }
 
   async passivate(doc: string): Promise<void> {
@@ -88,6 +103,14 @@ export class Administration {
     await this.call("DELETE", `docs/${encodeURIComponent(doc)}/sessions/${session}`);
   }
 
+  async ban(ban: NewBan): Promise<void> {
+    await this.call("POST", "bans", ban);
+  }
+
+  async lift({ id }: Ban): Promise<void> {
+    await this.call("DELETE", `bans/${encodeURIComponent(id)}`);
+  }
+
   async drain(): Promise<void> {
     await this.call("POST", "drain");
   }
@@ -96,7 +119,7 @@ export class Administration {
     return (await (await this.call(method, path)).json()) as T;
   }
 
-  private call(method: string, path: string): Promise<Response> {
-    return call(method, `/v1/admin/${path}`, undefined, { headers: { authorization: `Bearer ${this.token}` } });
+  private call(method: string, path: string, body?: object): Promise<Response> {
+    return call(method, `/v1/admin/${path}`, body, { headers: { authorization: `Bearer ${this.token}` } });
   }
 }

@@ -8,7 +8,8 @@ import { textButton } from "../ui/button";
 import { confirm } from "../ui/dialog";
 import { mark } from "../ui/mark";
 import { showToast } from "../ui/toast";
-import { Administration, type Found, type LiveDocument, type LiveSession } from "./api";
+import { Administration, type Ban, type Found, type LiveDocument, type LiveSession } from "./api";
+import { Bans } from "./bans";
 import { Chart } from "./chart";
 import { entrance, forgetToken, keptToken } from "./entrance";
 import { Table } from "./table";
@@ -54,6 +55,10 @@ export class AdminPage {
     ({ session }) => session,
     { label: "Sessions", empty: "Nobody is connected." },
   );
+  private readonly bans = new Bans({
+    ban: (ban) => this.tryTo("Nobody was banned.", () => this.administration.ban(ban)),
+    lift: (ban) => void this.lift(ban),
+  });
   private before: { at: number; operations: number } | undefined;
   private timer = 0;
 
@@ -109,6 +114,8 @@ export class AdminPage {
         this.more,
         el("h2", {}, "Sessions"),
         this.sessions.element,
+        el("h2", {}, "Bans"),
+        this.bans.element,
       ),
     );
   }
@@ -133,7 +140,7 @@ export class AdminPage {
     this.lookSoon();
   }
 
-  private draw({ node, docs, more, sessions }: Found): void {
+  private draw({ node, docs, more, sessions, bans }: Found): void {
     const now = Date.now();
     const { charts, before } = this;
     if (before && node.operations >= before.operations && now > before.at)
@@ -152,6 +159,7 @@ export class AdminPage {
     this.docs.draw(docs);
     this.more.hidden = !more;
     this.sessions.draw(sessions);
+    this.bans.draw(bans);
   }
 
   private actionsOf(doc: LiveDocument): HTMLElement {
@@ -191,6 +199,10 @@ export class AdminPage {
     if (sure) await this.attempt("The session goes on.", () => this.administration.dismiss(session));
   }
 
+  private async lift(ban: Ban): Promise<void> {
+    await this.attempt("The ban holds.", () => this.administration.lift(ban));
+  }
+
   private async drain(): Promise<void> {
     const sure = await confirm({
       title: "Drain this server?",
@@ -201,11 +213,18 @@ export class AdminPage {
   }
 
   private async attempt(kept: string, act: () => Promise<void>): Promise<void> {
+    const why = await this.tryTo(kept, act);
+    if (why !== undefined) showToast({ text: why, fault: true });
+  }
+
+  /** Says why something could not be done, if it could not. */
+  private async tryTo(kept: string, act: () => Promise<void>): Promise<string | undefined> {
     try {
       await act();
       await this.look();
+      return undefined;
     } catch (error) {
-      showToast({ text: explain(error, kept), fault: true });
+      return explain(error, kept);
     }
   }
 }
