@@ -65,7 +65,7 @@ pub fn run(options: &ImportOptions) -> anyhow::Result<()> {
     let file = read(&options.file).with_context(|| format!("reading {}", options.file.display()))?;
     let content = match options.format.unwrap_or_else(|| source_of(&options.file)) {
         Source::Text => from_text(&file),
-        Source::Markdown => from_markdown(&file),
+        Source::Markdown => from_markdown(&file).context("reading the Markdown")?,
         Source::Html => from_html(&file).context("reading the HTML")?,
         Source::Delta => read_delta(&file).context("reading the delta")?,
     };

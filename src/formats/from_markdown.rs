@@ -6,23 +6,32 @@
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::builder::{Builder, plain};
-use super::from_html::from_html;
+use super::from_html::{Tangled, from_html_within};
 use super::lines::is_language;
 use super::url::{safe_image, safe_link};
+use super::work::Work;
 use crate::ot::{Attributes, Delta, Embed, Value};
 
 /// The most that an item can be indented, as in Quill.
 const MAX_INDENT: usize = 8;
 
 /// Reads Markdown.
-pub fn from_markdown(text: &str) -> Delta {
+///
+/// # Errors
+/// The HTML in it takes too much work.
+pub fn from_markdown(text: &str) -> Result<Delta, Tangled> {
     let text = plain(text);
+    let work = Work::begin();
     let mut reader = Reader::default();
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     for event in Parser::new_ext(&text, options) {
-        reader.take(event);
+        if let Event::End(TagEnd::HtmlBlock) = event {
+            reader.html_block(&work)?;
+        } else {
+            reader.take(event);
+        }
     }
-    reader.out.finish()
+    Ok(reader.out.finish())
 }
 
 #[derive(Default)]
@@ -162,14 +171,19 @@ impl Reader {
                 self.end_styles();
             }
             TagEnd::CodeBlock => self.code = None,
-            TagEnd::HtmlBlock => {
-                let html = self.html.take().unwrap_or_default();
-                // What is nested too deeply for HTML is no HTML.
-                let lines = from_html(&html).unwrap_or_default();
-                self.out.append(&lines);
-            }
             _ => {}
         }
+    }
+
+    fn html_block(&mut self, work: &Work) -> Result<(), Tangled> {
+        let html = self.html.take().unwrap_or_default();
+        let lines = match from_html_within(&html, work) {
+            Err(tangled) if work.is_too_much() => return Err(tangled),
+            // What is nested too deeply for HTML is no HTML.
+            read => read.unwrap_or_default(),
+        };
+        self.out.append(&lines);
+        Ok(())
     }
 
     fn text(&mut self, text: &str) {
@@ -320,13 +334,13 @@ mod tests {
         ] {
             let before = document(json);
             let markdown = to_markdown(&before);
-            assert_eq!(from_markdown(&markdown).to_json(), before.to_json(), "by way of {markdown}");
+            assert_eq!(from_markdown(&markdown).unwrap().to_json(), before.to_json(), "by way of {markdown}");
         }
     }
 
     #[test]
     fn what_leads_astray_and_what_runs_is_left_out() {
-        let read = |text: &str| from_markdown(text).to_json();
+        let read = |text: &str| from_markdown(text).unwrap().to_json();
         assert_eq!(read("[a](javascript:x) ![b](javascript:y)"), r#"[{"insert":"a b\n"}]"#);
         assert_eq!(read("<script>alert(1)</script>\n\na <x>b</x>\n\n---"), r#"[{"insert":"a b\n"}]"#);
         assert_eq!(
@@ -345,7 +359,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_a_document_of_whole_lines(text in "([ \\-*_`~<>\\[\\]()!#\\\\0-9a-c.+|\n\t&;:/\"=é]|<b>|</b>|- \\[x\\] |\\*\\*){0,60}") {
-            let delta = from_markdown(&text);
+            let delta = from_markdown(&text).unwrap();
             prop_assert!(delta.is_document());
             prop_assert!(delta.is_empty() || delta.to_json().contains(r"\n"));
             prop_assert!(!delta.to_json().contains("javascript:"));

@@ -17,6 +17,7 @@ mod markdown;
 mod sanitise;
 mod text;
 mod url;
+mod work;
 
 #[cfg(test)]
 mod generate;

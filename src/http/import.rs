@@ -9,12 +9,14 @@ use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::Placing;
 use crate::actors::session::frames::refuse_format;
-use crate::formats::{AllowedFormats, from_html, from_markdown, from_text};
+use crate::formats::{AllowedFormats, Tangled, from_html, from_markdown, from_text};
 use crate::http::access::permitted;
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body;
 use crate::http::documents::initial_content;
 use crate::http::problem::Problem;
+use crate::http::rates;
 use crate::http::state::HttpState;
 use crate::ids::DocumentId;
 use crate::ot::Delta;
@@ -53,12 +55,16 @@ impl Source {
         let content = match self {
             Self::Delta => return Ok(initial_content(text, ops, formats)?.unwrap_or_default()),
             Self::Text => from_text(text),
-            Self::Markdown => from_markdown(text),
-            Self::Html => from_html(text).map_err(|error| Problem::bad_request(error.to_string()))?,
+            Self::Markdown => from_markdown(text).map_err(tangled)?,
+            Self::Html => from_html(text).map_err(tangled)?,
         };
         formats.check(&content).map_err(|why| refuse_format(&why))?;
         Ok(content)
     }
+}
+
+fn tangled(error: Tangled) -> Problem {
+    Problem::bad_request(error.to_string())
 }
 
 /// What becomes of what is there.
@@ -83,9 +89,11 @@ pub async fn import(
     doc: web::Path<DocumentId>,
     parameters: web::Query<ImportParameters>,
     caller: Caller,
+    client: Client,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     permitted(&state, &caller, &doc, Action::Edit).await?;
+    rates::take_operation(state.limiter(), &caller, client)?;
     let source = Source::of(&request)?;
     let limits = &state.sessions.limits;
     let largest =

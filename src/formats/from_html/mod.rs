@@ -14,6 +14,7 @@ use self::tree::{Content, Tree};
 use super::builder::{Builder, plain};
 use super::lines::is_language;
 use super::url::{safe_image, safe_link};
+use super::work::Work;
 use crate::ot::{Attributes, Delta, Embed};
 
 /// The most that an item can be indented, as in Quill.
@@ -24,7 +25,12 @@ const MAX_INDENT: u32 = 8;
 /// # Errors
 /// It is nested too deeply, or takes too much work.
 pub fn from_html(html: &str) -> Result<Delta, Tangled> {
-    let tree = Tree::parse(&plain(html))?;
+    from_html_within(html, &Work::begin())
+}
+
+/// The same, as a part of more work.
+pub fn from_html_within(html: &str, work: &Work) -> Result<Delta, Tangled> {
+    let tree = Tree::parse(&plain(html), work)?;
     let mut reader = Reader { out: Builder::default(), items: Vec::new(), is_broken: false };
     // A stack of our own, so that no nesting is too deep for that of the thread.
     let mut todo = vec![Step::Enter(0, Rc::new(Place::default()))];

@@ -3,21 +3,19 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use html5ever::interface::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::tendril::{StrTendril, TendrilSink};
 use html5ever::{Attribute, QualName, local_name, ns};
 use html5ever::{ParseOpts, parse_fragment};
 
+use crate::formats::work::Work;
+
 /// The deepest nesting that is read. Parsing takes time by the square of it.
 const DEPTH: usize = 256;
 
 /// Nodes, at most: unclosed elements are opened again in each block, so that a few bytes may become many of them.
 const NODES: usize = 1_000_000;
-
-/// How long parsing may take: some of what is no HTML takes time by the square of its length.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Bytes that are parsed before it is looked at how far it has come.
 const CHUNK: usize = 4_096;
@@ -57,9 +55,8 @@ impl Tree {
     /// Reads a fragment as it would stand in the body of a page.
     ///
     /// # Errors
-    /// It is nested too deeply, or takes too long.
-    pub fn parse(html: &str) -> Result<Self, Tangled> {
-        let begun = Instant::now();
+    /// It is nested too deeply, or takes too much work, what was done before included.
+    pub fn parse(html: &str, work: &Work) -> Result<Self, Tangled> {
         let context = QualName::new(None, ns!(html), local_name!("body"));
         let mut parser = parse_fragment(Sink::new(), ParseOpts::default(), context, Vec::new(), false);
         let mut rest = html;
@@ -69,7 +66,7 @@ impl Tree {
             parser.process(chunk.into());
             let sink = &parser.tokenizer.sink.sink;
             let nodes = sink.nodes.borrow().len();
-            if sink.deepest.get() > DEPTH || nodes > NODES || begun.elapsed() > PATIENCE {
+            if sink.deepest.get() > DEPTH || nodes > NODES || work.is_too_much() {
                 return Err(Tangled);
             }
         }
