@@ -30,7 +30,7 @@ pub type Hash = [u8; 32];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
-    /// [`OWN_ISSUER`], or what says who somebody from elsewhere is.
+    /// [`OWN_ISSUER`], the address of an OpenID Connect provider, or what says who somebody from elsewhere is.
     pub issuer: String,
     /// What the issuer calls this user; of own accounts the address in lower case.
     pub subject: String,
@@ -41,7 +41,7 @@ pub struct User {
     pub seen_at: Millis,
     /// From when on nothing of this user is accepted any more.
     pub disabled_at: Option<Millis>,
-    /// Whether this user looks after the server. Only of own accounts: elsewhere the token says so.
+    /// Whether this user looks after the server. Only of accounts that sign in here: elsewhere the token says so.
     pub admin: bool,
     /// Whether this user may make documents.
     pub may_create: bool,
@@ -236,6 +236,9 @@ pub trait Accounts: Restraints {
     /// Forgets the second factor and the recovery codes.
     async fn remove_totp(&self, user: &UserId) -> Result<(), StoreError>;
 
+    /// Takes note that the answer of a provider of sign-ins was used; tells whether it was not before.
+    async fn use_answer(&self, state: &Hash, expires_at: Millis) -> Result<bool, StoreError>;
+
     async fn create_service_token(&self, token: &ServiceToken, hash: &Hash) -> Result<(), StoreError>;
 
     /// Finds a service token, and its owner, whatever has become of either.
@@ -263,7 +266,7 @@ pub trait Accounts: Restraints {
     /// Tells what is not accepted any more: disabled users, and what has ended since `since`.
     async fn revoked(&self, since: Millis) -> Result<Revoked, StoreError>;
 
-    /// Removes what ended before `before` and is of no use: sign-ins, keys, what was sent to set passwords anew.
+    /// Removes what ended before `before` and is of no use: sign-ins, keys, what was sent to set passwords anew, used answers.
     async fn sweep(&self, before: Millis) -> Result<(), StoreError>;
 }
 

@@ -19,9 +19,8 @@ const SEE_USER: &str = "INSERT INTO users
     (id, issuer, subject, name, email, created_at, seen_at, disabled_at, admin, may_create)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT DO NOTHING";
-/// The name of an own account is its owner's affair, and not its token's.
-const SEEN: &str = "UPDATE users SET seen_at = $2, name = CASE WHEN issuer = $4 THEN name ELSE $3 END
-    WHERE id = $1 AND seen_at < $2";
+/// The name of an account that signs in here is its owner's affair, and not its token's.
+const SEEN: &str = "UPDATE users SET seen_at = $2, name = COALESCE($3, name) WHERE id = $1 AND seen_at < $2";
 const CREATE_CREDENTIALS: &str =
     "INSERT INTO credentials (user_id, password, changed_at) VALUES ($1, $2, $3)";
 const USER: &str = "SELECT * FROM users WHERE id = $1";
@@ -100,6 +99,9 @@ const TAKE_RECOVERY_CODE: &str =
 const FORGET_RECOVERY_CODES: &str = "DELETE FROM recovery_codes WHERE user_id = $1";
 const REMOVE_TOTP: &str =
     "UPDATE credentials SET totp_secret = NULL, totp_since = NULL, totp_step = 0 WHERE user_id = $1";
+const USE_ANSWER: &str = "INSERT INTO used_answers (state, expires_at) VALUES ($1, $2)
+    ON CONFLICT DO NOTHING
+    RETURNING expires_at";
 const CREATE_SERVICE_TOKEN: &str = "INSERT INTO service_tokens
     (id, hash, name, owner, scopes, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -119,10 +121,11 @@ const DISABLED: &str =
     "SELECT id FROM users WHERE disabled_at IS NOT NULL ORDER BY disabled_at DESC LIMIT 100000";
 const ENDED: &str = "SELECT id FROM sign_ins WHERE ended_at > $1
     UNION ALL SELECT id FROM service_tokens WHERE ended_at > $1";
-const SWEEP: [&str; 3] = [
+const SWEEP: [&str; 4] = [
     "DELETE FROM sign_ins WHERE ended_at < $1 OR expires_at < $1",
     "DELETE FROM signing_keys WHERE verifies_until < $1",
     "DELETE FROM password_resets WHERE expires_at < $1",
+    "DELETE FROM used_answers WHERE expires_at < $1",
 ];
 
 pub(super) type Answer<T> = Result<T, StoreError>;
@@ -141,7 +144,7 @@ impl<T: Tables> Accounts for T {
     async fn see_users(&self, users: &[User]) -> Answer<()> {
         let seen = |user: &User| {
             let seen = Statement::new(SEEN).with(user.id.as_str()).with(user.seen_at);
-            seen.with(user.name.as_str()).with(OWN_ISSUER)
+            seen.with((user.issuer != OWN_ISSUER).then_some(user.name.as_str()))
         };
         let statements = users.iter().flat_map(|user| [user_row(SEE_USER, user), seen(user)]);
         self.write(statements.collect()).await.map(|_| ())
@@ -298,6 +301,10 @@ impl<T: Tables> Accounts for T {
         let user = user.as_str();
         let statements = [REMOVE_TOTP, FORGET_RECOVERY_CODES].map(|sql| Statement::new(sql).with(user));
         self.write(statements.into()).await.map(|_| ())
+    }
+
+    async fn use_answer(&self, state: &Hash, expires_at: Millis) -> Answer<bool> {
+        self.changes(Statement::new(USE_ANSWER).with(&state[..]).with(expires_at)).await
     }
 
     async fn create_service_token(&self, token: &ServiceToken, hash: &Hash) -> Answer<()> {

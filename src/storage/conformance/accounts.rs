@@ -311,3 +311,25 @@ pub(super) async fn signing_keys_follow_each_other_until_their_last_token_has_en
     f.accounts().sweep(NOW + 2 * HOUR + 1).await.unwrap();
     assert_eq!(kids(NOW).await, ["3"]);
 }
+
+pub(super) async fn an_answer_of_a_provider_is_used_once(f: Fixture) {
+    let use_it = async |number| f.accounts().use_answer(&hash(number), NOW + HOUR).await.unwrap();
+    assert!(use_it(1).await);
+    assert!(!use_it(1).await);
+    assert!(use_it(2).await);
+    f.accounts().sweep(NOW + HOUR).await.unwrap();
+    assert!(!use_it(2).await, "it could come again until then");
+    f.accounts().sweep(NOW + HOUR + 1).await.unwrap();
+    assert!(use_it(2).await);
+}
+
+pub(super) async fn the_name_of_an_account_of_a_provider_is_its_owners(f: Fixture) {
+    let ada = User { issuer: "https://id.example".to_owned(), ..user("ada") };
+    f.accounts().create_user(&ada, None).await.unwrap();
+    assert!(f.accounts().credentials(&ada.id).await.unwrap().is_none());
+    // As an access token of this server has it.
+    let seen = User { seen_at: NOW + 5, name: "As it was".to_owned(), ..user("ada") };
+    f.accounts().see_users(&[seen]).await.unwrap();
+    let read = f.accounts().user_by_subject("https://id.example", &ada.subject).await.unwrap();
+    assert_eq!(read, Some(User { seen_at: NOW + 5, ..ada }));
+}

@@ -102,6 +102,8 @@ macro_rules! run_over {
                 accounts: a_sign_in_begins_with_what_holds_then_and_ends_with_the_right_to_administer;
                 accounts: an_address_is_proved_once_and_takes_what_others_have_set_up;
                 accounts: what_was_sent_to_set_a_password_is_good_once_and_for_a_while;
+                accounts: an_answer_of_a_provider_is_used_once;
+                accounts: the_name_of_an_account_of_a_provider_is_its_owners;
                 accounts: a_second_factor_is_asked_for_once_it_was_confirmed;
                 accounts: service_tokens_are_found_by_hash_and_end;
                 accounts: signing_keys_follow_each_other_until_their_last_token_has_ended;

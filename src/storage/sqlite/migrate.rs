@@ -29,6 +29,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0021_create_erasures",
     "0024_create_restraints",
     "0025_prove_addresses",
+    "0026_create_used_answers",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));
