@@ -183,6 +183,14 @@ impl Accounts {
         Ok(begun.ok_or_else(|| bearer::refused("the address or the password is wrong"))?)
     }
 
+    /// Tells whose account an address is the name of, for the record of an attempt. It takes as long where there is none.
+    ///
+    /// # Errors
+    /// Storage does not oblige.
+    pub async fn known_as(&self, email: &str) -> Result<Option<UserId>, Refusal> {
+        Ok(self.store.user_by_subject(OWN_ISSUER, &normal(email)).await?.map(|user| user.id))
+    }
+
     /// Begins a sign-in of somebody who has proved elsewhere who they are.
     ///
     /// # Errors

@@ -132,3 +132,23 @@ fn without_access_only_changes_are_recorded() {
     let told = records(&server, &format!("subject=doc:{doc}"), 2);
     assert_eq!(told, ["doc.create", "doc.trash"].map(|action| format!("{action} doc:{doc} done guest:rest")));
 }
+
+#[test]
+fn a_sign_in_that_fails_is_recorded_with_the_account_that_was_meant() {
+    let server = Launch::new()
+        .with("QUIRE_JWT_SECRET", crate::signed_in::SECRET)
+        .with("QUIRE_REGISTRATION", "open")
+        .start();
+    let rest = Rest::of(&server);
+    let as_one = |email: &str, password: &str| json!({ "email": email, "password": password });
+    rest.post("/v1/auth/register", &as_one("ada@example.org", "correct horse")).expect(202);
+    let signed_in =
+        rest.post("/v1/auth/login", &as_one("ada@example.org", "correct horse")).expect(200).json();
+    let id = signed_in["user"]["id"].as_str().expect("an id");
+    rest.post("/v1/auth/login", &as_one("Ada@example.org", "wrong horse")).expect(401);
+    rest.post("/v1/auth/login", &as_one("correct horse", "wrong horse")).expect(401);
+    let told = records(&server, "action=auth.login", 3);
+    let failed = [format!("auth.login user:{id} refused -"), "auth.login  refused -".to_owned()];
+    assert_eq!(told[0], format!("auth.login  done {id}"));
+    assert_eq!(told[1..], failed, "what was typed in place of an address may be a password");
+}

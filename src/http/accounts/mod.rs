@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::actors::error::ErrorCode;
 use crate::auth::accounts::{Peer, SignInError, SignedIn};
 use crate::auth::{Accounts, Scopes};
 use crate::http::address::Client;
@@ -77,8 +78,20 @@ pub async fn login(request: HttpRequest, payload: web::Payload, state: State) ->
     let members = Members::read(&body)?;
     let (email, password): (String, String) = (required(&members, "email")?, required(&members, "password")?);
     let (code, cookie) = (members.get::<String>("totp")?, members.get("cookie")?.unwrap_or(false));
-    let signed_in = accounts(&state)?.sign_in(&peer(&request), &email, &password, code.as_deref()).await;
-    Ok(answer(&request, &state, signed_in.map_err(problem)?, cookie))
+    let accounts = accounts(&state)?;
+    match accounts.sign_in(&peer(&request), &email, &password, code.as_deref()).await {
+        Ok(signed_in) => Ok(answer(&request, &state, signed_in, cookie)),
+        Err(error) => {
+            let problem = problem(error);
+            if problem.refusal().code == ErrorCode::Unauthorized
+                && let Ok(Some(user)) = accounts.known_as(&email).await
+            {
+                // Not the actor: who it was is just what was not shown.
+                audit::note(&request, Note { subject: Some(format!("user:{user}")), ..Note::default() });
+            }
+            Err(problem)
+        }
+    }
 }
 
 /// `POST /v1/auth/refresh {"refresh_token"?}`; without it the cookie's.
