@@ -12,7 +12,7 @@ WORKDIR /quire
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends cmake g++ libssl-dev make pkg-config
 COPY . .
 COPY --from=pages /quire/web/dist web/dist
-ARG FEATURES="kafka,s3"
+ARG FEATURES="kafka,s3,oidc"
 RUN cargo build --locked --release --features "$FEATURES" && strip target/release/quire && \
     install -d -o 65532 -g 65532 -m 700 /out/data && install target/release/quire /out/quire
 

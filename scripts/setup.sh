@@ -125,16 +125,25 @@ require_toxiproxy() {
   step "looking for toxiproxy" scripts/services/toxiproxy install
 }
 
+# An OpenID Connect provider, from npm (scripts/services/oidc).
+require_oidc() {
+  install_node_package scripts/services/oidc-provider
+}
+
 install_node_packages() {
   local package
   for package in "${NODE_PACKAGES[@]}"; do
     [ -f "$package/package.json" ] || continue
-    local stamp="npm-${package//\//-}"
-    # Removed by hand: the stamp is not to be believed.
-    [ -d "$package/node_modules" ] || rm -f "$STATE/stamps/$stamp"
-    once "$stamp" "$(digest "$package/package-lock.json")$(node --version)" \
-      "npm ci in $package" npm_in "$package" ci --no-audit --no-fund
+    install_node_package "$package"
   done
+}
+
+install_node_package() {
+  local package=$1 stamp="npm-${1//\//-}"
+  # Removed by hand: the stamp is not to be believed.
+  [ -d "$package/node_modules" ] || rm -f "$STATE/stamps/$stamp"
+  once "$stamp" "$(digest "$package/package-lock.json")$(node --version)" \
+    "npm ci in $package" npm_in "$package" ci --no-audit --no-fund
 }
 
 # npm_in FOLDER ARGUMENT...

@@ -44,7 +44,7 @@ pub struct Accounts {
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     pub(super) clock: Clock,
-    keys: Arc<KeyRing>,
+    pub(super) keys: Arc<KeyRing>,
     revoked: Arc<Revocations>,
     mailer: Arc<dyn Mailer>,
     /// Whether people may make accounts for themselves.
@@ -342,7 +342,10 @@ impl Accounts {
     pub(super) async fn proven(&self, user: &UserId, password: &str) -> Result<(User, Credentials), Refusal> {
         let gone = || Refusal::new(ErrorCode::Forbidden, "there is no such account any more");
         let account = self.store.user(user).await?.ok_or_else(gone)?;
-        let credentials = self.store.credentials(user).await?.ok_or_else(gone)?;
+        let credentials = self.store.credentials(user).await?;
+        let credentials = credentials.ok_or_else(|| {
+            Refusal::new(ErrorCode::Forbidden, "this account has no password here: its provider signs it in")
+        })?;
         let subject = [Subject::account(&account.subject)];
         self.begin(&subject)?;
         if !self.passwords.verify(password, Some(&credentials.password)).await? {
@@ -462,7 +465,7 @@ pub fn normal(email: &str) -> String {
 }
 
 /// Whether it is a real address only a mail can tell; what cannot be one is refused.
-fn check_email(email: &str) -> Result<(), &'static str> {
+pub(super) fn check_email(email: &str) -> Result<(), &'static str> {
     let parts = email.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
     let printable =
         !email.chars().any(|c| c.is_control() || c.is_whitespace() || "<>,;:\"()[]\\".contains(c));
@@ -474,7 +477,7 @@ fn check_email(email: &str) -> Result<(), &'static str> {
     }
 }
 
-fn count(outcome: &str) {
+pub(super) fn count(outcome: &str) {
     METRICS.sign_ins.with_label_values(&[outcome]).inc();
 }
 

@@ -5,21 +5,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use parking_lot::RwLock;
 use serde::Deserialize;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use super::fetch::{self, MOST_BYTES};
 use super::wanted::Wanted;
 
-/// How long a server may take to answer with its keys.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// Bytes of a set at most, and keys.
-const MOST_BYTES: u64 = 1 << 20;
+/// Keys of a set at most.
 const MOST_KEYS: usize = 100;
 
 const RSA: &[Algorithm] = &[
@@ -64,28 +59,9 @@ impl Source {
     /// # Errors
     /// It is none, or would come over the network in the clear; or there are no authorities.
     pub fn url(url: &str, authorities: Option<&std::path::Path>) -> anyhow::Result<Self> {
-        let uri: ureq::http::Uri = url.parse()?;
-        let host = uri.host().unwrap_or_default();
-        let local = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") if local => {}
-            _ => anyhow::bail!("keys are fetched from https:// alone, or from this machine"),
-        }
-        let found = match authorities {
-            Some(path) => crate::tls::read_certificates(path)?,
-            None => rustls_native_certs::load_native_certs().certs,
-        };
-        let roots: Vec<_> = found.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::new_with_certs(&roots))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(ANSWER_WITHIN))
-            .max_redirects(0)
-            .tls_config(tls)
-            .build();
+        let safe = fetch::is_safe(&url.parse()?);
+        anyhow::ensure!(safe, "keys are fetched from https:// alone, or from this machine");
+        let config = fetch::agent(authorities)?.build();
         Ok(Self::Url(url.to_owned(), Box::new(config.into())))
     }
 

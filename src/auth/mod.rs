@@ -7,6 +7,7 @@
 //! | `claims` | what is in a signed token |
 //! | [`keys`], [`foreign`] | keys that sign and verify: own ones, and those of another issuer |
 //! | [`service`], [`secrets`] | keys of scripts, and how secrets are made |
+//! | [`oidc`], `fetch` | signing in with an account elsewhere, and how others are asked |
 //! | [`accounts`], [`second`] | signing in and out, passwords, second factors |
 //! | `passwords`, `totp`, [`throttle`], [`mail`] | what accounts are made of |
 //! | [`bans`] | whom this server does not serve at all |
@@ -20,9 +21,11 @@ pub mod accounts;
 pub mod bans;
 pub mod bearer;
 mod claims;
+mod fetch;
 pub mod foreign;
 pub mod keys;
 pub mod mail;
+pub mod oidc;
 pub mod passwords;
 pub mod revoked;
 pub mod second;
@@ -49,6 +52,7 @@ pub use self::claims::Expected;
 use self::foreign::ForeignKeys;
 use self::keys::KeyRing;
 use self::mail::Mailer;
+use self::oidc::Oidc;
 use self::revoked::Revocations;
 use self::seen::{Seen, SeenWriter};
 use self::service::ServiceTokens;
@@ -72,6 +76,8 @@ pub struct Settings {
     /// Whether people may make accounts for themselves.
     pub registration: bool,
     pub public_url: Option<String>,
+    /// Providers whose accounts are taken.
+    pub oidc: Option<Oidc>,
 }
 
 /// All of it, as one server has it.
@@ -79,6 +85,8 @@ pub struct Auth {
     pub tokens: Tokens,
     /// `None` where nothing is kept of accounts.
     pub accounts: Option<Arc<Accounts>>,
+    /// Providers whose accounts are taken, where accounts are kept.
+    pub oidc: Option<Oidc>,
     pub revoked: Arc<Revocations>,
     pub bans: Arc<Bans>,
     keys: Option<Arc<KeyRing>>,
@@ -108,7 +116,8 @@ impl Auth {
         let (seen, writer) = Seen::new();
         let Some(store) = store else {
             let (accounts, keys) = (None, None);
-            let auth = Self { tokens, accounts, revoked, bans, keys, store: None, seen, clock };
+            let (oidc, store) = (None, None);
+            let auth = Self { tokens, accounts, oidc, revoked, bans, keys, store, seen, clock };
             return Ok((Arc::new(auth), writer));
         };
         let keys = KeyRing::open(store.clone(), clock.clone(), settings.key_period).await?;
@@ -128,8 +137,8 @@ impl Auth {
         })?;
         let (accounts, keys) = (Some(Arc::new(accounts)), Some(keys));
         let tokens = tokens.with_own(Some(own));
-        let store = Some(store);
-        Ok((Arc::new(Self { tokens, accounts, revoked, bans, keys, store, seen, clock }), writer))
+        let (oidc, store) = (settings.oidc, Some(store));
+        Ok((Arc::new(Self { tokens, accounts, oidc, revoked, bans, keys, store, seen, clock }), writer))
     }
 
     /// Returns the public keys of this server (RFC 7517).

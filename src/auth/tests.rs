@@ -56,6 +56,7 @@ impl Bench {
             key_period: Duration::from_hours(24),
             registration: true,
             public_url: Some("https://docs.example/".to_owned()),
+            oidc: None,
         };
         let clock = Clock::from_fn(move || told.load(Ordering::Relaxed));
         let (auth, _) = Auth::open(settings, Some(opened.accounts.clone()), clock).await.unwrap();
@@ -203,6 +204,7 @@ async fn another_server_of_the_same_database_knows_the_keys() {
         key_period: Duration::from_hours(24),
         registration: false,
         public_url: None,
+        oidc: None,
     };
     let told = bench.now.clone();
     let clock = Clock::from_fn(move || told.load(Ordering::Relaxed));

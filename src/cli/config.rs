@@ -3,9 +3,8 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use clap::{ArgMatches, Args, CommandFactory as _, Subcommand};
+use clap::{ArgMatches, Args, Subcommand};
 
-use super::Cli;
 use crate::app::faults;
 use crate::config::{Complaint, Layers, ServeOptions, check_variables, is_secret};
 
@@ -52,7 +51,7 @@ pub fn is_check(matches: &ArgMatches) -> bool {
 pub fn check(layers: &Layers) -> anyhow::Result<()> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut complaints = layers.complaints.clone();
-    complaints.extend(check_variables(&Cli::command(), names, &|name| std::env::var_os(name)));
+    complaints.extend(check_variables(&layers.command, names, &|name| std::env::var_os(name)));
     if complaints.is_empty() {
         complaints.extend(meaning(layers));
     }
@@ -126,7 +125,9 @@ fn toml_of(text: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use clap::CommandFactory as _;
+
+    use super::super::Cli;
 
     /// A file is read by several commands, and its keys are the flags' names among them.
     fn gather(command: &clap::Command, variables: &mut BTreeMap<String, String>) {

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{ConfigFile, Layers, lay};
+use crate::config::{ConfigFile, Layers, lay, providers, with_providers};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,7 +110,11 @@ enum Command {
 pub fn run() -> anyhow::Result<()> {
     // What this says is not final, since the file may be missing from it.
     let first = Cli::command().ignore_errors(true).try_get_matches().ok();
-    let layers = lay(Cli::command(), config_file(first.as_ref()), &|name| std::env::var_os(name));
+    let file = config_file(first.as_ref());
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let words = std::env::args_os().filter_map(|word| word.into_string().ok());
+    let providers = providers(file.as_ref(), variables, words);
+    let layers = lay(with_providers(Cli::command(), &providers), file, &|name| std::env::var_os(name));
     if first.is_some_and(|matches| config::is_check(&matches)) {
         return config::check(&layers);
     }

@@ -8,9 +8,11 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum, value_parser};
 
 use super::Switch;
+use super::oidc::OidcSettings;
 use super::tls::{named, path};
 use crate::auth::foreign::{ForeignKeys, Source};
 use crate::auth::mail::{FolderMailer, LogMailer, Mailer};
+use crate::auth::oidc::Oidc;
 use crate::auth::{Expected, Settings};
 
 /// Who may have an account, and whose tokens are taken.
@@ -73,6 +75,9 @@ pub struct AccountSettings {
     /// Claim of tokens from elsewhere that is true for those who look after the server.
     #[arg(long, env = "QUIRE_JWT_CLAIM_ADMIN", default_value = "admin", value_name = "NAME")]
     pub jwt_claim_admin: String,
+
+    #[command(flatten)]
+    pub oidc: OidcSettings,
 }
 
 /// Who makes accounts.
@@ -102,6 +107,7 @@ impl AccountSettings {
             key_period: Duration::from_hours(24) * self.key_rotation_days,
             registration: self.registration == Registration::Open,
             public_url: self.public_url().map(str::to_owned),
+            oidc: Oidc::new(self.oidc.providers()?, self.public_url())?,
         })
     }
 

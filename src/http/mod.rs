@@ -142,6 +142,11 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(at("/v1/auth/totp", "POST").route(web::post().to(accounts::second::enrol)))
             .service(at("/v1/auth/totp/confirm", "POST").route(web::post().to(accounts::second::confirm)))
             .service(at("/v1/auth/totp/remove", "POST").route(web::post().to(accounts::second::remove)))
+            .service(at("/v1/auth/oidc", "GET, HEAD").route(get().to(accounts::oidc::list)))
+            .service(at("/v1/auth/oidc/{provider}", "GET").route(web::get().to(accounts::oidc::begin)))
+            .service(
+                at("/v1/auth/oidc/{provider}/callback", "GET").route(web::get().to(accounts::oidc::finish)),
+            )
             .service(at("/.well-known/jwks.json", "GET, HEAD").route(get().to(accounts::jwks)))
             .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
             .service(at("/v1/users/{user}/export", "GET, HEAD").route(get().to(people::export)))

@@ -29,6 +29,8 @@ mod handshake;
 mod hello;
 mod hostile;
 mod limits;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod people;
 mod permissions;
 mod permissions_live;

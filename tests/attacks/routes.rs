@@ -4,7 +4,7 @@
 const TABLE: &str = include_str!("../../src/http/mod.rs");
 
 /// What anybody may ask, with a token or without: pages, probes, keys, and how one comes to a token.
-const PUBLIC: [&str; 16] = [
+const PUBLIC: [&str; 19] = [
     "/",
     "/admin",
     "/assets/{name}",
@@ -17,6 +17,9 @@ const PUBLIC: [&str; 16] = [
     "/.well-known/jwks.json",
     "/v1/auth/login",
     "/v1/auth/logout",
+    "/v1/auth/oidc",
+    "/v1/auth/oidc/{provider}",
+    "/v1/auth/oidc/{provider}/callback",
     "/v1/auth/password/forgot",
     "/v1/auth/password/reset",
     "/v1/auth/refresh",

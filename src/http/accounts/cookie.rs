@@ -1,11 +1,15 @@
 //! The cookie that a refresh token may be in: no script reads it, no foreign page has it sent, and only `/v1/auth` gets it.
 //!
+//! Beside it, and for `/v1/auth/oidc/{provider}` alone, there is one for the ten minutes that somebody is at a provider. The way
+//! back begins at another site, so that one has to be sent then (`SameSite=Lax`), and proves nothing by itself.
+//!
 //! What a browser adds by itself is taken from pages of this server alone (RFC 6454), so that no other page can make use of it.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{COOKIE, HeaderMap};
 
 use super::State;
+use crate::auth::oidc::AWAY;
 use crate::ids::Millis;
 
 /// The name; browsers take the one with the prefix over TLS alone (RFC 6265bis section 4.1.3).
@@ -46,6 +50,32 @@ fn header(secure: bool, token: &str, seconds: i64) -> String {
     format!("{name}={token}; Path=/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{flag}")
 }
 
+/// Returns the ticket of somebody who comes back from a provider.
+pub fn ticket(state: &State, request: &HttpRequest) -> Option<String> {
+    find(request.headers(), ticket_name(state.security.secure_cookies)).map(str::to_owned)
+}
+
+/// Returns the header that hands out a ticket for a provider.
+pub fn of_ticket(state: &State, provider: &str, ticket: &str) -> String {
+    ticket_header(state.security.secure_cookies, provider, ticket, AWAY / 1_000)
+}
+
+/// Returns the header that takes it back.
+pub fn ticket_removal(state: &State, provider: &str) -> String {
+    ticket_header(state.security.secure_cookies, provider, "", 0)
+}
+
+fn ticket_name(secure: bool) -> &'static str {
+    if secure { "__Secure-quire_oidc" } else { "quire_oidc" }
+}
+
+/// Neither a ticket nor the name of a provider has a letter that would have to be escaped.
+fn ticket_header(secure: bool, provider: &str, ticket: &str, seconds: i64) -> String {
+    let flag = if secure { "; Secure" } else { "" };
+    let name = ticket_name(secure);
+    format!("{name}={ticket}; Path=/v1/auth/oidc/{provider}; Max-Age={seconds}; HttpOnly; SameSite=Lax{flag}")
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
@@ -76,5 +106,9 @@ mod tests {
             "__Secure-quire_refresh=qr_x; Path=/v1/auth; Max-Age=60; HttpOnly; SameSite=Strict; Secure"
         );
         assert!(!header(false, "", 0).contains("Secure"));
+        assert_eq!(
+            ticket_header(true, "google", "x", 600),
+            "__Secure-quire_oidc=x; Path=/v1/auth/oidc/google; Max-Age=600; HttpOnly; SameSite=Lax; Secure"
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! A refresh token is in the body, or for pages in a cookie that no script reads and only `/v1/auth` is sent.
 
 mod cookie;
+pub mod oidc;
 pub mod second;
 
 use std::sync::Arc;

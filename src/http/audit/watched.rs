@@ -38,6 +38,10 @@ pub fn watched(method: &Method, path: &str, query: &str) -> Option<Watched> {
         ["docs"] if *method == Method::POST => made(Kind::Event, "doc.create".to_owned(), String::new()),
         ["docs"] => None,
         ["docs", id, rest @ ..] => of_document(method, reads, id, rest, query),
+        // What comes back from a provider is a sign-in, though it is read.
+        ["auth", "oidc", provider, "callback"] => {
+            made(Kind::Event, "auth.oidc".to_owned(), format!("provider:{provider}"))
+        }
         // Sessions renew themselves all the time, and what is asked about oneself is nobody's business.
         ["auth", ..] if reads => None,
         ["auth", what @ ..] => {
@@ -143,6 +147,8 @@ mod tests {
             ("POST", "/v1/auth/tokens", "Act auth.tokens"),
             ("DELETE", "/v1/auth/tokens/7", "Act auth.tokens auth:7"),
             ("GET", "/v1/auth/me", "-"),
+            ("GET", "/v1/auth/oidc/google?to=/", "-"),
+            ("GET", "/v1/auth/oidc/google/callback?code=x", "Event auth.oidc provider:google"),
             ("GET", "/v1/admin/audit", "Event admin.audit"),
             ("GET", "/v1/admin/docs", "-"),
             ("POST", "/v1/admin/docs/a/passivate", "Act admin.passivate doc:a"),

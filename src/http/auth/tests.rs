@@ -21,6 +21,7 @@ fn security(secret: Option<&str>, guests: bool) -> Security {
         key_period: std::time::Duration::from_hours(24),
         registration: false,
         public_url: None,
+        oidc: None,
     };
     let opened = futures_util::FutureExt::now_or_never(Auth::open(settings, None, Clock::system()));
     let (auth, _) = opened.expect("nothing is waited for").unwrap();
