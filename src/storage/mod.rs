@@ -15,6 +15,7 @@ mod conformance;
 mod data_dir;
 pub mod erasure;
 mod error;
+pub mod events;
 pub mod history;
 mod memory;
 mod object_store;

@@ -10,6 +10,7 @@ use super::accounts::SharedAccounts;
 use super::annotations::SharedAnnotations;
 use super::audit::SharedAuditLog;
 use super::erasure::Eraser;
+use super::events::{Secrets, SharedEvents, SharedWebhooks};
 use super::people::SharedPeople;
 use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
@@ -69,6 +70,10 @@ pub struct Opened {
     pub accounts: SharedAccounts,
     pub audit: SharedAuditLog,
     pub people: SharedPeople,
+    pub events: SharedEvents,
+    pub webhooks: SharedWebhooks,
+    /// Opens what webhooks sign with.
+    pub secrets: Secrets,
     database: Database,
 }
 
@@ -86,10 +91,16 @@ impl Opened {
     pub async fn at(dir: &Path, options: impl Into<StorageOptions>) -> Result<Self, OpenError> {
         let options = options.into();
         let folder = DataDir::lock(dir)?;
-        Self::with(folder, options.database, options.objects.open(dir)?.sealed_by(&options.vault)).await
+        let places = options.objects.open(dir)?.sealed_by(&options.vault);
+        Self::with(folder, options.database, places, options.vault).await
     }
 
-    async fn with(folder: DataDir, database: DatabaseOptions, places: Places) -> Result<Self, OpenError> {
+    async fn with(
+        folder: DataDir,
+        database: DatabaseOptions,
+        places: Places,
+        vault: Vault,
+    ) -> Result<Self, OpenError> {
         let bodies = Arc::new(SnapshotBodies::over(places.snapshots));
         let segments = Segments::over(places.segments);
         let database = match database {
@@ -117,6 +128,10 @@ impl Opened {
             Database::Sqlite(store) => (store.clone(), store.clone()),
             Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
+        let (events, webhooks): (SharedEvents, SharedWebhooks) = match &database {
+            Database::Sqlite(store) => (store.clone(), store.clone()),
+            Database::Postgres(store, _) => (store.clone(), store.clone()),
+        };
         let tiers = Tiers { warm, segments };
         let store = tiers.joined();
         let opened = Self {
@@ -129,6 +144,9 @@ impl Opened {
             accounts,
             audit,
             people,
+            events,
+            webhooks,
+            secrets: Secrets::new(vault),
             database,
         };
         if let Err(error) = opened.finish_erasures().await {
@@ -275,7 +293,7 @@ impl Reading {
         let options = SqliteOptions { durability: Durability::Off, ..options };
         let segments = objects.read_segments(dir)?;
         let places = Places { segments, ..ObjectOptions::DataFolder.open(folder.path())? }.sealed_by(&vault);
-        let opened = Opened::with(DataDir::lock(folder.path())?, options.into(), places).await?;
+        let opened = Opened::with(DataDir::lock(folder.path())?, options.into(), places, vault).await?;
         Ok(Self::opened(opened, Some(folder)))
     }
 

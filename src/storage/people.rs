@@ -41,6 +41,7 @@ const OWN: &[Own] = &[
         and: "",
         shown: &["id", "name", "scopes", "created_at", "expires_at", "used_at", "ended_at"],
     },
+    Own { table: "webhooks", column: "owner", and: "", shown: &["id", "url", "kinds", "enabled", "made_at"] },
     Own {
         table: "group_members",
         column: "user_id",
@@ -97,6 +98,12 @@ const NAMED: &[(&str, &str)] = &[
     ("share_links", "made_by"),
     ("user_groups", "made_by"),
     ("group_members", "added_by"),
+    ("webhooks", "made_by"),
+    ("webhook_deliveries", "by_user"),
+    ("event_outbox", "owner"),
+    ("event_outbox", "by_user"),
+    ("events", "owner"),
+    ("events", "by_user"),
 ];
 
 /// Which of a person's documents go with them.

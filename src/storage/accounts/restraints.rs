@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use ipnet::IpNet;
 
-use super::statements::{Answer, all, one};
-use super::tables::{Columns, Statement, Tables};
+use super::statements::Answer;
+use super::tables::{Columns, Statement, Tables, all, one};
 use crate::ids::{Millis, UserId};
 use crate::storage::StoreError;
 

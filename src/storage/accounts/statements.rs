@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::tables::{Columns, Rows, Statement, Tables};
+use super::tables::{Columns, Statement, Tables, all, one};
 use super::{
     Accounts, Credentials, Hash, OWN_ISSUER, RefreshHash, Revoked, Rotation, ServiceToken, SignIn,
     SigningKey, User, UserPatch, rows,
@@ -396,15 +396,4 @@ fn user_row(sql: &'static str, user: &User) -> Statement {
 
 fn id(row: &dyn Columns) -> Result<String, sqlx::Error> {
     row.text("id")
-}
-
-pub(super) fn one<T>(
-    rows: &Rows,
-    read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>,
-) -> Answer<Option<T>> {
-    rows.first().map(|row| read(&**row)).transpose().map_err(StoreError::unavailable)
-}
-
-pub(super) fn all<T>(rows: &Rows, read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>) -> Answer<Vec<T>> {
-    rows.iter().map(|row| read(&**row)).collect::<Result<_, _>>().map_err(StoreError::unavailable)
 }

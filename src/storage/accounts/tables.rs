@@ -21,11 +21,11 @@ pub(in crate::storage) enum Value {
 }
 
 impl Statement {
-    pub(super) fn new(sql: &'static str) -> Self {
+    pub(in crate::storage) fn new(sql: &'static str) -> Self {
         Self { sql, values: Vec::new() }
     }
 
-    pub(super) fn with(mut self, value: impl Into<Value>) -> Self {
+    pub(in crate::storage) fn with(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
     }
@@ -98,6 +98,28 @@ pub(in crate::storage) trait Tables: Send + Sync {
     /// # Errors
     /// `Conflict` where a constraint says so; nothing is written then.
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError>;
+}
+
+/// Reads the first row, if there is one.
+///
+/// # Errors
+/// `Unavailable`: it is not what was asked for.
+pub(in crate::storage) fn one<T>(
+    rows: &Rows,
+    read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>,
+) -> Result<Option<T>, StoreError> {
+    rows.first().map(|row| read(&**row)).transpose().map_err(StoreError::unavailable)
+}
+
+/// Reads all rows.
+///
+/// # Errors
+/// As [`one`].
+pub(in crate::storage) fn all<T>(
+    rows: &Rows,
+    read: impl Fn(&dyn Columns) -> Result<T, sqlx::Error>,
+) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| read(&**row)).collect::<Result<_, _>>().map_err(StoreError::unavailable)
 }
 
 /// Implements [`Columns`] for a backend's row, and binds values to its queries.

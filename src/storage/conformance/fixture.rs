@@ -8,6 +8,7 @@ use crate::protocol::Role;
 use crate::storage::accounts::Accounts;
 use crate::storage::annotations::Annotations;
 use crate::storage::audit::AuditLog;
+use crate::storage::events::{Events, Webhooks};
 use crate::storage::permissions::Permissions;
 use crate::storage::projections::Projections;
 use crate::storage::{AppendEntry, AppendError, LoggedOp, NewDocument, Store, StoreError};
@@ -34,6 +35,14 @@ pub(super) trait Backend: Send + Sync {
     }
 
     fn audit(&self) -> &dyn AuditLog {
+        panic!("this backend has none")
+    }
+
+    fn events(&self) -> &dyn Events {
+        panic!("this backend has none")
+    }
+
+    fn webhooks(&self) -> &dyn Webhooks {
         panic!("this backend has none")
     }
 
@@ -81,6 +90,14 @@ impl Fixture {
 
     pub(super) fn audit(&self) -> &dyn AuditLog {
         self.backend.audit()
+    }
+
+    pub(super) fn events(&self) -> &dyn Events {
+        self.backend.events()
+    }
+
+    pub(super) fn webhooks(&self) -> &dyn Webhooks {
+        self.backend.webhooks()
     }
 
     /// Makes an entry that fits what was appended so far.

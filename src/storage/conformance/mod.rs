@@ -7,6 +7,7 @@ mod annotations;
 mod append;
 mod audit;
 mod documents;
+mod events;
 mod fixture;
 mod forks;
 mod log;
@@ -117,6 +118,27 @@ macro_rules! run_over {
             }
         }
     };
+    // What has happened, and who is told of it.
+    (told $backend:ident, $make:expr) => {
+        mod $backend {
+            use super::backends::*;
+            use super::fixture::Fixture;
+
+            run_over! { @each $make;
+                events: what_happens_to_a_document_is_noted_with_it;
+                events: a_change_of_text_is_noted_where_it_is_projected;
+                events: notes_of_a_text_wait_until_one_is_due;
+                events: events_follow_each_other_and_of_two_who_number_one_is_refused;
+                events: a_purge_is_told_and_what_it_takes_is_not;
+                events: old_events_go_and_the_last_one_stays;
+                events: a_webhook_is_read_back_and_changed;
+                events: a_user_who_was_disabled_is_told_nothing;
+                events: a_delivery_is_made_by_whoever_has_claimed_it;
+                events: a_delivery_that_is_given_up_can_be_made_again;
+                events: what_was_delivered_is_kept_for_a_while;
+            }
+        }
+    };
     (@all $make:expr) => {
         run_over! { @each $make;
             append: operations_are_read_back_as_they_were_written;
@@ -205,6 +227,7 @@ mod backends {
     use crate::storage::accounts::Accounts;
     use crate::storage::annotations::Annotations;
     use crate::storage::audit::AuditLog;
+    use crate::storage::events::{Events, Webhooks};
     use crate::storage::permissions::Permissions;
     use crate::storage::projections::Projections;
     use crate::storage::sqlite::tests::TestStore;
@@ -265,6 +288,14 @@ mod backends {
         }
 
         fn audit(&self) -> &dyn AuditLog {
+            &*self.store
+        }
+
+        fn events(&self) -> &dyn Events {
+            &*self.store
+        }
+
+        fn webhooks(&self) -> &dyn Webhooks {
             &*self.store
         }
 
@@ -374,6 +405,14 @@ mod backends {
             &*self.0
         }
 
+        fn events(&self) -> &dyn Events {
+            &*self.0
+        }
+
+        fn webhooks(&self) -> &dyn Webhooks {
+            &*self.0
+        }
+
         async fn after_append(&mut self) {}
     }
 }
@@ -384,6 +423,8 @@ run_over! { shared permissions_sqlite, Sqlite::new(State::Recent) }
 run_over! { shared permissions_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
 run_over! { known accounts_sqlite, Sqlite::new(State::Recent) }
 run_over! { known accounts_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
+run_over! { told events_sqlite, Sqlite::new(State::Recent) }
+run_over! { told events_postgres, async { Postgres(crate::storage::postgres::tests::TestStore::new().await) } }
 run_over! { memory, async { Memory(crate::storage::MemoryStore::new()) } }
 run_over! { sqlite_recent, Sqlite::new(State::Recent) }
 run_over! { sqlite_settled, Sqlite::new(State::Settled) }

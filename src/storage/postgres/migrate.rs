@@ -27,6 +27,8 @@ const STEPS: &[Step] = steps!["postgres":
     "0018_create_comments",
     "0020_create_audit",
     "0021_create_erasures",
+    "0022_create_events",
+    "0023_create_webhooks",
     "0024_create_restraints",
     "0025_prove_addresses",
     "0026_create_used_answers",

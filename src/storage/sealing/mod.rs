@@ -25,6 +25,8 @@ pub type DataKey = Zeroizing<[u8; 32]>;
 pub enum Kind {
     Snapshot,
     Segment,
+    /// What the deliveries of a webhook are signed with.
+    Webhook,
 }
 
 /// Where an object belongs: nothing else opens it.
@@ -43,6 +45,7 @@ impl Place<'_> {
         let kind = match self.kind {
             Kind::Snapshot => b's',
             Kind::Segment => b'o',
+            Kind::Webhook => b'w',
         };
         let mut bytes = vec![kind];
         bytes.extend_from_slice(self.history.0.as_bytes());
