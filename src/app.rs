@@ -15,6 +15,7 @@ use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
 use crate::actors::audit::Audit;
 use crate::actors::clock::Clock;
 use crate::actors::document::{Probe, Shared};
+use crate::actors::events::{self, Herald, Rights};
 use crate::actors::journal::{Flush, JournalActor};
 use crate::actors::projector::{self, Ends, Projecting, ProjectorActor};
 use crate::actors::publisher::{self, Drain, PublisherActor, Window, WindowLimits};
@@ -84,6 +85,7 @@ pub struct Application {
     audit: Audit,
     draining: Arc<AtomicBool>,
     upkeep: Upkeep,
+    herald: Option<Herald>,
     /// What was opened here is closed here.
     storage: Option<Opened>,
 }
@@ -109,6 +111,8 @@ pub struct Parts {
     pub audit: Option<SharedAuditLog>,
     /// What is kept of people, if anything is.
     pub people: Option<SharedPeople>,
+    /// What has happened to documents, and who is told of it, if anybody is.
+    pub events: Option<events::Stores>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -150,6 +154,11 @@ impl Application {
         let accounts = Some(storage.accounts.clone());
         let permissions = Some(storage.permissions.clone());
         let annotations = Some(storage.annotations.clone());
+        let events = Some(events::Stores {
+            events: storage.events.clone(),
+            webhooks: storage.webhooks.clone(),
+            secrets: storage.secrets.clone(),
+        });
         let parts = Parts {
             store,
             bodies,
@@ -162,6 +171,7 @@ impl Application {
             accounts,
             audit,
             people,
+            events,
             probe: None,
         };
         let mut application = Self::assemble(options, parts).await?;
@@ -176,7 +186,7 @@ impl Application {
     pub async fn assemble(options: ServeOptions, parts: Parts) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (store, settings, accounts) = (parts.store.clone(), parts.settings, parts.accounts.clone());
-        let audit_log = parts.audit.clone();
+        let (audit_log, stores) = (parts.audit.clone(), parts.events.clone());
         let exporter = parts.people.clone().map(|people| Exporter {
             store: parts.store.clone(),
             bodies: parts.bodies.clone(),
@@ -215,13 +225,20 @@ impl Application {
             bans,
             standing: Arc::new(move |visitor, address| standing(&watched, visitor, address)),
         });
+        let link_role = options.sharing.link_role(options.guests);
+        let told = stores.map(|stores| {
+            let rights = Rights::new(sessions.store.clone(), actors.sharing.clone(), link_role.is_some());
+            events::start(stores, options.events.policy(), rights, Clock::system(), draining.clone())
+        });
+        let (events, herald) = told.transpose()?.unzip();
         let audit = audit_log
             .clone()
             .map_or_else(Audit::none, |log| Audit::start(log, options.audit.policy(), Clock::system()));
         let state = web::Data::new(http::HttpState {
             documents: actors.documents.clone(),
             sharing: actors.sharing.clone(),
-            link_role: options.sharing.link_role(options.guests),
+            link_role,
+            events,
             administration: actors.administration.clone(),
             sessions,
             security,
@@ -252,7 +269,7 @@ impl Application {
             None => server.listen(listener)?,
         };
         let server = server.run();
-        Ok(Self { address, tls, server, actors, audit, draining, upkeep, storage: None })
+        Ok(Self { address, tls, server, actors, audit, draining, upkeep, herald, storage: None })
     }
 
     /// Returns the address that it listens on.
@@ -299,7 +316,7 @@ impl Application {
         handle.stop(false).await;
         serving.await.context("the HTTP server failed")??;
         // What it reads just now is given up before storage is closed.
-        drop(self.upkeep);
+        drop((self.upkeep, self.herald));
         self.audit.close().await;
         // Before the threads stop: a read that is cut off there (old snapshots may still be looked through) would have to
         // give its connection back outside of any runtime, which panics. Closing waits for it.

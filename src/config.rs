@@ -5,6 +5,7 @@ mod accounts;
 mod archive;
 mod audit;
 mod encryption;
+mod events;
 pub mod file;
 mod kafka;
 pub mod layers;
@@ -31,6 +32,7 @@ pub use self::accounts::{AccountSettings, Registration};
 pub use self::archive::ArchiveSettings;
 pub use self::audit::{AuditSettings, chain as audit_chain};
 pub use self::encryption::{Encryption, EncryptionSettings};
+pub use self::events::EventSettings;
 pub use self::file::ConfigFile;
 pub use self::kafka::{KafkaSettings, KafkaSettingsError};
 pub use self::layers::{Layers, check_variables, is_secret, lay};
@@ -89,6 +91,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub projections: ProjectionSettings,
+
+    #[command(flatten)]
+    pub events: EventSettings,
 
     #[command(flatten)]
     pub accounts: AccountSettings,

@@ -78,6 +78,8 @@ pub struct Metrics {
     pub projections: ProjectionMetrics,
     /// Who has done what.
     pub audit: AuditMetrics,
+    /// What is told of documents.
+    pub events: EventMetrics,
 }
 
 /// Of the archiver: all 0 before its first round, and where nothing is archived.
@@ -149,6 +151,23 @@ pub struct AuditMetrics {
     pub refused: IntCounter,
     /// Transactions that failed.
     pub failures: IntCounter,
+}
+
+/// Of events, their streams and webhooks.
+pub struct EventMetrics {
+    /// Events that this process has numbered.
+    pub numbered: IntCounter,
+    /// Rounds that failed.
+    pub failures: IntCounter,
+    /// Streams that are open here.
+    pub streams: IntGauge,
+    /// Streams that have ended, by reason.
+    pub ended: IntCounterVec,
+    /// Tries of deliveries, by what came of them.
+    pub deliveries: IntCounterVec,
+    /// Deliveries that are not made yet, of all servers of the database, and those that were given up.
+    pub pending: IntGauge,
+    pub dead_letters: IntGauge,
 }
 
 /// The handles of this process.
@@ -282,6 +301,7 @@ impl Metrics {
             publisher: PublisherMetrics::new(&make),
             projections: ProjectionMetrics::new(&make),
             audit: AuditMetrics::new(&make),
+            events: EventMetrics::new(&make),
             registry,
         }
     }
@@ -384,6 +404,34 @@ impl AuditMetrics {
                 "Acts not taken, because they could not have been recorded",
             ),
             failures: make.counter("quire_audit_failures_total", "Transactions of the audit log that failed"),
+        }
+    }
+}
+
+impl EventMetrics {
+    fn new(make: &Maker) -> Self {
+        let ended =
+            make.counters("quire_event_streams_ended_total", "Streams of events that ended", "reason");
+        for reason in ["left", "lagging", "revoked", "closed"] {
+            ended.with_label_values(&[reason]);
+        }
+        let deliveries = make.counters(
+            "quire_webhook_deliveries_total",
+            "Tries of deliveries to webhooks, by outcome",
+            "outcome",
+        );
+        for outcome in ["delivered", "failed", "dead"] {
+            deliveries.with_label_values(&[outcome]);
+        }
+        Self {
+            numbered: make.counter("quire_events_total", "Events of documents that were numbered here"),
+            failures: make
+                .counter("quire_event_failures_total", "Rounds of numbering and delivering that failed"),
+            streams: make.gauge("quire_event_streams", "Open streams of events"),
+            ended,
+            deliveries,
+            pending: make.gauge("quire_webhook_pending", "Deliveries that wait, of all servers"),
+            dead_letters: make.gauge("quire_webhook_dead_letters", "Deliveries that were given up"),
         }
     }
 }

@@ -14,6 +14,8 @@
 //! Registry, snapshots and archiver share one thread. A document that fails is replaced by the registry; when journal,
 //! registry or snapshots end, so does the process ([`watch`]).
 //!
+//! What has happened to documents is told by [`events`], a task beside them.
+//!
 //! [`service::Documents`] is the one door through which `http` comes in.
 
 pub mod administration;
@@ -22,6 +24,7 @@ pub mod audit;
 pub mod clock;
 pub mod document;
 pub mod error;
+pub mod events;
 pub mod journal;
 pub mod people;
 pub mod projector;

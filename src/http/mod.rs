@@ -17,6 +17,7 @@ mod compare;
 mod conditions;
 mod content;
 mod documents;
+mod events;
 mod groups;
 mod health;
 mod import;
@@ -35,6 +36,7 @@ pub mod sockets;
 pub mod state;
 mod trace;
 mod versions;
+mod webhooks;
 
 use std::future::ready;
 
@@ -126,6 +128,24 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             )
             .service(
                 at("/v1/docs/{id}/comments/{comment}/replies", "POST").route(web::post().to(comments::reply)),
+            )
+            .service(at("/v1/events", "GET").route(web::get().to(events::stream)))
+            .service(
+                at("/v1/webhooks", "GET, HEAD, POST")
+                    .route(get().to(webhooks::list))
+                    .route(web::post().to(webhooks::create)),
+            )
+            .service(
+                at("/v1/webhooks/{hook}", "GET, HEAD, PATCH, DELETE")
+                    .route(get().to(webhooks::read))
+                    .route(web::patch().to(webhooks::change))
+                    .route(web::delete().to(webhooks::delete)),
+            )
+            .service(at("/v1/webhooks/{hook}/ping", "POST").route(web::post().to(webhooks::ping)))
+            .service(at("/v1/webhooks/{hook}/deliveries", "GET, HEAD").route(get().to(webhooks::deliveries)))
+            .service(
+                at("/v1/webhooks/{hook}/deliveries/{delivery}/redeliver", "POST")
+                    .route(web::post().to(webhooks::redeliver)),
             )
             .configure(admin::routes)
             .configure(restraints::routes)

@@ -68,6 +68,15 @@ pub fn keep_socket(state: &HttpState, connection: &dyn Any, extensions: &mut Ext
     }
 }
 
+/// Returns another duplicate of a connection's socket, for a stream whose reader does not read.
+pub(super) fn another_duplicate(request: &HttpRequest) -> Option<OwnedFd> {
+    let kept = request.conn_data::<Duplicate>()?;
+    let socket = kept.0.take()?;
+    let another = socket.try_clone().ok();
+    kept.0.set(Some(socket));
+    another
+}
+
 struct TooMany;
 
 /// Counts a connection of somebody who comes by no gateway.
@@ -84,7 +93,7 @@ fn cut(stream: &TcpStream) {
 }
 
 /// Takes the places of a socket: one of its address, and one of its user.
-fn places(state: &HttpState, caller: &Caller, client: Client) -> Result<Vec<Place>, Problem> {
+pub(super) fn places(state: &HttpState, caller: &Caller, client: Client) -> Result<Vec<Place>, Problem> {
     let Some(limiter) = state.limiter() else { return Ok(Vec::new()) };
     let enter = |places: &Arc<Places>, place: Option<Place>, whose: &str| {
         let message = || format!("there are {} sockets of this {whose} already", places.most());

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::actors::administration::Administration;
 use crate::actors::audit::Audit;
+use crate::actors::events::EventRoom;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
@@ -24,6 +25,8 @@ pub struct HttpState {
     /// What whoever has the address of a new document may do, unless a guest makes it; where it is anything, documents are
     /// listed to everybody.
     pub link_role: Option<Role>,
+    /// What has happened; `None` where nobody is told.
+    pub events: Option<EventRoom>,
     pub administration: Administration,
     /// What sessions are started with; limits and the clock are used here, too.
     pub sessions: Arc<Setting>,

@@ -122,6 +122,7 @@ impl Server {
             accounts: None,
             audit: None,
             people: None,
+            events: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -57,11 +57,11 @@ pub fn watched(method: &Method, path: &str, query: &str) -> Option<Watched> {
         }
         ["admin", "audit"] => made(Kind::Event, "admin.audit".to_owned(), String::new()),
         ["users", id, "export"] => made(Kind::Act, "user.export".to_owned(), format!("user:{id}")),
-        ["admin" | "groups" | "users" | "links", ..] if reads => None,
-        [area @ ("admin" | "groups" | "users"), what @ ..] => {
+        ["admin" | "groups" | "users" | "links" | "webhooks", ..] if reads => None,
+        [area @ ("admin" | "groups" | "users" | "webhooks"), what @ ..] => {
             let subject = match (*area, what) {
                 ("admin", ["docs", id, ..]) => format!("doc:{id}"),
-                ("admin", [_, id, ..]) | ("groups" | "users", [id, ..]) => {
+                ("admin", [_, id, ..]) | ("groups" | "users" | "webhooks", [id, ..]) => {
                     format!("{}:{id}", area.trim_end_matches('s'))
                 }
                 _ => String::new(),
@@ -158,6 +158,11 @@ mod tests {
             ("DELETE", "/v1/groups/g", "Act group.delete group:g"),
             ("PUT", "/v1/groups/g/members/bob", "Act group.members group:g"),
             ("POST", "/v1/groups", "Act group.create"),
+            ("POST", "/v1/webhooks", "Act webhook.create"),
+            ("PATCH", "/v1/webhooks/wh_1", "Act webhook.change webhook:wh_1"),
+            ("DELETE", "/v1/webhooks/wh_1", "Act webhook.delete webhook:wh_1"),
+            ("POST", "/v1/webhooks/wh_1/ping", "Act webhook.ping webhook:wh_1"),
+            ("GET", "/v1/events", "-"),
             ("GET", "/assets/app.js", "-"),
             ("GET", "/d/a", "-"),
         ] {
