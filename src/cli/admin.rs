@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::rest::{Method, Rest, ServerOptions, escaped};
 use super::restraints::{self, BanOptions, LiftOptions, QuotaOptions};
+use super::webhooks::{self, WebhooksCommand};
 use crate::ids::DocumentId;
 
 pub const EXAMPLES: &str = "\
@@ -20,6 +21,7 @@ Examples:
   quire admin bans                    whom the server does not serve
   quire admin quota usr_1 --documents 500
   quire admin drain                   stop the server in order
+  quire admin webhooks list           who is told of events
 
 Wants the token of an administrator in QUIRE_TOKEN.";
 
@@ -52,6 +54,9 @@ pub enum AdminCommand {
     Quotas(ServerOptions),
     /// Stop the server in order.
     Drain(ServerOptions),
+    /// Who is told of events by requests of the server's, and what could not be told.
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
 }
 
 /// A document of a server.
@@ -126,6 +131,7 @@ pub fn run(command: &AdminCommand) -> anyhow::Result<()> {
             server.rest().call(Method::POST, "admin/drain")?;
             Ok(())
         }
+        AdminCommand::Webhooks(command) => webhooks::run(command),
     }
 }
 
@@ -162,7 +168,7 @@ fn list(rest: &Rest, what: &str, columns: &[&str]) -> anyhow::Result<()> {
 }
 
 /// Shows a value in one line that no name can break out of.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),

@@ -24,6 +24,7 @@ mod serve;
 mod token;
 mod user;
 mod verify;
+mod webhooks;
 mod worker;
 
 use std::path::PathBuf;

@@ -140,32 +140,33 @@ impl Rest {
     /// # Errors
     /// As [`Rest::create`].
     pub fn call(&self, method: Method, path: &str) -> anyhow::Result<serde_json::Value> {
-        self.send(method, path, String::new())
+        self.send(method, path, None)
     }
 
-    /// As [`Rest::call`], with JSON as the request's body.
+    /// The same with a body of JSON.
     ///
     /// # Errors
     /// As [`Rest::create`].
-    pub fn call_with(
+    pub fn send(
         &self,
         method: Method,
         path: &str,
-        body: &serde_json::Value,
+        body: Option<&serde_json::Value>,
     ) -> anyhow::Result<serde_json::Value> {
-        self.send(method, path, body.to_string())
-    }
-
-    fn send(&self, method: Method, path: &str, body: String) -> anyhow::Result<serde_json::Value> {
         let url = format!("{}/v1/{path}", self.base);
         let request = ureq::http::Request::builder().method(method).uri(&url);
-        let request =
-            if body.is_empty() { request } else { request.header("content-type", "application/json") };
         let request = match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
         };
-        let answer = self.agent.run(request.body(body)?).with_context(|| format!("calling {url}"))?;
+        let calling = || format!("calling {url}");
+        let answer = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json").body(body.to_string())?;
+                self.agent.run(request).with_context(calling)?
+            }
+            None => self.agent.run(request.body(())?).with_context(calling)?,
+        };
         let body = text_of(answer).with_context(|| format!("asking {}", self.base))?;
         if body.is_empty() {
             return Ok(serde_json::Value::Null);

@@ -90,7 +90,7 @@ pub fn ban(options: &BanOptions) -> anyhow::Result<()> {
         let end = SystemTime::now().duration_since(UNIX_EPOCH)?.saturating_add(lasts);
         body["expires_at"] = json!(u64::try_from(end.as_millis())?);
     }
-    let made = options.server.rest().call_with(Method::POST, "admin/bans", &body)?;
+    let made = options.server.rest().send(Method::POST, "admin/bans", Some(&body))?;
     writeln!(std::io::stdout(), "{}", made["id"].as_str().unwrap_or_default())?;
     Ok(())
 }
@@ -111,7 +111,7 @@ pub fn lift(options: &LiftOptions) -> anyhow::Result<()> {
 pub fn quota(options: &QuotaOptions) -> anyhow::Result<()> {
     let (rest, path) = (options.server.rest(), format!("admin/quotas/{}", escaped(&options.user)));
     if let Some(documents) = options.documents {
-        rest.call_with(Method::PUT, &path, &json!({ "documents": documents }))?;
+        rest.send(Method::PUT, &path, Some(&json!({ "documents": documents })))?;
     }
     if options.remove {
         rest.call(Method::DELETE, &path)?;

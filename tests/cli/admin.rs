@@ -1,14 +1,15 @@
 //! `quire admin`: a running server is looked after from the shell.
 
+use std::net::TcpListener;
 use std::time::Instant;
 
 use serde_json::json;
 
 use crate::client::TestClient;
 use crate::command::{Ran, quire};
-use crate::harness::{PATIENCE, TestServer};
+use crate::harness::{Launch, PATIENCE, TestServer};
 use crate::rest::Rest;
-use crate::signed_in::{admin_token, knows_tokens, token};
+use crate::signed_in::{SECRET, admin_token, knows_tokens, token};
 
 fn run(server: &TestServer, words: &[&str]) -> Ran {
     run_with(server, words, &admin_token("root"))
@@ -68,6 +69,37 @@ fn people_are_held_back_and_let_go() {
     assert!(run(&server, &["quotas"]).succeeds().contains("ada/1\t5\troot"));
     let quota = run(&server, &["quota", "ada/1", "--remove"]).succeeds();
     assert_eq!(quota, "ada/1 owns 0 and may own as many documents as they like\n");
+}
+
+#[test]
+fn webhooks_are_added_tried_looked_at_and_removed() {
+    let server = Launch::new()
+        .with("QUIRE_JWT_SECRET", SECRET)
+        .with("QUIRE_WEBHOOK_TARGETS", "any")
+        .with("QUIRE_WEBHOOK_RETRY_MS", "1")
+        .start();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}/");
+    let added =
+        run(&server, &["webhooks", "add", &url, "--types", "document.created", "--server-wide"]).succeeds();
+    let (hook, secret) = added.trim_end().split_once('\t').expect("an id and a secret");
+    assert!(hook.starts_with("wh_") && secret.starts_with("whsec_"), "{added}");
+    let listed = run(&server, &["webhooks", "list"]).succeeds();
+    assert!(listed.contains(&format!("{hook}\tserver\t-\t{url}\ttrue\t-")), "{listed}");
+    run(&server, &["webhooks", "ping", hook]).succeeds();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let dead = run(&server, &["webhooks", "dead", hook]).succeeds();
+        if dead.lines().nth(1).is_some_and(|row| row.contains("\tping\t-\t8\t-\t")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is not given up: {dead}");
+    }
+    assert_eq!(run(&server, &["webhooks", "redeliver", hook]).succeeds(), "1 deliveries are made again\n");
+    run(&server, &["webhooks", "enable", hook]).succeeds();
+    run(&server, &["webhooks", "remove", hook]).succeeds();
+    run(&server, &["webhooks", "remove", hook]).fails_with(&["no webhook"]);
+    run(&server, &["webhooks", "add", "ftp://x"]).fails_with(&["http"]);
 }
 
 #[test]
