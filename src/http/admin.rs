@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{at, get};
 use crate::actors::administration::{Known, KnownState};
 use crate::actors::document::{Examined, ExaminedSession};
 use crate::http::auth::Caller;
+use crate::http::openapi::{LiveDocumentsPage, NodesView, SessionsPage, SnapshotMade, VerifiedView};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Millis, SHARDS, SessionId, UserId, Version};
@@ -35,9 +37,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// Which page of what is in memory.
-#[derive(Deserialize)]
-struct PageParameters {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageParameters {
+    /// `next` of the page before; the first page without it.
     cursor: Option<DocumentId>,
+    /// Documents on the page: 50 without it, and at most 200.
+    #[param(minimum = 1)]
     limit: Option<usize>,
 }
 
@@ -77,8 +83,8 @@ struct LiveView {
 }
 
 /// A session of a document in memory.
-#[derive(Serialize)]
-struct SessionView {
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionView {
     session: String,
     doc: DocumentId,
     client: ClientId,
@@ -142,7 +148,12 @@ async fn page(
 }
 
 /// `GET /v1/admin/docs?cursor=&limit=`
-async fn documents(
+#[utoipa::path(
+    get, path = "/v1/admin/docs", tag = "administration", summary = "List documents in memory",
+    params(PageParameters),
+    responses((status = 200, description = "A page", body = LiveDocumentsPage))
+)]
+pub(super) async fn documents(
     caller: Caller,
     parameters: web::Query<PageParameters>,
     state: web::Data<HttpState>,
@@ -157,7 +168,12 @@ async fn documents(
 }
 
 /// `GET /v1/admin/sessions?cursor=&limit=`: of a page of documents.
-async fn sessions(
+#[utoipa::path(
+    get, path = "/v1/admin/sessions", tag = "administration", summary = "List sessions of a page of documents in memory",
+    params(PageParameters),
+    responses((status = 200, description = "Those of the page", body = SessionsPage))
+)]
+pub(super) async fn sessions(
     caller: Caller,
     parameters: web::Query<PageParameters>,
     state: web::Data<HttpState>,
@@ -178,7 +194,11 @@ async fn sessions(
 }
 
 /// `POST /v1/admin/docs/{id}/passivate`: answered before the document has left.
-async fn passivate(
+#[utoipa::path(
+    post, path = "/v1/admin/docs/{id}/passivate", tag = "administration", summary = "Have a document leave memory",
+    responses((status = 202, description = "It is about to", body = Object))
+)]
+pub(super) async fn passivate(
     caller: Caller,
     doc: web::Path<DocumentId>,
     state: web::Data<HttpState>,
@@ -189,7 +209,11 @@ async fn passivate(
 }
 
 /// `POST /v1/admin/docs/{id}/snapshot`: the durable head, in a snapshot when this is answered.
-async fn snapshot(
+#[utoipa::path(
+    post, path = "/v1/admin/docs/{id}/snapshot", tag = "administration", summary = "Keep what a document is now in a snapshot",
+    responses((status = 201, description = "It is kept", body = SnapshotMade))
+)]
+pub(super) async fn snapshot(
     caller: Caller,
     doc: web::Path<DocumentId>,
     state: web::Data<HttpState>,
@@ -200,7 +224,11 @@ async fn snapshot(
 }
 
 /// `POST /v1/admin/docs/{id}/verify`
-async fn verify(
+#[utoipa::path(
+    post, path = "/v1/admin/docs/{id}/verify", tag = "administration", summary = "Check what is stored of a document",
+    responses((status = 200, description = "What was looked at, and what is wrong with it", body = VerifiedView))
+)]
+pub(super) async fn verify(
     caller: Caller,
     doc: web::Path<DocumentId>,
     state: web::Data<HttpState>,
@@ -215,7 +243,11 @@ async fn verify(
 }
 
 /// `DELETE /v1/admin/docs/{id}/sessions/{session}`: the session is told to reconnect.
-async fn dismiss(
+#[utoipa::path(
+    delete, path = "/v1/admin/docs/{id}/sessions/{session}", tag = "administration", summary = "Tell a session to reconnect",
+    responses((status = 204, description = "It is told"))
+)]
+pub(super) async fn dismiss(
     caller: Caller,
     path: web::Path<(DocumentId, String)>,
     state: web::Data<HttpState>,
@@ -229,8 +261,8 @@ async fn dismiss(
 }
 
 /// A server process.
-#[derive(Serialize)]
-struct NodeView<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct NodeView<'a> {
     name: &'a str,
     /// Of the program.
     version: &'static str,
@@ -249,7 +281,11 @@ struct NodeView<'a> {
 }
 
 /// `GET /v1/admin/nodes`: this one.
-async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    get, path = "/v1/admin/nodes", tag = "administration", summary = "Tell how this server is",
+    responses((status = 200, description = "This one", body = NodesView))
+)]
+pub(super) async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     let node = state.administration.node();
     let view = NodeView {
@@ -272,7 +308,11 @@ async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result<HttpRespon
 }
 
 /// `POST /v1/admin/drain`: the server stops as it does for an orchestrator, and whoever has started it starts it again.
-async fn drain(caller: Caller) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    post, path = "/v1/admin/drain", tag = "administration", summary = "Stop the server in an orderly way",
+    responses((status = 202, description = "It is about to", body = Object))
+)]
+pub(super) async fn drain(caller: Caller) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     tracing::warn!(user = caller.author().as_str(), "an administrator drains this server");
     crate::platform::ask_to_stop()

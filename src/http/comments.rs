@@ -3,6 +3,7 @@
 use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Action;
@@ -13,6 +14,7 @@ use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::conditions;
+use crate::http::openapi::{CommentPatchBody, IfMatch, NewCommentBody, ReplyBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -23,7 +25,7 @@ use crate::storage::annotations::{Anchor, Comment, CommentPatch};
 const MAX_TEXT_CHARS: usize = 10_000;
 
 /// A comment, or an answer to one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CommentView {
     id: Uuid,
     /// What it answers to.
@@ -47,7 +49,7 @@ struct CommentView {
 }
 
 /// A piece of the text at a version, in UTF-16 code units.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AnchorView {
     index: u64,
     length: u64,
@@ -80,7 +82,7 @@ impl From<Comment> for CommentView {
 }
 
 /// A page of comments.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CommentsPage {
     comments: Vec<CommentView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +90,11 @@ struct CommentsPage {
 }
 
 /// `GET /v1/docs/{id}/comments?cursor=&limit=`: the oldest first, answers among them.
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/comments", tag = "comments", summary = "List comments, the oldest first",
+    params(PageParameters),
+    responses((status = 200, description = "A page, with answers among them", body = CommentsPage))
+)]
 pub async fn list(
     doc: web::Path<DocumentId>,
     page: web::Query<PageParameters>,
@@ -104,6 +111,14 @@ pub async fn list(
 }
 
 /// `POST /v1/docs/{id}/comments {"text", "anchor": {"index", "length", "version"?}}`
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/comments", tag = "comments", summary = "Comment on a piece of text",
+    request_body = NewCommentBody,
+    responses((
+        status = 201, description = "It is there", body = CommentView,
+        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Changes with it"))
+    ))
+)]
 pub async fn create(
     request: HttpRequest,
     payload: web::Payload,
@@ -128,6 +143,14 @@ pub async fn create(
 }
 
 /// `POST /v1/docs/{id}/comments/{comment}/replies {"text"}`
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/comments/{comment}/replies", tag = "comments", summary = "Answer a comment",
+    request_body = ReplyBody,
+    responses((
+        status = 201, description = "It is there", body = CommentView,
+        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Changes with it"))
+    ))
+)]
 pub async fn reply(
     request: HttpRequest,
     payload: web::Payload,
@@ -145,6 +168,13 @@ pub async fn reply(
 }
 
 /// `GET /v1/docs/{id}/comments/{comment}`
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/comments/{comment}", tag = "comments", summary = "Read a comment",
+    responses((
+        status = 200, description = "The comment", body = CommentView,
+        headers(("ETag" = String, description = "Changes with it"))
+    ))
+)]
 pub async fn read(
     path: web::Path<(DocumentId, Uuid)>,
     caller: Caller,
@@ -157,6 +187,15 @@ pub async fn read(
 }
 
 /// `PATCH /v1/docs/{id}/comments/{comment} {"text"?, "resolved"?}`: the text is changed by its author alone.
+#[utoipa::path(
+    patch, path = "/v1/docs/{id}/comments/{comment}", tag = "comments", summary = "Settle a comment, or change its text",
+    params(IfMatch),
+    request_body = CommentPatchBody,
+    responses((
+        status = 200, description = "As it is then", body = CommentView,
+        headers(("ETag" = String, description = "Changes with it"))
+    ))
+)]
 pub async fn change(
     request: HttpRequest,
     payload: web::Payload,
@@ -196,6 +235,11 @@ pub async fn change(
 }
 
 /// `DELETE /v1/docs/{id}/comments/{comment}`: with its answers, by its author or who looks after the document.
+#[utoipa::path(
+    delete, path = "/v1/docs/{id}/comments/{comment}", tag = "comments", summary = "Remove a comment with its answers",
+    params(IfMatch),
+    responses((status = 204, description = "Done"))
+)]
 pub async fn delete(
     request: HttpRequest,
     path: web::Path<(DocumentId, Uuid)>,

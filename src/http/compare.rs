@@ -5,6 +5,7 @@ use std::io::Write;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
@@ -12,6 +13,7 @@ use crate::actors::service::Blame;
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::openapi::{BlameView, DiffView, MadeVersion, RestoreBody};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::http::versions::version_of;
@@ -19,6 +21,11 @@ use crate::ids::{DocumentId, Version};
 use crate::ot::{Delta, Op};
 
 /// `POST /v1/docs/{id}/restore {"version"}`: back to that content, by an operation like any other.
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/restore", tag = "history", summary = "Go back to the content of a version",
+    request_body = RestoreBody,
+    responses((status = 200, description = "The operation that leads there is durable", body = MadeVersion))
+)]
 pub async fn restore(
     request: HttpRequest,
     payload: web::Payload,
@@ -36,16 +43,20 @@ pub async fn restore(
 }
 
 /// Which versions to compare.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct DiffParameters {
+    #[param(value_type = u64)]
     from: Version,
     /// The durable head, if it is absent.
+    #[param(value_type = Option<u64>)]
     to: Option<Version>,
 }
 
 /// How much a difference changes, in UTF-16 code units.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Summary {
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = DiffSummary)]
+pub struct Summary {
     inserted: u64,
     deleted: u64,
     /// Kept, with other formatting.
@@ -68,6 +79,11 @@ impl Summary {
 }
 
 /// `GET /v1/docs/{id}/diff?from=&to=`: the edit that leads from one content to the other, whichever is older.
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/diff", tag = "history", summary = "Compare two versions",
+    params(DiffParameters),
+    responses((status = 200, description = "What leads from one to the other", body = DiffView))
+)]
 pub async fn diff(
     doc: web::Path<DocumentId>,
     parameters: web::Query<DiffParameters>,
@@ -85,15 +101,23 @@ pub async fn diff(
 }
 
 /// Of which version, and how far back.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct BlameParameters {
     /// The durable head, if it is absent.
+    #[param(value_type = Option<u64>)]
     version: Option<Version>,
     /// What is older is told to be no newer than this.
+    #[param(value_type = Option<u64>)]
     since: Option<Version>,
 }
 
 /// `GET /v1/docs/{id}/blame?version=&since=`: who has written which part of the content.
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/blame", tag = "history", summary = "Tell who has written which part",
+    params(BlameParameters),
+    responses((status = 200, description = "Runs of the content with their authors", body = BlameView))
+)]
 pub async fn blame(
     doc: web::Path<DocumentId>,
     parameters: web::Query<BlameParameters>,

@@ -3,6 +3,7 @@
 use actix_web::http::header::{ETAG, EntityTag, Header, IF_NONE_MATCH, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
@@ -10,6 +11,7 @@ use crate::actors::service::Reading;
 use crate::formats::{sanitised, to_html, to_markdown, to_text};
 use crate::http::access::{Permitted, permitted};
 use crate::http::auth::Caller;
+use crate::http::openapi::ContentView;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Version};
@@ -19,16 +21,19 @@ use crate::ot::Document;
 const HTML_POLICY: &str = "sandbox; default-src 'none'; img-src 'self' data: http: https:; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Which content, and how it is written.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ContentParameters {
     /// The durable head, if it is absent.
+    #[param(value_type = Option<u64>)]
     version: Option<Version>,
     #[serde(default)]
+    #[param(inline)]
     format: Format,
 }
 
 /// How content is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     #[default]
@@ -65,6 +70,16 @@ impl Format {
 }
 
 /// `GET /v1/docs/{id}/content?version=&format=`
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/content", tag = "content", summary = "Read the content, now or at a version",
+    params(ContentParameters),
+    responses(
+        (status = 200, description = "The content", headers(("ETag" = String, description = "History and version")), content(
+            (ContentView = "application/json"), (String = "text/plain"), (String = "text/markdown"), (String = "text/html"),
+        )),
+        (status = 304, description = "The reader has it"),
+    )
+)]
 pub async fn read(
     request: HttpRequest,
     doc: web::Path<DocumentId>,

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Action;
 use crate::actors::service::{CreateDocument, Live, stopping};
@@ -18,6 +19,7 @@ use crate::http::address::Client;
 use crate::http::auth::{Caller, require_may_create};
 use crate::http::body::{self, Members};
 use crate::http::conditions;
+use crate::http::openapi::{DocumentPatchBody, IfMatch, NewDocumentBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::rates;
@@ -37,7 +39,7 @@ const UNTITLED: &str = "Untitled";
 const MAX_QUERY_CHARS: usize = 200;
 
 /// A document as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DocumentView {
     id: DocumentId,
     title: String,
@@ -55,7 +57,7 @@ struct DocumentView {
     deleted_at: Option<Millis>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PersonView {
     id: UserId,
     name: String,
@@ -98,6 +100,18 @@ impl DocumentView {
 }
 
 /// `POST /v1/docs {"title"?, "content"?, "id"?}`
+#[utoipa::path(
+    post, path = "/v1/docs", tag = "documents", summary = "Make a document",
+    params((
+        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "Sent again within 24 hours, the request answers with the document that it made; ASCII"
+    )),
+    request_body = NewDocumentBody,
+    responses((
+        status = 201, description = "It is made, with its content", body = DocumentView,
+        headers(("Location" = String, description = "Its address"))
+    ))
+)]
 pub async fn create(
     request: HttpRequest,
     payload: web::Payload,
@@ -177,7 +191,8 @@ fn title_of(text: &str) -> Result<String, Problem> {
 }
 
 /// What to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ListParameters {
     query: Option<String>,
     #[serde(default)]
@@ -185,7 +200,8 @@ pub struct ListParameters {
 }
 
 /// A page of the list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DocumentsPage)]
 struct Page {
     docs: Vec<DocumentView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +209,11 @@ struct Page {
 }
 
 /// `GET /v1/docs?query=&cursor=&limit=&trashed=`
+#[utoipa::path(
+    get, path = "/v1/docs", tag = "documents", summary = "List documents, recently changed first",
+    params(ListParameters, PageParameters),
+    responses((status = 200, description = "A page", body = Page))
+)]
 pub async fn list(
     caller: Caller,
     parameters: web::Query<ListParameters>,
@@ -231,7 +252,8 @@ fn read_cursor(cursor: &str) -> Option<(Millis, DocumentId)> {
 }
 
 /// A document and what may be done with it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenedDocument)]
 struct Opened {
     metadata: DocumentView,
     /// Where to read the content as it is now, relative to this server.
@@ -240,7 +262,7 @@ struct Opened {
 }
 
 /// What the caller may do, and what whoever has the address may, while the document is not archived.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Permissions {
     role: Option<Role>,
     /// `null` for nothing.
@@ -251,6 +273,13 @@ struct Permissions {
 
 /// `GET /v1/docs/{id}`: also what a client asks whose handshake has failed (protocol section 2), so it answers as that
 /// would.
+#[utoipa::path(
+    get, path = "/v1/docs/{id}", tag = "documents", summary = "Read a document's metadata",
+    responses((
+        status = 200, description = "The document, and what its reader may do", body = Opened,
+        headers(("ETag" = String, description = "Of what PATCH changes"))
+    ))
+)]
 pub async fn read(
     doc: web::Path<DocumentId>,
     caller: Caller,
@@ -274,6 +303,15 @@ pub async fn read(
 }
 
 /// `PATCH /v1/docs/{id} {"title"?, "archived"?, "deleted"?}`
+#[utoipa::path(
+    patch, path = "/v1/docs/{id}", tag = "documents", summary = "Rename, archive, take out of the trash",
+    params(IfMatch),
+    request_body = DocumentPatchBody,
+    responses((
+        status = 200, description = "As it is then", body = DocumentView,
+        headers(("ETag" = String, description = "Of what PATCH changes"))
+    ))
+)]
 pub async fn change(
     request: HttpRequest,
     payload: web::Payload,
@@ -324,13 +362,19 @@ fn tag(row: &DocumentRow) -> String {
 }
 
 /// How to delete.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct DeleteParameters {
     #[serde(default)]
     purge: bool,
 }
 
 /// `DELETE /v1/docs/{id}?purge=`: into the trash, or for good. Once more changes nothing.
+#[utoipa::path(
+    delete, path = "/v1/docs/{id}", tag = "documents", summary = "Put a document into the trash, or end it for good",
+    params(DeleteParameters),
+    responses((status = 204, description = "Done"))
+)]
 pub async fn delete(
     request: HttpRequest,
     doc: web::Path<DocumentId>,

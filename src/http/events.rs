@@ -14,6 +14,7 @@ use crate::access::Action;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::events::{End, EventRoom, Listener, Reader};
 use crate::actors::service::stopping;
+use crate::actors::session::Standing;
 use crate::http::access::permitted_even_in_trash;
 use crate::http::address::Client;
 use crate::http::auth::Caller;
@@ -36,6 +37,14 @@ pub struct Parameters {
 }
 
 /// `GET /v1/events?doc=`
+#[utoipa::path(
+    get, path = "/v1/events", tag = "events", summary = "Follow what happens to documents",
+    params(
+        ("doc" = Option<DocumentId>, Query, description = "Those of one document"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Go on after this one"),
+    ),
+    responses((status = 200, description = "A stream of events, which does not end", body = String, content_type = "text/event-stream"))
+)]
 pub async fn stream(
     request: HttpRequest,
     parameters: web::Query<Parameters>,
@@ -63,7 +72,7 @@ pub async fn stream(
     let full = || Problem::from(Refusal::rate_limited("too many streams are open here", COME_AGAIN_MS));
     let place = room.feed.enter().ok_or_else(full)?;
     let listener = Listener { user: caller.author(), link: caller.link, admin: caller.admin, doc };
-    let is_good = is_good(&state, caller);
+    let is_good = is_good(&state, caller, client);
     let reader = Reader { feed: room.feed.clone(), listener, last, is_good };
     let (out, frames) = mpsc::channel::<Bytes>(QUEUE);
     let socket = sockets::another_duplicate(&request);
@@ -102,12 +111,13 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<u64>, Problem> {
     number.map(Some).ok_or_else(|| Problem::bad_request("Last-Event-ID is none that this server has sent"))
 }
 
-/// Tells whether a caller's token is still good, again and again. A guest has none.
-fn is_good(state: &HttpState, caller: Caller) -> Box<dyn Fn() -> bool + Send + Sync> {
+/// Tells whether a caller is still welcome, again and again.
+fn is_good(state: &HttpState, caller: Caller, client: Client) -> Box<dyn Fn() -> bool + Send + Sync> {
     let sessions = Arc::clone(&state.sessions);
-    let Some(visitor) = caller.visitor() else { return Box::new(|| true) };
+    let visitor = caller.visitor();
     Box::new(move || {
-        let ended = visitor.expires_at.is_some_and(|end| end <= sessions.clock.now());
-        !ended && !(sessions.is_revoked)(&visitor)
+        let end = visitor.as_ref().and_then(|visitor| visitor.expires_at);
+        let ended = end.is_some_and(|end| end <= sessions.clock.now());
+        !ended && (sessions.standing)(visitor.as_ref(), client.address) == Standing::Good
     })
 }

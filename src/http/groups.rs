@@ -3,10 +3,12 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actors::error::ErrorCode;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::openapi::{GroupBody, MemberBody};
 use crate::http::permissions::{MAX_BODY, PageParameters, bad_cursor, cut, user_of};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -17,7 +19,7 @@ use crate::storage::permissions::{Group, GroupId, Member};
 const MAX_NAME_CHARS: usize = 100;
 
 /// A group as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct GroupView {
     id: GroupId,
     name: String,
@@ -30,7 +32,7 @@ struct GroupView {
     members: Option<Vec<MemberView>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MemberView {
     user: UserId,
     manager: bool,
@@ -45,7 +47,8 @@ impl From<Member> for MemberView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = GroupsPage)]
 struct Page {
     groups: Vec<GroupView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,14 @@ impl Known {
 }
 
 /// `POST /v1/groups {"name"}`
+#[utoipa::path(
+    post, path = "/v1/groups", tag = "groups", summary = "Make a group",
+    request_body = GroupBody,
+    responses((
+        status = 201, description = "It is made, and its maker manages it", body = GroupView,
+        headers(("Location" = String, description = "Its address"))
+    ))
+)]
 pub async fn create(
     request: HttpRequest,
     payload: web::Payload,
@@ -91,6 +102,11 @@ pub async fn create(
 }
 
 /// `GET /v1/groups?cursor=&limit=`: those that the caller is in.
+#[utoipa::path(
+    get, path = "/v1/groups", tag = "groups", summary = "List the groups that the caller is in",
+    params(PageParameters),
+    responses((status = 200, description = "A page, without members", body = Page))
+)]
 pub async fn list(
     parameters: web::Query<PageParameters>,
     caller: Caller,
@@ -109,6 +125,10 @@ pub async fn list(
 }
 
 /// `GET /v1/groups/{id}`
+#[utoipa::path(
+    get, path = "/v1/groups/{id}", tag = "groups", summary = "Read a group with its members",
+    responses((status = 200, description = "The group", body = GroupView))
+)]
 pub async fn read(
     id: web::Path<String>,
     caller: Caller,
@@ -118,6 +138,11 @@ pub async fn read(
 }
 
 /// `PATCH /v1/groups/{id} {"name"}`
+#[utoipa::path(
+    patch, path = "/v1/groups/{id}", tag = "groups", summary = "Rename a group",
+    request_body = GroupBody,
+    responses((status = 200, description = "As it is then", body = GroupView))
+)]
 pub async fn rename(
     request: HttpRequest,
     payload: web::Payload,
@@ -136,6 +161,10 @@ pub async fn rename(
 }
 
 /// `DELETE /v1/groups/{id}`: with all that was granted to it.
+#[utoipa::path(
+    delete, path = "/v1/groups/{id}", tag = "groups", summary = "Remove a group, with all that was granted to it",
+    responses((status = 204, description = "Done"))
+)]
 pub async fn delete(
     id: web::Path<String>,
     caller: Caller,
@@ -150,6 +179,11 @@ pub async fn delete(
 }
 
 /// `PUT /v1/groups/{id}/members/{user} {"manager"?}`
+#[utoipa::path(
+    put, path = "/v1/groups/{id}/members/{user}", tag = "groups", summary = "Put somebody into a group",
+    request_body = MemberBody,
+    responses((status = 200, description = "The member as it is then", body = MemberView))
+)]
 pub async fn set_member(
     request: HttpRequest,
     payload: web::Payload,
@@ -171,6 +205,10 @@ pub async fn set_member(
 }
 
 /// `DELETE /v1/groups/{id}/members/{user}`: also by the member itself.
+#[utoipa::path(
+    delete, path = "/v1/groups/{id}/members/{user}", tag = "groups", summary = "Take somebody out of a group",
+    responses((status = 204, description = "Done"))
+)]
 pub async fn remove_member(
     path: web::Path<(String, String)>,
     caller: Caller,

@@ -4,6 +4,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
@@ -15,6 +16,7 @@ use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body;
 use crate::http::documents::initial_content;
+use crate::http::openapi::{DeltaView, MadeVersion};
 use crate::http::problem::Problem;
 use crate::http::rates;
 use crate::http::state::HttpState;
@@ -68,7 +70,7 @@ fn tangled(error: Tangled) -> Problem {
 }
 
 /// What becomes of what is there.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     #[default]
@@ -76,13 +78,23 @@ pub enum Mode {
     Append,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ImportParameters {
     #[serde(default)]
+    #[param(inline)]
     mode: Mode,
 }
 
 /// `POST /v1/docs/{id}/import?mode=`: a delta, text, Markdown or HTML, by one operation.
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/import", tag = "content", summary = "Put a file's content into a document",
+    params(ImportParameters),
+    request_body(content(
+        (DeltaView = "application/json"), (String = "text/plain"), (String = "text/markdown"), (String = "text/html"),
+    )),
+    responses((status = 200, description = "It is durable", body = MadeVersion))
+)]
 pub async fn import(
     request: HttpRequest,
     payload: web::Payload,

@@ -3,12 +3,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Action;
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::openapi::NewLinkBody;
 use crate::http::permissions::{MAX_BODY, PageParameters, bad_cursor, cut, end_of, may_give};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -17,7 +19,7 @@ use crate::protocol::Role;
 use crate::storage::permissions::{LinkKey, ShareLink};
 
 /// A share link as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct LinkView {
     id: Uuid,
     role: Role,
@@ -39,7 +41,8 @@ impl LinkView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LinksPage)]
 struct Page {
     links: Vec<LinkView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +50,11 @@ struct Page {
 }
 
 /// `POST /v1/docs/{id}/links {"role", "expires_at"?}`
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/links", tag = "sharing", summary = "Make a share link",
+    request_body = NewLinkBody,
+    responses((status = 201, description = "It is made: its token is told now, and never again", body = LinkView))
+)]
 pub async fn create(
     request: HttpRequest,
     payload: web::Payload,
@@ -76,6 +84,11 @@ pub async fn create(
 }
 
 /// `GET /v1/docs/{id}/links?cursor=&limit=`
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/links", tag = "sharing", summary = "List share links",
+    params(PageParameters),
+    responses((status = 200, description = "A page, without tokens", body = Page))
+)]
 pub async fn list(
     doc: web::Path<DocumentId>,
     parameters: web::Query<PageParameters>,
@@ -92,6 +105,10 @@ pub async fn list(
 }
 
 /// `DELETE /v1/docs/{id}/links/{link}`
+#[utoipa::path(
+    delete, path = "/v1/docs/{id}/links/{link}", tag = "sharing", summary = "Revoke a share link",
+    responses((status = 204, description = "Done"))
+)]
 pub async fn revoke(
     path: web::Path<(DocumentId, String)>,
     caller: Caller,

@@ -22,6 +22,7 @@ mod groups;
 mod health;
 mod import;
 mod links;
+mod openapi;
 mod ops;
 pub mod origin;
 mod pages;
@@ -168,9 +169,12 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
                 at("/v1/auth/oidc/{provider}/callback", "GET").route(web::get().to(accounts::oidc::finish)),
             )
             .service(at("/.well-known/jwks.json", "GET, HEAD").route(get().to(accounts::jwks)))
-            .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list)))
+            .service(at("/v1/admin/audit", "GET, HEAD").route(get().to(audit::list::list)))
             .service(at("/v1/users/{user}/export", "GET, HEAD").route(get().to(people::export)))
             .service(at("/v1/users/{user}/erase", "POST").route(web::post().to(people::erase)))
+            .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::json)))
+            .service(at("/docs", "GET, HEAD").route(get().to(openapi::page::page)))
+            .service(at("/docs/{name}", "GET, HEAD").route(get().to(openapi::page::asset)))
             .service(at("/healthz", "GET, HEAD").route(get().to(health::live)))
             .service(at("/readyz", "GET, HEAD").route(get().to(health::ready)))
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))

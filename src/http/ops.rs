@@ -6,6 +6,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
 
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
@@ -17,6 +18,7 @@ use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::content;
+use crate::http::openapi::{HistoryView, MadeVersion, OperationBody, OpsPage};
 use crate::http::problem::Problem;
 use crate::http::rates;
 use crate::http::state::HttpState;
@@ -30,6 +32,15 @@ use crate::storage::cache::Place;
 const PAGE: usize = 1_000;
 
 /// `POST /v1/docs/{id}/ops {"base", "delta" or "edit"}`
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/ops", tag = "content", summary = "Submit an operation",
+    params((
+        "Idempotency-Key" = Option<String>, Header,
+        description = "client:seq, as on the socket: sent again, it counts once"
+    )),
+    request_body = OperationBody,
+    responses((status = 200, description = "It is durable", body = MadeVersion))
+)]
 pub async fn submit(
     request: HttpRequest,
     payload: web::Payload,
@@ -99,11 +110,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<(ClientId, u64)>, Probl
 }
 
 /// Which operations to read: those that made the versions above `from`, up to `to`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct RangeParameters {
     #[serde(default)]
+    #[param(value_type = u64)]
     from: Version,
+    #[param(value_type = Option<u64>)]
     to: Option<Version>,
+    #[param(minimum = 1)]
     limit: Option<usize>,
 }
 
@@ -114,6 +129,11 @@ struct Range {
 }
 
 /// `GET /v1/docs/{id}/ops?from=&to=&limit=`
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/ops", tag = "history", summary = "Read operations",
+    params(RangeParameters),
+    responses((status = 200, description = "A page of the log", body = OpsPage))
+)]
 pub async fn list(
     doc: web::Path<DocumentId>,
     parameters: web::Query<RangeParameters>,
@@ -125,13 +145,24 @@ pub async fn list(
 }
 
 /// Where in the history to look.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct HistoryParameters {
+    #[param(value_type = Option<u64>)]
     version: Option<Version>,
 }
 
 /// `GET /v1/docs/{id}/history?version=`: the content at a version; without one, versions with authors and times, of
 /// the same range and in the same pages as `ops`.
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/history", tag = "history",
+    summary = "Read the content at a version, or list versions with authors and times",
+    params(HistoryParameters, RangeParameters),
+    responses(
+        (status = 200, description = "The content at `version`, or without it a page of versions", body = HistoryView),
+        (status = 304, description = "The reader has it"),
+    )
+)]
 pub async fn history(
     request: HttpRequest,
     doc: web::Path<DocumentId>,

@@ -1,6 +1,7 @@
 //! How lists are read page by page: the same everywhere.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::http::problem::Problem;
 
@@ -9,11 +10,13 @@ const PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
 
 /// Which page of a list to read.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageParameters {
     /// `next` of the page before; the first page without it.
     pub cursor: Option<String>,
     /// Entries on the page: 50 without it, and at most 200.
+    #[param(minimum = 1)]
     pub limit: Option<usize>,
 }
 

@@ -6,10 +6,12 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::http::audit::{Note, note};
 use crate::http::auth::Caller;
+use crate::http::openapi::ErasedView;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::UserId;
@@ -38,6 +40,13 @@ fn exporter(state: &HttpState) -> Result<&Exporter, Problem> {
 }
 
 /// `GET /v1/users/{me|id}/export`: JSON whose last member is `"complete": true`; without that it was cut off.
+#[utoipa::path(
+    get, path = "/v1/users/{user}/export", tag = "people", summary = "Give out what is kept of a person",
+    responses((
+        status = 200, description = "Its last member is `complete`: without that it was cut off",
+        body = Object
+    ))
+)]
 pub async fn export(
     request: HttpRequest,
     path: web::Path<String>,
@@ -64,14 +73,16 @@ pub async fn export(
 }
 
 /// How to erase somebody.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct EraseParameters {
     #[serde(default)]
+    #[param(inline)]
     documents: Documents,
 }
 
 /// Which of their documents go.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Documents {
     #[default]
@@ -81,6 +92,14 @@ enum Documents {
 
 /// `POST /v1/users/{me|id}/erase?documents=private|owned`: the account and what hangs on it at once, and the documents. An id that is
 /// a name is replaced in documents' logs when the server starts the next time, since it is in memory until then: 202.
+#[utoipa::path(
+    post, path = "/v1/users/{user}/erase", tag = "people", summary = "Erase a person",
+    params(EraseParameters),
+    responses(
+        (status = 200, description = "Done", body = ErasedView),
+        (status = 202, description = "Done, but for names in logs, which go when the server starts again", body = ErasedView),
+    )
+)]
 pub async fn erase(
     request: HttpRequest,
     path: web::Path<String>,

@@ -3,12 +3,14 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::http::access::{Permitted, permitted};
 use crate::http::auth::{Caller, require_room};
 use crate::http::body::{self, Members};
+use crate::http::openapi::{GrantBody, LinkBody, LinkRoleView, OwnerBody, OwnerView};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Millis, UserId};
@@ -26,7 +28,7 @@ const PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
 
 /// A grant as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct GrantView {
     /// As in the address of the call that changes it.
     subject: String,
@@ -52,7 +54,8 @@ impl From<Grant> for GrantView {
 }
 
 /// All that is said of a document, a page of grants at a time.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PermissionsPage)]
 struct Page {
     owner: UserId,
     /// `null` for nothing.
@@ -63,9 +66,13 @@ struct Page {
 }
 
 /// Which page of a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageParameters {
+    /// `next` of the page before; the first page without it.
     pub cursor: Option<String>,
+    /// Entries on the page: 50 without it, and at most 200.
+    #[param(minimum = 1)]
     limit: Option<usize>,
 }
 
@@ -95,6 +102,11 @@ pub fn bad_cursor() -> Problem {
 }
 
 /// `GET /v1/docs/{id}/permissions?cursor=&limit=`
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/permissions", tag = "sharing", summary = "List who has been given what",
+    params(PageParameters),
+    responses((status = 200, description = "A page of grants, with the owner and the link role", body = Page))
+)]
 pub async fn list(
     doc: web::Path<DocumentId>,
     parameters: web::Query<PageParameters>,
@@ -114,6 +126,10 @@ pub async fn list(
 }
 
 /// `GET /v1/docs/{id}/permissions/{subject}`
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/permissions/{subject}", tag = "sharing", summary = "Read what somebody has been given",
+    responses((status = 200, description = "The grant", body = GrantView))
+)]
 pub async fn read(
     path: web::Path<(DocumentId, String)>,
     caller: Caller,
@@ -131,6 +147,11 @@ pub async fn read(
 }
 
 /// `PUT /v1/docs/{id}/permissions/{subject} {"role", "expires_at"?}`
+#[utoipa::path(
+    put, path = "/v1/docs/{id}/permissions/{subject}", tag = "sharing", summary = "Give somebody a role",
+    request_body = GrantBody,
+    responses((status = 200, description = "The grant as it is then", body = GrantView))
+)]
 pub async fn grant(
     request: HttpRequest,
     payload: web::Payload,
@@ -160,6 +181,10 @@ pub async fn grant(
 }
 
 /// `DELETE /v1/docs/{id}/permissions/{subject}`: also by somebody who wants no part in it any more.
+#[utoipa::path(
+    delete, path = "/v1/docs/{id}/permissions/{subject}", tag = "sharing", summary = "Take back what somebody has been given",
+    responses((status = 204, description = "Done"))
+)]
 pub async fn revoke(
     path: web::Path<(DocumentId, String)>,
     caller: Caller,
@@ -180,6 +205,11 @@ pub async fn revoke(
 }
 
 /// `PUT /v1/docs/{id}/link {"role"}`: a role, or `null` or `"none"` for nothing.
+#[utoipa::path(
+    put, path = "/v1/docs/{id}/link", tag = "sharing", summary = "Say what whoever has the address may do",
+    request_body = LinkBody,
+    responses((status = 200, description = "As it is then", body = LinkRoleView))
+)]
 pub async fn set_link(
     request: HttpRequest,
     payload: web::Payload,
@@ -209,6 +239,11 @@ pub async fn set_link(
 }
 
 /// `PUT /v1/docs/{id}/owner {"user"}`
+#[utoipa::path(
+    put, path = "/v1/docs/{id}/owner", tag = "sharing", summary = "Give a document to another owner",
+    request_body = OwnerBody,
+    responses((status = 200, description = "Whose it is then", body = OwnerView))
+)]
 pub async fn transfer(
     request: HttpRequest,
     payload: web::Payload,

@@ -5,6 +5,7 @@ use std::fmt;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Millis;
@@ -24,18 +25,23 @@ pub struct Problem {
 }
 
 /// The body. `type` names the code, since clients act on that; `detail` is for the person who develops one.
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Body<'a> {
+    /// `urn:quire:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     status: u16,
     detail: &'a str,
     code: ErrorCode,
+    /// When to send the same again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// When the document was put into the trash.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Millis>,
+    /// Whether a code of the second factor is wanted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     second_factor: bool,
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use actix_web::{HttpRequest, HttpResponse, web};
 use ipnet::IpNet;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{at, get};
@@ -13,6 +14,7 @@ use crate::http::address::Client;
 use crate::http::audit::{self, Note};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::openapi::{NewBanBody, QuotaBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::permissions::{MAX_BODY, end_of, user_of};
 use crate::http::problem::Problem;
@@ -40,7 +42,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// A ban as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct BanView {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +67,8 @@ impl From<Ban> for BanView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BansPage)]
 struct Bans {
     bans: Vec<BanView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +76,12 @@ struct Bans {
 }
 
 /// `GET /v1/admin/bans?cursor=&limit=`: those that hold, the oldest first.
-async fn list_bans(
+#[utoipa::path(
+    get, path = "/v1/admin/bans", tag = "administration", summary = "List the bans that hold",
+    params(PageParameters),
+    responses((status = 200, description = "A page, the oldest first", body = Bans))
+)]
+pub(super) async fn list_bans(
     caller: Caller,
     parameters: web::Query<PageParameters>,
     state: web::Data<HttpState>,
@@ -89,7 +97,12 @@ async fn list_bans(
 
 /// `POST /v1/admin/bans {"user" or "network", "reason"?, "expires_at"?}`: holds here when it is answered, and soon on every other
 /// server.
-async fn ban(
+#[utoipa::path(
+    post, path = "/v1/admin/bans", tag = "administration", summary = "Do not serve a user or a network any more",
+    request_body = NewBanBody,
+    responses((status = 201, description = "It holds", body = BanView))
+)]
+pub(super) async fn ban(
     request: HttpRequest,
     payload: web::Payload,
     caller: Caller,
@@ -153,7 +166,11 @@ fn network_of(text: &str) -> Result<IpNet, Problem> {
 }
 
 /// `DELETE /v1/admin/bans/{ban}`
-async fn lift(
+#[utoipa::path(
+    delete, path = "/v1/admin/bans/{ban}", tag = "administration", summary = "Lift a ban",
+    responses((status = 204, description = "It is lifted"))
+)]
+pub(super) async fn lift(
     caller: Caller,
     ban: web::Path<String>,
     state: web::Data<HttpState>,
@@ -168,7 +185,7 @@ async fn lift(
 }
 
 /// How many documents somebody may own, and does.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct QuotaView {
     user: UserId,
     /// `null`: as many as they like.
@@ -190,7 +207,8 @@ impl From<Quota> for QuotaView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuotasPage)]
 struct Quotas {
     quotas: Vec<QuotaView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,7 +216,12 @@ struct Quotas {
 }
 
 /// `GET /v1/admin/quotas?cursor=&limit=`: those that were set, in order of their users.
-async fn list_quotas(
+#[utoipa::path(
+    get, path = "/v1/admin/quotas", tag = "administration", summary = "List the quotas that were set",
+    params(PageParameters),
+    responses((status = 200, description = "A page", body = Quotas))
+)]
+pub(super) async fn list_quotas(
     caller: Caller,
     parameters: web::Query<PageParameters>,
     state: web::Data<HttpState>,
@@ -212,7 +235,11 @@ async fn list_quotas(
 }
 
 /// `GET /v1/admin/quotas/{user}`
-async fn read_quota(
+#[utoipa::path(
+    get, path = "/v1/admin/quotas/{user}", tag = "administration", summary = "Tell how many documents a user owns and may own",
+    responses((status = 200, description = "What holds", body = QuotaView))
+)]
+pub(super) async fn read_quota(
     caller: Caller,
     user: web::Path<String>,
     state: web::Data<HttpState>,
@@ -235,7 +262,12 @@ async fn read_quota(
 }
 
 /// `PUT /v1/admin/quotas/{user} {"documents"}`: what somebody owns beyond it stays.
-async fn set_quota(
+#[utoipa::path(
+    put, path = "/v1/admin/quotas/{user}", tag = "administration", summary = "Set how many documents a user may own",
+    request_body = QuotaBody,
+    responses((status = 200, description = "What holds now", body = QuotaView))
+)]
+pub(super) async fn set_quota(
     request: HttpRequest,
     payload: web::Payload,
     caller: Caller,
@@ -256,7 +288,11 @@ async fn set_quota(
 }
 
 /// `DELETE /v1/admin/quotas/{user}`: what everybody may have holds again.
-async fn remove_quota(
+#[utoipa::path(
+    delete, path = "/v1/admin/quotas/{user}", tag = "administration", summary = "Forget a quota",
+    responses((status = 204, description = "What everybody may have holds again"))
+)]
+pub(super) async fn remove_quota(
     caller: Caller,
     user: web::Path<String>,
     state: web::Data<HttpState>,

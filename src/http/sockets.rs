@@ -108,6 +108,10 @@ pub(super) fn places(state: &HttpState, caller: &Caller, client: Client) -> Resu
 }
 
 /// `GET /v1/collab/{doc_id}`
+#[utoipa::path(
+    get, path = "/v1/collab/{doc_id}", tag = "presence", summary = "Open a WebSocket: see the protocol",
+    responses((status = 101, description = "The socket is open"))
+)]
 pub async fn collab(
     request: HttpRequest,
     payload: web::Payload,

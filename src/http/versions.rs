@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Action;
 use crate::actors::service::KeptVersion;
@@ -10,6 +11,7 @@ use crate::actors::session::frames::whole_number;
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::openapi::{MadeVersion, NameBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -19,7 +21,7 @@ use crate::ids::{DocumentId, Millis, UserId, Version};
 const MAX_NAME_CHARS: usize = 256;
 
 /// A version that has a name, or is in a snapshot.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct VersionView {
     version: Version,
     /// When it was made.
@@ -46,6 +48,10 @@ impl From<KeptVersion> for VersionView {
 }
 
 /// `POST /v1/docs/{id}/snapshots`: the durable head, in a snapshot when this is answered.
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/snapshots", tag = "history", summary = "Put the head into a snapshot",
+    responses((status = 201, description = "It is written, or was there", body = MadeVersion))
+)]
 pub async fn snapshot(
     doc: web::Path<DocumentId>,
     caller: Caller,
@@ -57,7 +63,8 @@ pub async fn snapshot(
 }
 
 /// What to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct VersionsParameters {
     /// Snapshots as well, and not only what has a name.
     #[serde(default)]
@@ -65,7 +72,7 @@ pub struct VersionsParameters {
 }
 
 /// A page of versions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct VersionsPage {
     versions: Vec<VersionView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +80,11 @@ struct VersionsPage {
 }
 
 /// `GET /v1/docs/{id}/versions?all=&cursor=&limit=`: the highest first.
+#[utoipa::path(
+    get, path = "/v1/docs/{id}/versions", tag = "history", summary = "List versions that have names or snapshots",
+    params(VersionsParameters, PageParameters),
+    responses((status = 200, description = "A page, the highest first", body = VersionsPage))
+)]
 pub async fn list(
     doc: web::Path<DocumentId>,
     parameters: web::Query<VersionsParameters>,
@@ -92,6 +104,11 @@ pub async fn list(
 
 /// `POST /v1/docs/{id}/versions {"name", "version"?}`: gives a version, or the durable head, a name. A version has one; giving
 /// it another replaces that.
+#[utoipa::path(
+    post, path = "/v1/docs/{id}/versions", tag = "history", summary = "Give a version a name",
+    request_body = NameBody,
+    responses((status = 201, description = "It has the name", body = VersionView))
+)]
 pub async fn name(
     request: HttpRequest,
     payload: web::Payload,
@@ -128,6 +145,10 @@ fn name_of(text: &str) -> Result<String, Problem> {
 }
 
 /// `DELETE /v1/docs/{id}/versions/{version}`: takes the name away. The version stays what it is.
+#[utoipa::path(
+    delete, path = "/v1/docs/{id}/versions/{version}", tag = "history", summary = "Take the name of a version away",
+    responses((status = 204, description = "Done"))
+)]
 pub async fn forget(
     path: web::Path<(DocumentId, Version)>,
     caller: Caller,

@@ -4,13 +4,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::events::webhooks::{NewWebhook, WebhookChange};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::events::room;
-use crate::http::pages;
+use crate::http::openapi::{DeliveryBegun, NewWebhookBody, WebhookPatchBody};
+use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Millis, UserId};
@@ -20,7 +22,7 @@ use crate::storage::events::{Delivery, Kind, State, Webhook};
 const MAX_BODY: usize = 8_192;
 
 /// A webhook as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct WebhookView {
     id: String,
     /// `documents` of its owner, or all of the `server`.
@@ -62,7 +64,7 @@ impl WebhookView {
 }
 
 /// A delivery as REST shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DeliveryView {
     id: String,
     event: String,
@@ -104,14 +106,14 @@ impl From<Delivery> for DeliveryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HooksPage {
     webhooks: Vec<WebhookView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DeliveriesPage {
     deliveries: Vec<DeliveryView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,8 +130,13 @@ pub struct DeliveryParameters {
 }
 
 /// `GET /v1/webhooks?cursor=&limit=`: one's own; all for those who look after the server.
+#[utoipa::path(
+    get, path = "/v1/webhooks", tag = "events", summary = "List webhooks: one's own, or all for administrators",
+    params(PageParameters),
+    responses((status = 200, description = "A page", body = HooksPage))
+)]
 pub async fn list(
-    page: web::Query<pages::PageParameters>,
+    page: web::Query<PageParameters>,
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
@@ -144,6 +151,14 @@ pub async fn list(
 }
 
 /// `POST /v1/webhooks {"url", "types"?, "scope"?, "secret"?, "enabled"?}`
+#[utoipa::path(
+    post, path = "/v1/webhooks", tag = "events", summary = "Make a webhook",
+    request_body = NewWebhookBody,
+    responses((
+        status = 201, description = "It is made; its secret is told this once", body = WebhookView,
+        headers(("Location" = String, description = "Its address"))
+    ))
+)]
 pub async fn create(
     request: HttpRequest,
     payload: web::Payload,
@@ -176,6 +191,10 @@ pub async fn create(
 }
 
 /// `GET /v1/webhooks/{hook}`
+#[utoipa::path(
+    get, path = "/v1/webhooks/{hook}", tag = "events", summary = "Read a webhook",
+    responses((status = 200, description = "The webhook", body = WebhookView))
+)]
 pub async fn read(
     hook: web::Path<String>,
     caller: Caller,
@@ -185,6 +204,11 @@ pub async fn read(
 }
 
 /// `PATCH /v1/webhooks/{hook} {"url"?, "types"?, "enabled"?, "secret"?}`
+#[utoipa::path(
+    patch, path = "/v1/webhooks/{hook}", tag = "events", summary = "Change a webhook",
+    request_body = WebhookPatchBody,
+    responses((status = 200, description = "As it is now", body = WebhookView))
+)]
 pub async fn change(
     request: HttpRequest,
     payload: web::Payload,
@@ -207,6 +231,10 @@ pub async fn change(
 }
 
 /// `DELETE /v1/webhooks/{hook}`
+#[utoipa::path(
+    delete, path = "/v1/webhooks/{hook}", tag = "events", summary = "Remove a webhook",
+    responses((status = 204, description = "It is gone"))
+)]
 pub async fn delete(
     hook: web::Path<String>,
     caller: Caller,
@@ -218,6 +246,10 @@ pub async fn delete(
 }
 
 /// `POST /v1/webhooks/{hook}/ping`
+#[utoipa::path(
+    post, path = "/v1/webhooks/{hook}/ping", tag = "events", summary = "Try a webhook",
+    responses((status = 202, description = "It is about to be called", body = DeliveryBegun))
+)]
 pub async fn ping(
     hook: web::Path<String>,
     caller: Caller,
@@ -229,6 +261,14 @@ pub async fn ping(
 }
 
 /// `GET /v1/webhooks/{hook}/deliveries?state=&cursor=&limit=`: the newest first.
+#[utoipa::path(
+    get, path = "/v1/webhooks/{hook}/deliveries", tag = "events", summary = "List deliveries of a webhook",
+    params(
+        ("state" = Option<String>, Query, description = "`pending`, `delivered` or `dead`: dead without it"),
+        PageParameters,
+    ),
+    responses((status = 200, description = "A page, the newest first", body = DeliveriesPage))
+)]
 pub async fn deliveries(
     hook: web::Path<String>,
     parameters: web::Query<DeliveryParameters>,
@@ -239,7 +279,7 @@ pub async fn deliveries(
     let DeliveryParameters { state: wanted, cursor, limit } = parameters.into_inner();
     let wanted = wanted.as_deref().unwrap_or("dead").parse::<State>();
     let wanted = wanted.map_err(|()| Problem::bad_request("state is pending, delivered or dead"))?;
-    let page = pages::PageParameters { cursor, limit };
+    let page = PageParameters { cursor, limit };
     let limit = page.limit()?;
     let before = page.after(|cursor| is_id(cursor).then(|| cursor.to_owned()))?;
     let hooks = &room(&state)?.hooks;
@@ -250,6 +290,10 @@ pub async fn deliveries(
 }
 
 /// `POST /v1/webhooks/{hook}/deliveries/{delivery}/redeliver`
+#[utoipa::path(
+    post, path = "/v1/webhooks/{hook}/deliveries/{delivery}/redeliver", tag = "events", summary = "Make a delivery again",
+    responses((status = 202, description = "It is about to be made", body = DeliveryBegun))
+)]
 pub async fn redeliver(
     path: web::Path<(String, String)>,
     caller: Caller,

@@ -4,12 +4,13 @@
 const TABLE: &str = include_str!("../../src/http/mod.rs");
 
 /// What anybody may ask, with a token or without: pages, probes, keys, and how one comes to a token.
-const PUBLIC: [&str; 19] = [
+const PUBLIC: [&str; 20] = [
     "/",
     "/admin",
     "/assets/{name}",
     "/d/{id}",
     "/docs",
+    "/docs/{name}",
     "/healthz",
     "/metrics",
     "/openapi.json",

@@ -14,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::actors::error::ErrorCode;
 use crate::auth::accounts::{Peer, SignInError, SignedIn};
@@ -22,6 +23,9 @@ use crate::http::address::Client;
 use crate::http::audit::{self, Note};
 use crate::http::auth::{Caller, authenticate};
 use crate::http::body::{self, Body, Members};
+use crate::http::openapi::{
+    EmailBody, LoginBody, NewPasswordBody, PasswordsBody, RefreshBody, RegisterBody, SignInsView,
+};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{Millis, UserId};
@@ -34,7 +38,7 @@ type State = web::Data<HttpState>;
 type Answer = Result<HttpResponse, Problem>;
 
 /// A user as REST shows one to himself.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct UserView {
     id: UserId,
     name: String,
@@ -52,7 +56,7 @@ impl From<User> for UserView {
 }
 
 /// What somebody gets who has signed in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SignedInView {
     user: UserView,
     token_type: &'static str,
@@ -64,6 +68,11 @@ struct SignedInView {
 }
 
 /// `POST /v1/auth/register {"email", "password", "name"?}`
+#[utoipa::path(
+    post, path = "/v1/auth/register", tag = "accounts", summary = "Ask for an account",
+    request_body = RegisterBody,
+    responses((status = 202, description = "The same, whether there was one or not", body = Object))
+)]
 pub async fn register(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
@@ -74,6 +83,11 @@ pub async fn register(request: HttpRequest, payload: web::Payload, state: State)
 }
 
 /// `POST /v1/auth/login {"email", "password", "totp"?, "cookie"?}`
+#[utoipa::path(
+    post, path = "/v1/auth/login", tag = "accounts", summary = "Sign in",
+    request_body = LoginBody,
+    responses((status = 200, description = "Tokens", body = SignedInView))
+)]
 pub async fn login(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
@@ -96,6 +110,11 @@ pub async fn login(request: HttpRequest, payload: web::Payload, state: State) ->
 }
 
 /// `POST /v1/auth/refresh {"refresh_token"?}`; without it the cookie's.
+#[utoipa::path(
+    post, path = "/v1/auth/refresh", tag = "accounts", summary = "Exchange a refresh token for the next one",
+    request_body = RefreshBody,
+    responses((status = 200, description = "Tokens", body = SignedInView))
+)]
 pub async fn refresh(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let given = Members::read(&body)?.get::<String>("refresh_token")?;
@@ -109,6 +128,11 @@ pub async fn refresh(request: HttpRequest, payload: web::Payload, state: State) 
 }
 
 /// `POST /v1/auth/logout {"refresh_token"?}`: ends the sign-in of that token, of the cookie, or of the access token.
+#[utoipa::path(
+    post, path = "/v1/auth/logout", tag = "accounts", summary = "End a sign-in",
+    request_body = RefreshBody,
+    responses((status = 204, description = "Done"))
+)]
 pub async fn logout(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let given = Members::read(&body)?.get::<String>("refresh_token")?;
@@ -125,7 +149,7 @@ pub async fn logout(request: HttpRequest, payload: web::Payload, state: State) -
 }
 
 /// Who calls, as told to themselves.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Me {
     id: UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,6 +169,10 @@ struct Me {
 }
 
 /// `GET /v1/auth/me`
+#[utoipa::path(
+    get, path = "/v1/auth/me", tag = "accounts", summary = "Tell who calls",
+    responses((status = 200, description = "The caller", body = Me))
+)]
 pub async fn me(caller: Caller, state: State) -> Answer {
     let accounts = state.security.auth.accounts.as_ref();
     let row = match (caller.user(), accounts) {
@@ -175,6 +203,11 @@ pub async fn me(caller: Caller, state: State) -> Answer {
 }
 
 /// `POST /v1/auth/password {"old", "new"}`
+#[utoipa::path(
+    post, path = "/v1/auth/password", tag = "accounts", summary = "Change the password",
+    request_body = PasswordsBody,
+    responses((status = 204, description = "Done"))
+)]
 pub async fn change_password(
     request: HttpRequest,
     payload: web::Payload,
@@ -190,6 +223,11 @@ pub async fn change_password(
 }
 
 /// `POST /v1/auth/password/forgot {"email"}`
+#[utoipa::path(
+    post, path = "/v1/auth/password/forgot", tag = "accounts", summary = "Ask for a letter to set the password anew",
+    request_body = EmailBody,
+    responses((status = 202, description = "The same, whether there is such an account or not", body = Object))
+)]
 pub async fn forget_password(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let email: String = required(&Members::read(&body)?, "email")?;
@@ -198,6 +236,11 @@ pub async fn forget_password(request: HttpRequest, payload: web::Payload, state:
 }
 
 /// `POST /v1/auth/password/reset {"token", "password"}`
+#[utoipa::path(
+    post, path = "/v1/auth/password/reset", tag = "accounts", summary = "Set the password anew",
+    request_body = NewPasswordBody,
+    responses((status = 204, description = "Done"))
+)]
 pub async fn reset_password(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
@@ -216,6 +259,10 @@ struct SignInView {
 }
 
 /// `GET /v1/auth/sessions`
+#[utoipa::path(
+    get, path = "/v1/auth/sessions", tag = "accounts", summary = "List the caller's sign-ins",
+    responses((status = 200, description = "All of them", body = SignInsView))
+)]
 pub async fn sign_ins(caller: Caller, state: State) -> Answer {
     let (user, current) = caller.require_sign_in()?;
     let all = accounts(&state)?.sign_ins(user).await?;
@@ -225,6 +272,10 @@ pub async fn sign_ins(caller: Caller, state: State) -> Answer {
 }
 
 /// `DELETE /v1/auth/sessions/{id}`
+#[utoipa::path(
+    delete, path = "/v1/auth/sessions/{id}", tag = "accounts", summary = "End one of the caller's sign-ins",
+    responses((status = 204, description = "Done"))
+)]
 pub async fn end_sign_in(caller: Caller, path: web::Path<String>, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     accounts(&state)?.end_sign_in(user, &path).await?;
@@ -232,6 +283,13 @@ pub async fn end_sign_in(caller: Caller, path: web::Path<String>, state: State) 
 }
 
 /// `GET /.well-known/jwks.json`
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "accounts", summary = "Tell the public keys of access tokens",
+    responses((
+        status = 200, description = "A set of keys (RFC 7517)",
+        body = Object, content_type = "application/jwk-set+json"
+    ))
+)]
 pub async fn jwks(state: State) -> HttpResponse {
     // Shorter than a new key is there before it signs.
     let keep = (header::CACHE_CONTROL, "public, max-age=300");

@@ -9,9 +9,14 @@ use serde_json::json;
 use super::{Answer, State, accounts, cookie, peer};
 use crate::auth::oidc::{self, Oidc};
 use crate::http::audit::{self, Note};
+use crate::http::openapi::ProvidersView;
 use crate::http::problem::Problem;
 
 /// `GET /v1/auth/oidc`
+#[utoipa::path(
+    get, path = "/v1/auth/oidc", tag = "accounts", summary = "List the providers whose accounts are taken",
+    responses((status = 200, description = "Their names, and what people call them", body = ProvidersView))
+)]
 pub async fn list(state: State) -> HttpResponse {
     let providers: Vec<_> = state.security.auth.oidc.iter().flat_map(Oidc::list).collect();
     let view = |(name, label): (&str, &str)| json!({ "name": name, "label": label });
@@ -25,6 +30,11 @@ pub struct Begin {
 }
 
 /// `GET /v1/auth/oidc/{provider}?to=`: sends the browser to the provider.
+#[utoipa::path(
+    get, path = "/v1/auth/oidc/{provider}", tag = "accounts", summary = "Send a browser to a provider",
+    params(("to" = Option<String>, Query, description = "Where to go afterwards: a path of this server")),
+    responses((status = 302, description = "To the provider"))
+)]
 pub async fn begin(
     request: HttpRequest,
     provider: web::Path<String>,
@@ -59,6 +69,16 @@ pub struct Back {
 }
 
 /// `GET /v1/auth/oidc/{provider}/callback`: signs in as `login` does, with the cookie, and sends the browser where it was to go.
+#[utoipa::path(
+    get, path = "/v1/auth/oidc/{provider}/callback", tag = "accounts", summary = "Come back from a provider",
+    params(
+        ("state" = Option<String>, Query, description = "As it was given to the provider"),
+        ("code" = Option<String>, Query, description = "What the provider says who it is for"),
+        ("error" = Option<String>, Query, description = "Why there is none"),
+        ("iss" = Option<String>, Query, description = "Who the provider is"),
+    ),
+    responses((status = 302, description = "Signed in, with a cookie, and on to where it was to go"))
+)]
 pub async fn finish(
     request: HttpRequest,
     provider: web::Path<String>,

@@ -6,8 +6,14 @@ use serde_json::json;
 use super::{Answer, State, accounts, read, required};
 use crate::http::auth::Caller;
 use crate::http::body::Members;
+use crate::http::openapi::{CodeBody, EnrolmentView, PasswordBody, RecoveryCodesView, RemoveTotpBody};
 
 /// `POST /v1/auth/totp {"password"}`
+#[utoipa::path(
+    post, path = "/v1/auth/totp", tag = "accounts", summary = "Begin with a second factor",
+    request_body = PasswordBody,
+    responses((status = 200, description = "What the app is to keep", body = EnrolmentView))
+)]
 pub async fn enrol(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
@@ -17,6 +23,14 @@ pub async fn enrol(request: HttpRequest, payload: web::Payload, caller: Caller, 
 }
 
 /// `POST /v1/auth/totp/confirm {"code"}`
+#[utoipa::path(
+    post, path = "/v1/auth/totp/confirm", tag = "accounts", summary = "Show that the app has the second factor",
+    request_body = CodeBody,
+    responses((
+        status = 200, description = "It is asked for from now on; the codes are for when the app is lost",
+        body = RecoveryCodesView
+    ))
+)]
 pub async fn confirm(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
@@ -26,6 +40,11 @@ pub async fn confirm(request: HttpRequest, payload: web::Payload, caller: Caller
 }
 
 /// `POST /v1/auth/totp/remove {"password", "code"?}`
+#[utoipa::path(
+    post, path = "/v1/auth/totp/remove", tag = "accounts", summary = "Do without a second factor",
+    request_body = RemoveTotpBody,
+    responses((status = 204, description = "Done"))
+)]
 pub async fn remove(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;

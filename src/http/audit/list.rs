@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::actors::error::ErrorCode;
 use crate::http::auth::Caller;
@@ -16,19 +17,25 @@ const PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
 /// Which records to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AuditParameters {
     actor: Option<String>,
     subject: Option<String>,
     action: Option<String>,
+    #[param(value_type = Option<i64>)]
     from: Option<Millis>,
+    #[param(value_type = Option<i64>)]
     to: Option<Millis>,
+    /// `next` of the page before; the first page without it.
     cursor: Option<String>,
+    /// Records on the page: 100 without it, and at most 1000.
+    #[param(minimum = 1)]
     limit: Option<usize>,
 }
 
 /// A record as REST and `quire audit export` show it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RecordView<'a> {
     chain: &'a str,
     n: u64,
@@ -39,6 +46,7 @@ pub struct RecordView<'a> {
     action: &'a str,
     subject: &'a str,
     outcome: &'a str,
+    #[schema(value_type = Object)]
     details: &'a RawValue,
     previous: String,
     hash: String,
@@ -63,7 +71,8 @@ impl<'a> RecordView<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditPage)]
 struct Page<'a> {
     records: Vec<RecordView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +80,11 @@ struct Page<'a> {
 }
 
 /// `GET /v1/admin/audit?actor=&subject=&action=&from=&to=&cursor=&limit=`: the newest first.
+#[utoipa::path(
+    get, path = "/v1/admin/audit", tag = "administration", summary = "List records of the audit log, the newest first",
+    params(AuditParameters),
+    responses((status = 200, description = "A page", body = Page))
+)]
 pub async fn list(
     caller: Caller,
     parameters: web::Query<AuditParameters>,

@@ -1,7 +1,7 @@
 //! The audit log in front of all routes: who has called what, and what became of it. Nothing of a request's body or query is in
 //! it. Handlers may add what only they know ([`note`]).
 
-mod list;
+pub mod list;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use serde_json::{Value, json};
 
-pub use self::list::{RecordView, list};
+pub use self::list::RecordView;
 use self::watched::{Kind, Watched, watched};
 use crate::actors::audit::{Audit, Permit};
 use crate::actors::error::Refusal;

@@ -1,0 +1,55 @@
+//! Bodies of the calls for administrators.
+#![allow(dead_code, reason = "nothing is ever made of these")]
+
+use utoipa::ToSchema;
+
+use crate::http::admin::{NodeView, SessionView};
+use crate::ids::{DocumentId, Millis, Version};
+
+/// A page of what is in memory.
+#[derive(ToSchema)]
+pub struct LiveDocumentsPage {
+    docs: Vec<LiveDocument>,
+    next: Option<DocumentId>,
+}
+
+/// A document in memory. Only one that is live has more than the first two members.
+#[derive(ToSchema)]
+pub struct LiveDocument {
+    id: DocumentId,
+    /// `opening`, `live` or `quarantined`.
+    state: String,
+    version: Option<Version>,
+    updated_at: Option<Millis>,
+    sessions: Option<u64>,
+    /// Operations that are applied and not yet durable.
+    speculative: Option<u64>,
+    snapshot_version: Option<Version>,
+    /// Operations that are durable and in no snapshot.
+    snapshot_lag: Option<Version>,
+    bytes: Option<u64>,
+    archived: Option<bool>,
+    idle_ms: Option<u64>,
+}
+
+/// Sessions of a page of documents.
+#[derive(ToSchema)]
+pub struct SessionsPage {
+    sessions: Vec<SessionView>,
+    next: Option<DocumentId>,
+}
+
+/// Server processes.
+#[derive(ToSchema)]
+pub struct NodesView {
+    nodes: Vec<NodeView<'static>>,
+}
+
+/// What was looked at.
+#[derive(ToSchema)]
+pub struct VerifiedView {
+    versions: u64,
+    snapshots: u64,
+    /// What is wrong.
+    complaints: Vec<String>,
+}
