@@ -203,7 +203,10 @@ impl Client {
         let checked = match token.claims(&verifier(speaker), nonce) {
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey,
-            )) => token.claims(&verifier(&self.speaker(PAUSE)?), nonce),
+            )) => {
+                let renewed = self.speaker(PAUSE)?;
+                token.claims(&verifier(&renewed), nonce)
+            }
             checked => checked,
         };
         checked.map_err(|error| {

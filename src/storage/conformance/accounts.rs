@@ -149,7 +149,7 @@ pub(super) async fn sign_ins_are_listed_ended_and_limited(f: Fixture) {
     for number in 1..=4_u8 {
         let at = NOW + Millis::from(number);
         let one = SignIn { created_at: at, used_at: at, ..sign_in(&ada, &number.to_string()) };
-        f.accounts().begin_sign_in(&one, &refresh(number, number), 3).await.unwrap();
+        f.accounts().begin_sign_in(&one, &refresh(number, number), None, 3).await.unwrap();
     }
     let ids = async |user: &User| {
         let all = f.accounts().sign_ins(&user.id, NOW).await.unwrap();
@@ -171,7 +171,7 @@ pub(super) async fn a_new_password_ends_the_other_sign_ins(f: Fixture) {
     let ada = registered(&f, "ada").await;
     for number in 1..=3_u8 {
         let one = sign_in(&ada, &number.to_string());
-        f.accounts().begin_sign_in(&one, &refresh(number, number), 9).await.unwrap();
+        f.accounts().begin_sign_in(&one, &refresh(number, number), None, 9).await.unwrap();
     }
     f.accounts().put_reset(&hash(7), &ada.id, NOW + HOUR).await.unwrap();
     let mut ended = f.accounts().set_password(&ada.id, "$new", NOW + 1, Some("2")).await.unwrap();
