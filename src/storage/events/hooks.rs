@@ -73,6 +73,8 @@ const OVERFULL: &str = "SELECT h.id AS id FROM webhooks AS h
     WHERE h.enabled AND (
         SELECT count(*) FROM webhook_deliveries AS d WHERE d.hook_id = h.id AND d.state IN ('pending', 'dead')
     ) > $1";
+const SWEPT: &str = "SELECT id FROM webhook_deliveries
+    WHERE (state = 'delivered' AND done_at < $1) OR (state = 'dead' AND done_at < $2) LIMIT 1";
 const SWEEP: &str = "DELETE FROM webhook_deliveries
     WHERE (state = 'delivered' AND done_at < $1) OR (state = 'dead' AND done_at < $2)";
 
@@ -211,7 +213,12 @@ impl<T: Tables> Webhooks for T {
     }
 
     async fn sweep_deliveries(&self, delivered: Millis, dead: Millis) -> Answer<()> {
-        self.write(vec![Statement::new(SWEEP).with(delivered).with(dead)]).await.map(|_| ())
+        let of = |sql| Statement::new(sql).with(delivered).with(dead);
+        // An idle database is not written to.
+        if !self.read(of(SWEPT)).await?.is_empty() {
+            self.write(vec![of(SWEEP)]).await?;
+        }
+        Ok(())
     }
 }
 
