@@ -10,10 +10,14 @@ export interface OpenOptions {
   /** Id of the document. */
   doc: string;
   /**
-   * Gives the JWT to connect with; none is needed where guests are allowed. It is asked before each connection, and with
-   * the token that the server has just refused (401, or expired) as its argument, so that it can fetch a fresh one.
+   * Gives the JWT to connect with, or undefined for a guest, where guests are allowed. It is asked before each connection,
+   * and with the token that the server has just refused (401, or expired) as its argument, so that it can fetch a fresh one.
+   * A `QuireError` with the code `unauthorized` says that nobody is signed in any more: the session closes with that as
+   * its reason, keeps what is pending, and goes on after `authenticate()`. Any other error is tried again.
    */
-  token?: (rejected?: string) => string | Promise<string>;
+  token?: (rejected?: string) => string | undefined | Promise<string | undefined>;
+  /** Token of a share link of the document. */
+  link?: string;
   /** Name of a guest. */
   name?: string;
   /**
@@ -30,7 +34,7 @@ export interface OpenOptions {
 
 /** Why a session ended for good, or what it waits for. */
 export type ConnectionReason =
-  | "unauthorized" /* 401, and no token to offer */
+  | "unauthorized" /* 401, and no token to offer, or none any more */
   | "forbidden" /* 403, or access lost */
   | "not_found" /* no such document */
   | "deleted" /* the document was deleted under us */
@@ -173,6 +177,12 @@ export interface DocumentSession {
 
   /** Changes the name of a guest. Others see it after a new connection, which is made at once; nothing pending is lost. */
   rename(name: string): void;
+
+  /**
+   * The user has signed in: connects anew at once, as whom `token` tells. Nothing pending is lost, unless this replica is
+   * another user's: then it comes as `lost`.
+   */
+  authenticate(): void;
 
   /** Connects now instead of waiting for the next attempt. */
   retryNow(): void;

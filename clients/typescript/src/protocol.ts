@@ -1,10 +1,14 @@
 import type { Limits, ServerMessage } from "./protocol.gen.js";
 
-/** The subprotocol that every socket offers first; a token goes in a second one, since it must not be in the URL. */
+/** The subprotocol that every socket offers first; tokens go in further ones, since they must not be in the URL. */
 export const SUBPROTOCOL = "quire.v1";
 
-export function offeredProtocols(token: string | undefined): string[] {
-  return token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${token}`];
+export function offeredProtocols(token: string | undefined, link?: string): string[] {
+  return [
+    SUBPROTOCOL,
+    ...(token === undefined ? [] : [`bearer.${token}`]),
+    ...(link === undefined ? [] : [`link.${link}`]),
+  ];
 }
 
 /** Close codes that mean more than "try again" (docs/protocol.md section 6). */

@@ -193,6 +193,10 @@ class Session implements DocumentSession {
     this.link.reopen();
   }
 
+  authenticate(): void {
+    this.link.authenticate();
+  }
+
   retryNow(): void {
     this.link.retryNow();
   }
@@ -212,6 +216,7 @@ class Session implements DocumentSession {
       url: options.url,
       doc: options.doc,
       token: this.token,
+      link: options.link,
       socket: options.socket ?? platformSocket,
       fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
       clock: this.clock,

@@ -1,5 +1,6 @@
 import type { ConnectionReason, ConnectionStatus } from "../api.js";
 import type { Clock } from "../clock.js";
+import { QuireError } from "../errors.js";
 import { CloseCode, documentUrls, offeredProtocols, parseFrame } from "../protocol.js";
 import type { ClientMessage, Hello, Reconnect, ServerMessage } from "../protocol.gen.js";
 import type { Socket, SocketFactory } from "../socket.js";
@@ -12,6 +13,8 @@ export interface ConnectionOptions {
   url: string;
   doc: string;
   token: Token;
+  /** Of a share link. */
+  link: string | undefined;
   socket: SocketFactory;
   fetch: typeof fetch;
   clock: Clock;
@@ -113,6 +116,12 @@ export class Connection {
     this.connect();
   }
 
+  /** Somebody else is there, or somebody again: connects anew at once, whatever it was doing, unless it was closed by its user. */
+  authenticate(): void {
+    if ("socket" in this.phase) this.reopen();
+    else this.retryNow();
+  }
+
   /** Does not wait any longer: not for the next attempt, nor for a token provider that is silent. */
   retryNow(): void {
     const { kind } = this.phase;
@@ -146,12 +155,15 @@ export class Connection {
     try {
       const token = await options.token.fetch();
       if (turn !== this.turn) return;
-      const socket = await options.socket(this.urls.socket, offeredProtocols(token));
+      const socket = await options.socket(this.urls.socket, offeredProtocols(token, options.link));
       if (turn === this.turn) this.attach(socket, turn);
       else discard(socket);
-    } catch {
+    } catch (error) {
+      if (turn !== this.turn) return;
+      // Nobody is signed in any more, which only the user can mend.
+      if (error instanceof QuireError && error.code === "unauthorized") this.close("unauthorized");
       // No token, or no socket to be had: as good as a server that does not answer.
-      if (turn === this.turn) this.retryLater("lost");
+      else this.retryLater("lost");
     }
   }
 
@@ -233,8 +245,8 @@ export class Connection {
   }
 
   private async findOut(turn: number): Promise<void> {
-    const { token, fetch, clock } = this.options;
-    const verdict = await probe(this.urls.metadata, token.value, fetch, clock);
+    const { token, link, fetch, clock } = this.options;
+    const verdict = await probe(this.urls.metadata, { token: token.value, link }, fetch, clock);
     if (turn !== this.turn) return;
     switch (verdict.kind) {
       case "unauthorized":
@@ -257,7 +269,7 @@ export class Connection {
 
   /** The first time a new token is tried at once; a provider that keeps giving bad ones is slowed down. */
   private unauthorized(): void {
-    if (!this.options.token.known) {
+    if (this.options.token.value === undefined) {
       this.close("unauthorized");
       return;
     }

@@ -17,14 +17,17 @@ const PROBE_TIMEOUT_MS = 15_000;
  */
 export async function probe(
   url: string,
-  token: string | undefined,
+  { token, link }: { token: string | undefined; link: string | undefined },
   request: typeof fetch,
   clock: Clock,
 ): Promise<Verdict> {
   const abort = new AbortController();
   const cancel = clock.after(PROBE_TIMEOUT_MS, () => abort.abort());
   try {
-    const headers: HeadersInit = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const headers = {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(link !== undefined && { "Quire-Link": link }),
+    };
     const response = await request(url, { headers, signal: abort.signal, cache: "no-store" });
     return verdict(response, clock);
   } catch {

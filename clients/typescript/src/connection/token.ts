@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.js";
 
-type TokenProvider = (rejected?: string) => string | Promise<string>;
+type TokenProvider = (rejected?: string) => string | undefined | Promise<string | undefined>;
 
 /** A fresh token is sent this long before the old one expires, or at half of what is left if that is less. */
 const RENEW_BEFORE_MS = 60_000;
@@ -20,10 +20,7 @@ export class Token {
     private readonly clock: Clock,
   ) {}
 
-  get known(): boolean {
-    return this.provider !== undefined;
-  }
-
+  /** What the last connection was opened with; undefined for a guest. */
   get value(): string | undefined {
     return this.current;
   }
