@@ -21,7 +21,9 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{Millis, UserId};
 use crate::metrics::METRICS;
 use crate::storage::StoreError;
-use crate::storage::accounts::{Credentials, OWN_ISSUER, OWN_PREFIX, Rotation, SharedAccounts, SignIn, User};
+use crate::storage::accounts::{
+    Credentials, OWN_ISSUER, OWN_PREFIX, Rotation, SharedAccounts, SignIn, User, UserPatch,
+};
 
 /// How long a sign-in lasts, in ms, however often its token is exchanged: 30 days.
 pub const SIGN_IN_LIFETIME: Millis = 30 * 24 * 3_600_000;
@@ -284,6 +286,25 @@ impl Accounts {
     /// Storage does not oblige.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, Refusal> {
         Ok(self.store.user(id).await?)
+    }
+
+    /// Tells whether there is anybody with a password here.
+    ///
+    /// # Errors
+    /// Storage does not oblige.
+    pub async fn any(&self) -> Result<bool, Refusal> {
+        Ok(self.store.has_credentials().await?)
+    }
+
+    /// Gives a user another name. The next access token has it.
+    ///
+    /// # Errors
+    /// `bad_request` when it is none; `forbidden` when there is no such account any more.
+    pub async fn rename(&self, id: &UserId, name: &str) -> Result<User, Refusal> {
+        let name = bearer::shown_name(name).ok_or_else(|| bad_request("the name is empty"))?;
+        let patch = UserPatch { name: Some(name), ..UserPatch::default() };
+        let user = self.store.patch_user(id, &patch, self.clock.now()).await?;
+        user.ok_or_else(|| Refusal::new(ErrorCode::Forbidden, "there is no such account any more"))
     }
 
     /// Tells whether a user may make documents.

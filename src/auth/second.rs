@@ -69,13 +69,13 @@ impl Accounts {
         Ok(self.store.remove_totp(user).await?)
     }
 
-    /// Tells whether a user is asked for a second factor.
+    /// Tells whether a user has a password, and whether a second factor is asked for.
     ///
     /// # Errors
     /// Storage does not oblige.
-    pub async fn has_totp(&self, user: &UserId) -> Result<bool, Refusal> {
-        let totp = self.store.credentials(user).await?.and_then(|credentials| credentials.totp);
-        Ok(totp.is_some_and(|totp| totp.since.is_some()))
+    pub async fn has(&self, user: &UserId) -> Result<(bool, bool), Refusal> {
+        let Some(credentials) = self.store.credentials(user).await? else { return Ok((false, false)) };
+        Ok((true, credentials.totp.is_some_and(|totp| totp.since.is_some())))
     }
 }
 

@@ -38,7 +38,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <h1>The pages are not built</h1><p>The server runs, and its API answers under <code>/v1</code>. \
     <code>make run</code> builds the pages and starts it with them.</p></html>";
 
-/// `GET /`, `GET /d/{id}`, `GET /admin`: one page, which looks at its address itself.
+/// `GET /`, `GET /d/{id}`, `GET /sign-in`, `GET /reset`, `GET /account`, `GET /admin`: one page, which looks at its address itself.
 pub async fn page(request: HttpRequest) -> HttpResponse {
     match serve(&request, "index.html", ASK_AGAIN) {
         Some(response) => response,

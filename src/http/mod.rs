@@ -150,11 +150,16 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             )
             .configure(admin::routes)
             .configure(restraints::routes)
+            .service(at("/v1/auth", "GET, HEAD").route(get().to(accounts::entrance::read)))
             .service(at("/v1/auth/register", "POST").route(web::post().to(accounts::register)))
             .service(at("/v1/auth/login", "POST").route(web::post().to(accounts::login)))
             .service(at("/v1/auth/refresh", "POST").route(web::post().to(accounts::refresh)))
             .service(at("/v1/auth/logout", "POST").route(web::post().to(accounts::logout)))
-            .service(at("/v1/auth/me", "GET, HEAD").route(get().to(accounts::me)))
+            .service(
+                at("/v1/auth/me", "GET, HEAD, PATCH")
+                    .route(get().to(accounts::me))
+                    .route(web::patch().to(accounts::rename)),
+            )
             .service(at("/v1/auth/password", "POST").route(web::post().to(accounts::change_password)))
             .service(at("/v1/auth/password/forgot", "POST").route(web::post().to(accounts::forget_password)))
             .service(at("/v1/auth/password/reset", "POST").route(web::post().to(accounts::reset_password)))
@@ -180,6 +185,9 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             .service(at("/metrics", "GET, HEAD").route(get().to(health::metrics)))
             .service(at("/", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/d/{id}", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/sign-in", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/reset", "GET, HEAD").route(get().to(assets::page)))
+            .service(at("/account", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/admin", "GET, HEAD").route(get().to(assets::page)))
             .service(at("/assets/{name}", "GET, HEAD").route(get().to(assets::asset)))
             .default_service(refusing(|request| {

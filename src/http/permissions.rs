@@ -1,6 +1,7 @@
 //! Who may do what with a document: grants, the link role, and the owner. Share links are next door.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -32,6 +33,9 @@ const MAX_PAGE: usize = 200;
 struct GrantView {
     /// As in the address of the call that changes it.
     subject: String,
+    /// What this server knows a user as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     granted_by: Option<UserId>,
@@ -45,6 +49,7 @@ impl From<Grant> for GrantView {
     fn from(grant: Grant) -> Self {
         Self {
             subject: shown(&grant.subject),
+            name: None,
             role: grant.role,
             granted_by: Some(grant.granted_by),
             granted_at: Some(grant.granted_at),
@@ -58,6 +63,8 @@ impl From<Grant> for GrantView {
 #[schema(as = PermissionsPage)]
 struct Page {
     owner: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_name: Option<String>,
     /// `null` for nothing.
     link: Option<Role>,
     permissions: Vec<GrantView>,
@@ -121,8 +128,25 @@ pub async fn list(
     };
     let mut grants = state.sharing.grants(&doc, after.as_ref(), limit + 1).await?;
     let next = cut(&mut grants, limit).map(|last| shown(&last.subject));
-    let permissions = grants.into_iter().map(GrantView::from).collect();
-    Ok(HttpResponse::Ok().json(Page { owner: row.owner, link: row.link, permissions, next }))
+    let permissions = try_join_all(grants.into_iter().map(|grant| named(&state, grant))).await?;
+    let owner_name = name_of(&state, &row.owner).await?;
+    Ok(HttpResponse::Ok().json(Page { owner: row.owner, owner_name, link: row.link, permissions, next }))
+}
+
+async fn named(state: &HttpState, grant: Grant) -> Result<GrantView, Problem> {
+    let name = match &grant.subject {
+        Subject::User(user) => name_of(state, user).await?,
+        Subject::Group(_) => None,
+    };
+    Ok(GrantView { name, ..GrantView::from(grant) })
+}
+
+/// Tells what a user is called here, if they have ever come.
+async fn name_of(state: &HttpState, user: &UserId) -> Result<Option<String>, Problem> {
+    let Some(accounts) = state.security.auth.accounts.as_ref().filter(|_| !user.is_guest()) else {
+        return Ok(None);
+    };
+    Ok(accounts.user(user).await?.map(|row| row.name).filter(|name| !name.is_empty()))
 }
 
 /// `GET /v1/docs/{id}/permissions/{subject}`
@@ -323,6 +347,7 @@ fn is_owner(subject: &Subject, owner: &UserId) -> bool {
 fn of_owner(owner: &UserId) -> GrantView {
     GrantView {
         subject: shown(&Subject::User(owner.clone())),
+        name: None,
         role: Role::Owner,
         granted_by: None,
         granted_at: None,

@@ -94,7 +94,8 @@ fn a_guest_is_told_so() {
     assert_eq!(
         me,
         json!({
-            "id": "guest:rest", "guest": true, "admin": false, "may_create": true, "account": false, "second_factor": false,
+            "id": "guest:rest", "guest": true, "admin": false, "may_create": true, "account": false, "password": false,
+            "second_factor": false,
         })
     );
     rest.get("/v1/auth/sessions").expect_problem(401, "unauthorized");

@@ -26,6 +26,7 @@ mod documents;
 mod drain;
 mod edits;
 mod events;
+mod entrance;
 mod handshake;
 mod hello;
 mod hostile;

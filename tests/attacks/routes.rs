@@ -6,6 +6,7 @@ const TABLE: &str = include_str!("../../src/http/mod.rs");
 /// What anybody may ask, with a token or without: pages, probes, keys, and how one comes to a token.
 const PUBLIC: [&str; 20] = [
     "/",
+    "/account",
     "/admin",
     "/assets/{name}",
     "/d/{id}",
@@ -15,7 +16,10 @@ const PUBLIC: [&str; 20] = [
     "/metrics",
     "/openapi.json",
     "/readyz",
+    "/reset",
+    "/sign-in",
     "/.well-known/jwks.json",
+    "/v1/auth",
     "/v1/auth/login",
     "/v1/auth/logout",
     "/v1/auth/oidc",

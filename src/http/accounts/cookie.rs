@@ -24,6 +24,11 @@ pub fn of(state: &State, request: &HttpRequest) -> Option<String> {
     Some(found.to_owned())
 }
 
+/// Tells whether a browser has one, whatever it is good for.
+pub fn is_there(state: &State, request: &HttpRequest) -> bool {
+    find(request.headers(), name(state.security.secure_cookies)).is_some()
+}
+
 /// Finds a cookie (RFC 6265 section 4.2); of two with one name, neither.
 fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());

@@ -4,12 +4,13 @@
 
 mod cookie;
 pub mod oidc;
+pub mod entrance;
 pub mod second;
 
 use std::sync::Arc;
 
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,8 +124,18 @@ pub async fn refresh(request: HttpRequest, payload: web::Payload, state: State) 
     let token = token.ok_or_else(|| Problem::unauthorized("a refresh token is needed", "Bearer"))?;
     match accounts(&state)?.refresh(&peer(&request), &token).await {
         Ok(signed_in) => Ok(answer(&request, &state, signed_in, cookie)),
+        Err(why) if cookie && why.code == ErrorCode::Unauthorized => Ok(without_cookie(&state, why.into())),
         Err(why) => Err(why.into()),
     }
+}
+
+/// Has the browser forget a token that is of no use any more: else each page would ask with it, and be refused.
+fn without_cookie(state: &State, problem: Problem) -> HttpResponse {
+    let mut response = problem.error_response();
+    if let Ok(removal) = HeaderValue::try_from(cookie::removal(state)) {
+        response.headers_mut().insert(header::SET_COOKIE, removal);
+    }
+    response
 }
 
 /// `POST /v1/auth/logout {"refresh_token"?}`: ends the sign-in of that token, of the cookie, or of the access token.
@@ -161,6 +172,8 @@ struct Me {
     may_create: bool,
     /// Whether this is somebody with an account of this server.
     account: bool,
+    /// Whether it has a password here.
+    password: bool,
     second_factor: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<String>,
@@ -180,9 +193,9 @@ pub async fn me(caller: Caller, state: State) -> Answer {
         _ => None,
     };
     let account = caller.require_sign_in().is_ok();
-    let second_factor = match accounts {
-        Some(accounts) if account => accounts.has_totp(&caller.author()).await?,
-        _ => false,
+    let (password, second_factor) = match accounts {
+        Some(accounts) if account => accounts.has(&caller.author()).await?,
+        _ => (false, false),
     };
     let guest = caller.user().is_none();
     let may_create = row.as_ref().map_or(!guest || state.security.guests_create, |row| row.may_create);
@@ -196,10 +209,20 @@ pub async fn me(caller: Caller, state: State) -> Answer {
         admin: caller.admin,
         may_create,
         account,
+        password,
         second_factor,
         scopes: caller.scopes.as_ref().map(Scopes::to_string),
         expires_at: caller.expires_at,
     }))
+}
+
+/// `PATCH /v1/auth/me {"name"}`
+pub async fn rename(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
+    let (user, _) = caller.require_sign_in()?;
+    let body = read(&request, payload).await?;
+    let name: String = required(&Members::read(&body)?, "name")?;
+    let user = accounts(&state)?.rename(user, &name).await?;
+    Ok(HttpResponse::Ok().json(UserView::from(user)))
 }
 
 /// `POST /v1/auth/password {"old", "new"}`

@@ -173,6 +173,9 @@ pub trait Accounts: Restraints {
 
     async fn credentials(&self, user: &UserId) -> Result<Option<Credentials>, StoreError>;
 
+    /// Tells whether any user has a password here.
+    async fn has_credentials(&self) -> Result<bool, StoreError>;
+
     /// Sets the password of a user who has one already, ends all sign-ins but `keep`, and forgets what was sent to set it anew.
     /// Returns the sign-ins that it has ended.
     async fn set_password(

@@ -37,6 +37,7 @@ const END_ALL_SIGN_INS: &str = "UPDATE sign_ins SET ended_at = $2
     WHERE user_id = $1 AND ended_at IS NULL AND id <> $3
     RETURNING id";
 const CREDENTIALS: &str = "SELECT * FROM credentials WHERE user_id = $1";
+const HAS_CREDENTIALS: &str = "SELECT 1 FROM credentials LIMIT 1";
 const SET_PASSWORD: &str = "UPDATE credentials SET password = $2, changed_at = $3 WHERE user_id = $1";
 const END_SURPLUS: &str = "UPDATE sign_ins SET ended_at = $2
     WHERE user_id = $1 AND ended_at IS NULL AND id NOT IN (
@@ -187,6 +188,10 @@ impl<T: Tables> Accounts for T {
 
     async fn credentials(&self, user: &UserId) -> Answer<Option<Credentials>> {
         one(&self.read(Statement::new(CREDENTIALS).with(user.as_str())).await?, rows::credentials)
+    }
+
+    async fn has_credentials(&self) -> Answer<bool> {
+        Ok(!self.read(Statement::new(HAS_CREDENTIALS)).await?.is_empty())
     }
 
     async fn set_password(
