@@ -18,13 +18,14 @@ test("Tab walks through the editor in the order of reading, and out of the sheet
   await ana.open(server.url, id);
   await ana.page.getByRole("link", { name: "All documents" }).focus();
   const walked: string[] = [];
-  for (let stop = 0; stop < 6; stop++) {
+  for (let stop = 0; stop < 7; stop++) {
     await ana.press("Tab");
     walked.push(await focused(ana.page));
   }
   expect(walked).toEqual([
     "Title of the document",
     "Ana (you): change your name",
+    "Share",
     "Outline",
     "More",
     "Text",

@@ -1,5 +1,5 @@
 /** Pictures of both pages in four widths and two themes, to be looked at: test-results/screens. */
-import type { Page } from "@playwright/test";
+import { look } from "./look";
 import { allAgree, expect, test, type Person } from "./people";
 import { Wire } from "./proxy";
 import { Server, type DeltaOp } from "./server";
@@ -49,19 +49,6 @@ async function standAt(person: Person, line: number, steps: number, length = 0):
   await person.press("Home");
   for (let step = 0; step < steps; step++) await person.press("ArrowRight");
   await person.select(length);
-}
-
-/** Takes pictures of what `page` shows now, in both themes; `ready` runs before each. */
-async function look(page: Page, name: string, ready: () => Promise<void> = () => Promise.resolve()): Promise<void> {
-  const width = page.viewportSize()?.width ?? 0;
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme });
-    await ready();
-    await page.screenshot({
-      path: `test-results/screens/${name}-${width}-${colorScheme}.png`,
-      animations: "disabled",
-    });
-  }
 }
 
 for (const size of SIZES) {

@@ -1,5 +1,5 @@
 /** A real server on a free port with a data folder of its own. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -53,6 +53,11 @@ export class Server {
     await gone;
   }
 
+  /** Runs the program on the data of this server, which has to be stopped. */
+  change(...words: string[]): void {
+    execFileSync(binary(), [...words, "--data", this.data]);
+  }
+
   async remove(): Promise<void> {
     await this.stop("SIGKILL");
     rmSync(this.data, { recursive: true, force: true });
@@ -80,24 +85,26 @@ export class Server {
     });
   }
 
-  private async call(method: string, path: string, body?: object): Promise<Response> {
-    const response = await fetch(`${this.url}${path}`, {
-      method,
-      ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-    });
+  /** A call with the token of somebody, or as a guest. */
+  async call(method: string, path: string, body?: object, token?: string): Promise<Response> {
+    const headers = {
+      ...(body && { "content-type": "application/json" }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    };
+    const response = await fetch(`${this.url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response;
   }
 
   /** Creates a document and gives its id. */
-  async create(title: string, content: DeltaOp[] = [{ insert: "\n" }]): Promise<string> {
-    const response = await this.call("POST", "/v1/docs", { title, content });
+  async create(title: string, content: DeltaOp[] = [{ insert: "\n" }], token?: string): Promise<string> {
+    const response = await this.call("POST", "/v1/docs", { title, content }, token);
     return ((await response.json()) as { id: string }).id;
   }
 
   /** The durable content. */
-  async content(id: string): Promise<DeltaOp[]> {
-    const response = await this.call("GET", `/v1/docs/${id}/content?format=delta`);
+  async content(id: string, token?: string): Promise<DeltaOp[]> {
+    const response = await this.call("GET", `/v1/docs/${id}/content?format=delta`, undefined, token);
     return ((await response.json()) as { content: DeltaOp[] }).content;
   }
 

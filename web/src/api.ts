@@ -1,4 +1,9 @@
 /** The REST calls that the pages make. Times are Unix ms. */
+import { QuireError, type Role } from "@quire/client";
+import { identity } from "./identity";
+import { RequestFailed, send, type RequestOptions } from "./request";
+
+export { RequestFailed };
 
 export interface Person {
   id: string;
@@ -12,6 +17,8 @@ export interface DocumentEntry {
   /** As its writers named it; may be empty. */
   title: string;
   history: string;
+  /** Whose it is. */
+  owner: string;
   version: number;
   /** The version of the newest snapshot; 0 without one. */
   snapshot_version: number;
@@ -25,66 +32,67 @@ export interface DocumentEntry {
   deleted_at?: number;
 }
 
+/** What somebody may do with a document; docs/permissions.md says what follows from what. */
+export interface Permissions {
+  role: Role | null;
+  /** What whoever has the address may do. */
+  link: Role | null;
+  actions: string[];
+}
+
 export interface DocumentList {
   docs: DocumentEntry[];
   /** Cursor of the next page; absent on the last one. */
   next?: string;
 }
 
-interface Problem {
-  code?: string;
-  detail?: string;
-  title?: string;
-  deleted_at?: number;
+/** Tokens of share links, by the address of the document that they are for. */
+const links = new Map<string, string>();
+
+/** Presents the token of a share link with every call about the document `id` from now on. */
+export function presentLink(id: string, token: string): void {
+  links.set(documentPath(id), token);
 }
 
-/** A call that did not do what it was asked to. Nothing changed on the server, unless `reached` is unknown. */
-export class RequestFailed extends Error {
-  constructor(
-    /** HTTP status; 0 when no answer came. */
-    readonly status: number,
-    /** The server's code (see docs/protocol.md), or `unreachable`. */
-    readonly code: string,
-    detail: string,
-    /** The document is in the trash. */
-    readonly inTrash = false,
-  ) {
-    super(detail);
-  }
-}
-
-/** Calls the server; `more.headers` are beside that of the body's type. */
+/** Calls the server as whoever is signed in; `more.headers` are beside those that follow from that. */
 export async function call(
   method: string,
   path: string,
   body?: object,
-  more: Pick<RequestInit, "signal" | "keepalive"> & { headers?: Record<string, string> } = {},
+  more: RequestOptions = {},
 ): Promise<Response> {
-  let response: Response;
+  if (more.headers?.authorization !== undefined) return send(method, path, body, more);
+  // Without waiting if that can be: a page that is left has no time.
+  const token = identity.token ?? (await tokenOrRefusal());
   try {
-    response = await fetch(path, {
-      method,
-      ...more,
-      ...(body && {
-        body: JSON.stringify(body),
-        headers: { "content-type": "application/json", ...more.headers },
-      }),
-    });
-  } catch (cause) {
-    if (more.signal?.aborted) throw cause;
-    throw new RequestFailed(0, "unreachable", "The server could not be reached.");
+    return await send(method, path, body, { ...more, headers: headersFor(path, token, more.headers) });
+  } catch (error) {
+    if (token === undefined || !(error instanceof RequestFailed) || error.status !== 401) throw error;
+    const fresh = await tokenOrRefusal(token);
+    return send(method, path, body, { ...more, headers: headersFor(path, fresh, more.headers) });
   }
-  if (response.ok) return response;
-  const problem = (await response.json().catch(() => ({}))) as Problem;
-  throw new RequestFailed(
-    response.status,
-    problem.code ?? "internal",
-    problem.detail ?? problem.title ?? "The server gave no reason.",
-    problem.deleted_at !== undefined,
-  );
 }
 
-const documentPath = (id: string) => `/v1/docs/${encodeURIComponent(id)}`;
+async function tokenOrRefusal(rejected?: string): Promise<string | undefined> {
+  try {
+    return await identity.fetchToken(rejected);
+  } catch (error) {
+    if (error instanceof QuireError) throw new RequestFailed(401, error.code, error.message);
+    throw error;
+  }
+}
+
+function headersFor(path: string, token: string | undefined, more: Record<string, string> = {}): Record<string, string> {
+  const about = /^\/v1\/docs\/[^/?]+/.exec(path)?.[0];
+  const link = about === undefined ? undefined : links.get(about);
+  return {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(link !== undefined && { "quire-link": link }),
+    ...more,
+  };
+}
+
+export const documentPath = (id: string) => `/v1/docs/${encodeURIComponent(id)}`;
 
 export interface ListQuery {
   query?: string;
@@ -115,9 +123,10 @@ export async function createDocument(title = ""): Promise<DocumentEntry> {
   return (await response.json()) as DocumentEntry;
 }
 
-export async function getDocument(id: string): Promise<DocumentEntry> {
+/** A document, and what the person who asks may do with it. */
+export async function openDocument(id: string): Promise<{ metadata: DocumentEntry; permissions: Permissions }> {
   const response = await call("GET", documentPath(id));
-  return ((await response.json()) as { metadata: DocumentEntry }).metadata;
+  return (await response.json()) as { metadata: DocumentEntry; permissions: Permissions };
 }
 
 /** `keepalive` lets the request outlive the page. */
@@ -147,6 +156,7 @@ export function explain(error: unknown, kept: string): string {
   if (!(error instanceof RequestFailed))
     return `This page ran into a fault of its own. ${kept} Reload the page and try again.`;
   if (error.status === 0) return `The server could not be reached. ${kept} Check the connection and try again.`;
+  if (error.status === 401) return `You are not signed in. ${kept} Sign in and try again.`;
   if (error.status === 403) return `You have no permission for this. ${kept}`;
   if (error.status === 404) return `This document does not exist any more. ${kept}`;
   if (error.status === 429) return `Too many requests in a short time. ${kept} Wait a moment and try again.`;

@@ -3,13 +3,13 @@ import { QuireError } from "../src/errors.js";
 import { offeredProtocols } from "../src/protocol.js";
 import { Story } from "./support/story.js";
 
-/** Who the page says is there; `out` throws as a page does whose user is signed out. */
+/** Who the page says is there; `null` throws as a page does whose user is signed out. */
 function identity() {
-  let token: string | undefined | "out";
+  let token: string | undefined | null;
   return {
     becomes: (next: typeof token) => (token = next),
     token: () => {
-      if (token === "out") throw new QuireError("unauthorized", "nobody is signed in any more");
+      if (token === null) throw new QuireError("unauthorized", "nobody is signed in any more");
       return token;
     },
   };
@@ -46,7 +46,7 @@ describe("signing in", () => {
     const ann = await story.join({ token: () => who.token() });
     story.server.network.wire.stall();
     ann.type(0, "kept ");
-    who.becomes("out");
+    who.becomes(null);
     story.server.closeAll(4401);
     await story.pass(60_000);
     expect(ann.session.connection).toEqual({ state: "closed", reason: "unauthorized" });

@@ -75,9 +75,9 @@ export interface Found {
 /** The most documents that are shown. */
 const PAGE = 100;
 
-/** Speaks for one administrator. */
+/** Speaks for one administrator: by a token that was given, or else as whoever is signed in. */
 export class Administration {
-  constructor(private readonly token: string) {}
+  constructor(private readonly token?: string) {}
 
   async look(): Promise<Found> {
     const [{ nodes }, { docs, next }, { sessions }, { bans }] = await Promise.all([
@@ -120,6 +120,7 @@ export class Administration {
   }
 
   private call(method: string, path: string, body?: object): Promise<Response> {
-    return call(method, `/v1/admin/${path}`, body, { headers: { authorization: `Bearer ${this.token}` } });
+    const headers = this.token === undefined ? {} : { authorization: `Bearer ${this.token}` };
+    return call(method, `/v1/admin/${path}`, body, { headers });
   }
 }

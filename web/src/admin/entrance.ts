@@ -1,5 +1,6 @@
 /** Asks for the token of an administrator. It is kept until the tab is closed, and goes nowhere but to this server. */
 import { el, setText } from "../dom";
+import { signInPath } from "../sign-in/address";
 
 const KEY = "quire.admin";
 
@@ -11,8 +12,11 @@ export function forgetToken(): void {
   sessionStorage.removeItem(KEY);
 }
 
-/** Shows the form; `enter` gets what was typed and says why it does not open, if it does not. */
-export function entrance(enter: (token: string) => Promise<string | undefined>, why = ""): HTMLElement {
+/** Shows the form, and a way to sign in instead if `signIn` says that there is one; `enter` gets what was typed and says why it does not open, if it does not. */
+export function entrance(
+  enter: (token: string) => Promise<string | undefined>,
+  { why = "", signIn = false }: { why?: string | undefined; signIn?: boolean },
+): HTMLElement {
   const field = el("input", {
     class: "field",
     type: "password",
@@ -34,6 +38,7 @@ export function entrance(enter: (token: string) => Promise<string | undefined>, 
     "form",
     { class: "entrance", on: { submit } },
     el("h1", {}, "Administration"),
+    signIn && el("a", { class: "button", href: signInPath("/admin") }, "Sign in as an administrator"),
     el("p", { class: "hint" }, "Enter the token of an administrator. It is kept until this tab is closed."),
     field,
     fault,

@@ -1,12 +1,13 @@
 /** `/admin`: what runs on this server, live, and what can be done about it. */
-import "../styles/documents.css";
 import "../styles/admin.css";
 import { RequestFailed, explain, mayPass } from "../api";
 import { editorPath } from "../documents/entry";
 import { el, fill, setText } from "../dom";
+import { identity } from "../identity";
 import { textButton } from "../ui/button";
 import { confirm } from "../ui/dialog";
-import { mark } from "../ui/mark";
+import { pageBar as bar } from "../ui/page-bar";
+import { canSignIn, learnEntrance } from "../ui/person";
 import { showToast } from "../ui/toast";
 import { Administration, type Ban, type Found, type LiveDocument, type LiveSession } from "./api";
 import { Bans } from "./bans";
@@ -64,20 +65,33 @@ export class AdminPage {
 
   constructor(private readonly root: HTMLElement) {
     document.title = "Administration · quire";
-    const token = keptToken();
-    if (token === undefined) this.showEntrance();
-    else void this.enter(token).then((why) => why !== undefined && this.showEntrance(why));
+    void this.begin();
   }
 
-  private administration = new Administration("");
+  private administration = new Administration();
+
+  /** A token that was given to this tab comes first; then whoever is signed in, if they look after the server. */
+  private async begin(): Promise<void> {
+    await learnEntrance();
+    const token = keptToken();
+    const own = identity.user?.admin === true;
+    const why = token !== undefined || own ? await this.enter(token) : this.whyNot();
+    if (why !== undefined) this.showEntrance(why);
+  }
+
+  private whyNot(): string {
+    const { user } = identity;
+    return user ? `You are signed in as ${user.name}, who is not an administrator.` : "";
+  }
 
   private showEntrance(why?: string): void {
     clearTimeout(this.timer);
-    fill(this.root, bar(), el("main", { class: "admin" }, entrance((token) => this.enter(token), why)));
+    const form = entrance((token) => this.enter(token), { why, signIn: canSignIn() });
+    fill(this.root, bar(), el("main", { class: "admin" }, form));
   }
 
-  /** Says why the token does not open, if it does not. */
-  private async enter(token: string): Promise<string | undefined> {
+  /** Says why the token does not open, if it does not; without one it is that of whoever is signed in. */
+  private async enter(token?: string): Promise<string | undefined> {
     const administration = new Administration(token);
     try {
       const found = await administration.look();
@@ -100,7 +114,7 @@ export class AdminPage {
     fill(
       this.root,
       bar(
-        textButton({ label: "Leave", onClick: leave }),
+        keptToken() !== undefined && textButton({ label: "Leave", onClick: leave }),
         textButton({ label: "Drain this server", class: "danger", onClick: () => void this.drain() }),
       ),
       el(
@@ -235,14 +249,4 @@ function refused(error: unknown): string | undefined {
   if (error.status === 401) return "This token is not valid, or not any more.";
   if (error.status === 403) return "This token is not one of an administrator.";
   return undefined;
-}
-
-function bar(...end: HTMLElement[]): HTMLElement {
-  return el(
-    "header",
-    { class: "documents-bar" },
-    el("a", { class: "wordmark", href: "/", "aria-label": "quire, documents" }, mark(), el("span", {}, "quire")),
-    el("span", {}),
-    el("div", { class: "bar-end" }, ...end),
-  );
 }

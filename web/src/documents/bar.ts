@@ -5,6 +5,7 @@ import { icon } from "../ui/icons";
 import { lookMenu } from "../ui/look";
 import { attachMenu } from "../ui/menu";
 import { mark } from "../ui/mark";
+import { personMenu, personPlace, plainActions } from "../ui/person";
 
 export class Bar {
   readonly field = el("input", {
@@ -21,7 +22,13 @@ export class Bar {
 
   constructor(actions: { search: () => void; create: () => void; trash: () => void }) {
     const more = iconButton({ icon: "more", label: "More", onClick: () => undefined });
-    attachMenu(more, "More", () => [...lookMenu(), "-", { label: "Trash", icon: "trash", run: actions.trash }]);
+    attachMenu(more, "More", () => [
+      ...personMenu(plainActions),
+      "-",
+      ...lookMenu(),
+      "-",
+      { label: "Trash", icon: "trash", run: actions.trash },
+    ]);
     this.field.addEventListener("input", actions.search);
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.field.value === "") return;
@@ -31,12 +38,13 @@ export class Bar {
     });
     this.element = el(
       "header",
-      { class: "documents-bar" },
+      { class: "page-bar" },
       el("a", { class: "wordmark", href: "/", "aria-label": "quire, documents" }, mark(), el("span", {}, "quire")),
       el("div", { class: "search", role: "search" }, icon("search"), this.field),
       el(
         "div",
         { class: "bar-end" },
+        personPlace(plainActions),
         more,
         textButton({ label: "New document", icon: "new", class: "primary", onClick: actions.create }),
       ),

@@ -10,6 +10,7 @@ import {
   type DocumentEntry,
 } from "../api";
 import { el, fill, takesText } from "../dom";
+import { identity } from "../identity";
 import { Bar } from "./bar";
 import { documentIdOf, editorPath, titleOf } from "./entry";
 import { Row, TITLE_LENGTH } from "./row";
@@ -20,6 +21,8 @@ import { openPalette } from "../ui/palette";
 import { openShortcuts } from "../ui/shortcuts";
 import { showToast } from "../ui/toast";
 import { lookCommands } from "../ui/look";
+import { personCommands, plainActions } from "../ui/person";
+import { signInPath } from "../sign-in/address";
 import { textButton } from "../ui/button";
 
 /** After the last key of a search, in ms: a word typed at speed asks once. */
@@ -33,7 +36,11 @@ const PAGE_LIMIT = 200;
 /** Nothing is said of loading before this, in ms: most answers are there sooner. */
 const PATIENCE = 300;
 
-export class DocumentsPage {
+export function show(root: HTMLElement): void {
+  new DocumentsPage(root);
+}
+
+class DocumentsPage {
   private readonly bar = new Bar({
     search: () => this.searchSoon(),
     create: () => void this.create(""),
@@ -41,6 +48,7 @@ export class DocumentsPage {
   });
   private readonly list = el("ul", { class: "rows", "aria-label": "Documents" });
   private readonly note = el("div", { class: "note" });
+  private readonly open = el("p", { class: "hint open-server" });
   private readonly count = el("p", { class: "visually-hidden", role: "status" });
   private readonly more = textButton({
     label: "Show more",
@@ -72,6 +80,7 @@ export class DocumentsPage {
         this.note,
         this.list,
         this.more,
+        this.open,
       ),
     );
     listen(() => this.commands());
@@ -81,8 +90,29 @@ export class DocumentsPage {
     document.addEventListener("visibilitychange", () => this.refresh());
     // Coming back with the browser's Back button shows a page that was kept as it was left.
     window.addEventListener("pageshow", (event) => event.persisted && this.refresh());
+    identity.onChange((user) => this.personChanged(user !== undefined));
+    void this.showOpenness();
     this.showNotice();
     if (cameFromEditor()) setTimeout(() => this.refresh(), SECOND_LOOK);
+    void this.load({});
+  }
+
+  /** Others than those who have signed in may read or write here: nobody should find out by accident. */
+  private async showOpenness(): Promise<void> {
+    const entrance = await identity.entrance().catch(() => undefined);
+    const may = entrance?.guests === true && { viewer: "read", commenter: "read", editor: "read and write" }[entrance.link_role ?? ""];
+    if (may) this.open.textContent = `This server is open: everyone who can reach this address can ${may}.`;
+  }
+
+  /** In another window, or since the server has ended a sign-in. */
+  private personChanged(signedIn: boolean): void {
+    if (!signedIn && identity.ended)
+      showToast({
+        text: "You were signed out. What you have written is saved.",
+        action: { label: "Sign in", run: () => location.assign(signInPath()) },
+        fault: true,
+      });
+    this.entries = [];
     void this.load({});
   }
 
@@ -325,6 +355,7 @@ export class DocumentsPage {
             run: () => openPalette(this.commands()),
           },
           { label: "Keyboard shortcuts", icon: "keyboard", keys: "Mod+/", run: () => openShortcuts(this.commands()) },
+          ...personCommands(plainActions),
           ...lookCommands(),
         ],
       },

@@ -1,9 +1,11 @@
 /** The head of the editor: the way back, title, state, people, and what else can be done. */
 import type { DocumentSession } from "@quire/client";
 import { el } from "../dom";
-import { iconButton } from "../ui/button";
+import { iconButton, textButton } from "../ui/button";
 import { attachMenu } from "../ui/menu";
 import { mark } from "../ui/mark";
+import { canSignIn, learnEntrance } from "../ui/person";
+import { identity } from "../identity";
 import type { Actions } from "./actions";
 import { saveBefore } from "./leave";
 import type { Outline } from "./outline";
@@ -25,13 +27,26 @@ export function drawHeader({ session, title, stateLine, people, outline, actions
   attachMenu(more, "More", () => actions.menu());
   const home = el("a", { class: "home", href: "/", "aria-label": "All documents", title: "All documents" }, mark());
   saveBefore(home, session, title);
+  const share = textButton({ label: "Share", icon: "share", class: "share-button", onClick: () => void actions.share() });
   return el(
     "header",
     { class: "editor-head" },
     home,
     el("div", { class: "heading" }, title.element, stateLine.element),
     people.element,
+    signInPlace(actions),
+    share,
     outline.button,
     more,
   );
+}
+
+/** A way to sign in, for as long as nobody has; whoever has is among the people. */
+function signInPlace({ person }: Actions): HTMLElement {
+  const button = textButton({ label: "Sign in", class: "quiet sign-in-button", onClick: person.signIn });
+  const draw = () => (button.hidden = !canSignIn());
+  draw();
+  identity.onChange(draw);
+  void learnEntrance().then(draw);
+  return button;
 }

@@ -3,12 +3,14 @@ import "../styles/editor.css";
 import "../styles/sheet.css";
 import { askBeforeLeaving, open, type DocumentSession } from "@quire/client";
 import { bindQuill } from "@quire/client/quill";
-import { RequestFailed, explain, getDocument, restoreDocument } from "../api";
+import { RequestFailed, explain, presentLink, restoreDocument } from "../api";
 import { el, fill } from "../dom";
+import { identity } from "../identity";
 import { onSettings, settings } from "../settings";
 import { listen } from "../ui/commands";
 import { showToast } from "../ui/toast";
 import { fitToKeyboard } from "../ui/viewport";
+import { Access } from "./access";
 import { Actions } from "./actions";
 import { Carets } from "./carets";
 import { admitEmbeds } from "./embeds";
@@ -21,6 +23,7 @@ import { PeopleBar } from "./people-bar";
 import { complaintText, refusedText } from "./reasons";
 import { showRefusal } from "./refusal";
 import { claimClient } from "./replica";
+import { takeShareLink } from "./share-link";
 import { createSheet } from "./sheet";
 import { StateLine, describe, type Action } from "./state-line";
 import { StatusBar } from "./status-bar";
@@ -36,13 +39,23 @@ const MERGED_STAYS = 15_000;
 const FINAL = new Set([401, 403, 404]);
 
 /** Opens the document `id` in `root`, or says there why that is not possible. */
-export async function showEditor(root: HTMLElement, id: string): Promise<void> {
+export async function show(root: HTMLElement, id: string): Promise<void> {
   fitToKeyboard();
-  const client = await claimClient();
-  const session = open({ url: location.origin, doc: id, name: settings().name, ...(client && { client }) });
-  const page = new EditorPage(root, session);
+  const link = takeShareLink(id);
+  if (link !== undefined) presentLink(id, link);
+  const client = await claimClient(identity.user?.id);
+  const session = open({
+    url: location.origin,
+    doc: id,
+    name: settings().name,
+    token: (rejected) => identity.fetchToken(rejected),
+    ...(client && { client }),
+    ...(link !== undefined && { link }),
+  });
+  const access = new Access(id);
+  const page = new EditorPage(root, session, access);
   try {
-    page.title.show((await getDocument(id)).title);
+    page.title.show((await access.ask()).title);
   } catch (error) {
     // Everything else passes: the session goes on trying, and the state line says so.
     if (error instanceof RequestFailed && FINAL.has(error.status)) {
@@ -58,12 +71,16 @@ class EditorPage {
   private readonly quill = createSheet(this.holder);
   private readonly carets: Carets;
   private readonly outline = new Outline(this.quill);
-  private readonly people = new PeopleBar((user) => this.carets.goTo(user));
+  private readonly people = new PeopleBar(
+    (user) => this.carets.goTo(user),
+    () => void this.actions.leave("/account"),
+  );
   private readonly stateLine = new StateLine((action) => void this.act(action));
   private readonly statusBar = new StatusBar();
   private readonly lost = new LostShelf();
   private readonly merged = new Merged();
   private readonly toolbar: Toolbar;
+  private readonly actions: Actions;
   private goneSince: number | undefined;
   private connectedSince: number | undefined;
   private mergedTimer = 0;
@@ -71,15 +88,23 @@ class EditorPage {
   constructor(
     private readonly root: HTMLElement,
     private readonly session: DocumentSession,
+    private readonly access: Access,
   ) {
     this.carets = new Carets(this.quill, () => session.peers);
     this.title = new Title(
       session.id,
+      async () => (await access.ask()).title,
       () => this.quill.focus(),
       () => session.peers.length > 0,
     );
     this.toolbar = new Toolbar(this.quill, session);
-    const actions = new Actions(session, this.title, this.toolbar, this.outline);
+    const actions = (this.actions = new Actions({
+      session,
+      access,
+      title: this.title,
+      toolbar: this.toolbar,
+      outline: this.outline,
+    }));
     fill(
       root,
       drawHeader({
@@ -144,6 +169,10 @@ class EditorPage {
       const text = complaintText(error);
       if (text !== undefined) showToast({ text, fault: true });
     });
+    // What has changed is more than the role: whose it is, what the address is good for.
+    session.on("role", () => void this.access.ask().catch(() => undefined));
+    this.access.onChange((access) => this.title.allow(access.allows("rename")));
+    this.followPerson();
     session.on("undo", () => this.toolbar.updateSoon());
     session.on("lost", (lost) => {
       this.merged.onLost();
@@ -152,8 +181,21 @@ class EditorPage {
     for (const event of ["ready", "change", "connection", "saved", "peers", "role"] as const)
       session.on(event, () => this.draw());
     setInterval(() => this.draw(), TICK);
-    onSettings(({ name }) => session.rename(name));
+    onSettings(({ name }) => identity.user === undefined && session.rename(name));
     this.draw();
+  }
+
+  /** Somebody signs in, here or in another window: the document stays open, and goes on as theirs. */
+  private followPerson(): void {
+    let before = identity.user?.id;
+    identity.onChange((user) => {
+      const waits = this.session.connection.reason === "unauthorized";
+      if (user && (user.id !== before || waits)) {
+        this.session.authenticate();
+        void this.access.ask().catch(() => undefined);
+      }
+      if (user) before = user.id;
+    });
   }
 
   /** Whoever left while there was no connection, nobody has told of; of a document that is gone all have. */
@@ -198,6 +240,8 @@ class EditorPage {
     this.stateLine.show(line, { saved, version: session.version, at: session.savedAt });
     this.statusBar.show(session);
     this.root.classList.toggle("read-only", session.ready && !session.canEdit);
+    const reads = session.role === "viewer" || session.role === "commenter";
+    this.root.classList.toggle("no-tools", session.ready && reads);
   }
 
   private async act(action: Action): Promise<void> {
@@ -206,6 +250,10 @@ class EditorPage {
       return;
     }
     try {
+      if (action === "sign-in") {
+        await this.actions.signIn("You were signed out. What you have written is kept on this page, and saved once you are back.");
+        return;
+      }
       if (action === "restore") await restoreDocument(this.session.id);
       this.session.retryNow();
     } catch (error) {

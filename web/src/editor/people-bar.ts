@@ -3,6 +3,7 @@ import type { Peer } from "@quire/client";
 import type { Person } from "../api";
 import { el, setText } from "../dom";
 import { badge, colorOf, initials } from "../people";
+import { identity } from "../identity";
 import { askName } from "../ui/look";
 import { attachMenu, type MenuItem } from "../ui/menu";
 
@@ -30,7 +31,10 @@ export class PeopleBar {
   private here: Presence[] = [];
   private absent = false;
 
-  constructor(private readonly goTo: (userId: string) => void) {
+  constructor(
+    private readonly goTo: (userId: string) => void,
+    private readonly openAccount: () => void,
+  ) {
     for (const query of [this.narrow, this.tight]) query.addEventListener("change", () => this.draw());
     attachMenu(this.restButton, "Everybody who is here", () =>
       this.here.map((presence): MenuItem => ({
@@ -100,7 +104,7 @@ export class PeopleBar {
     setText(face.badge, initials(person.name));
     const gone = this.absent && !you;
     const label = you
-      ? `${person.name} (you): change your name`
+      ? `${person.name} (you): ${identity.user ? "your account" : "change your name"}`
       : gone
         ? `${person.name}, as last seen`
         : `${person.name}, ${statusText(presence.status)}: go to their place`;
@@ -125,8 +129,9 @@ export class PeopleBar {
   }
 
   private act({ person, you }: Presence): void {
-    if (you) void askName();
-    else this.goTo(person.id);
+    if (!you) this.goTo(person.id);
+    else if (identity.user) this.openAccount();
+    else void askName();
   }
 }
 

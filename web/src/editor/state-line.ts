@@ -20,7 +20,7 @@ export interface Situation {
   now: number;
 }
 
-export type Action = "retry" | "show" | "restore" | "resume";
+export type Action = "retry" | "show" | "restore" | "resume" | "sign-in";
 
 export interface Line {
   text: string;
@@ -40,7 +40,7 @@ export function describe(at: Situation): Line {
 }
 
 /** A session that does not come back by itself. */
-function describeEnd({ connection }: Situation): Line | undefined {
+function describeEnd({ connection, saved }: Situation): Line | undefined {
   if (connection.state !== "closed") return undefined;
   switch (connection.reason) {
     case "deleted":
@@ -48,7 +48,11 @@ function describeEnd({ connection }: Situation): Line | undefined {
     case "forbidden":
       return { text: "Someone removed your access", tone: "danger" };
     case "unauthorized":
-      return { text: "You are signed out", tone: "danger", action: { label: "Try again", does: "resume" } };
+      return {
+        text: saved ? "You are signed out" : "You are signed out. Your changes are kept on this page.",
+        tone: "danger",
+        action: { label: "Sign in", does: "sign-in" },
+      };
     case "replaced":
       return { text: "Open in another window", tone: "warning", action: { label: "Continue here", does: "resume" } };
     default:

@@ -1,5 +1,5 @@
 /** The title of the document, edited where it stands. */
-import { explain, getDocument, mayPass, renameDocument } from "../api";
+import { explain, mayPass, renameDocument } from "../api";
 import { UNTITLED, titleOf } from "../documents/entry";
 import { TITLE_LENGTH } from "../documents/row";
 import { el } from "../dom";
@@ -33,9 +33,13 @@ export class Title {
   private since: number | undefined;
   private readonly listeners = new Set<() => void>();
 
-  /** `leave` puts the focus into the sheet, after Enter; `inCompany` says whether somebody else is here. */
+  /**
+   * `ask` gives the title that the server has; `leave` puts the focus into the sheet, after Enter; `inCompany` says whether
+   * somebody else is here.
+   */
   constructor(
     private readonly id: string,
+    private readonly ask: () => Promise<string>,
     leave: () => void,
     private readonly inCompany: () => boolean,
   ) {
@@ -69,6 +73,11 @@ export class Title {
     if (!changing) this.element.value = title;
     this.label();
     this.tell();
+  }
+
+  /** Whether the person may change it. */
+  allow(change: boolean): void {
+    this.element.readOnly = !change;
   }
 
   /** As it stands in the field. */
@@ -131,7 +140,7 @@ export class Title {
 
   /** One request at a time, so that an older title never comes in after a newer one. */
   private async send(): Promise<void> {
-    if (this.saved || this.sending) return;
+    if (this.saved || this.sending || this.element.readOnly) return;
     const title = this.text;
     this.sending = true;
     this.sent += 1;
@@ -182,7 +191,7 @@ export class Title {
     this.askedAt = Date.now();
     const { sent } = this;
     try {
-      const { title } = await getDocument(this.id);
+      const title = await this.ask();
       // An answer may be older than what was sent meanwhile.
       if (sent === this.sent) this.show(title);
     } catch {

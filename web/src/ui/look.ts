@@ -1,4 +1,4 @@
-/** Name, theme and sheet font: as a menu and as commands. */
+/** Theme and sheet font, as a menu and as commands; and the name of a guest. */
 import { NAME_LENGTH, change, settings, type SheetFont, type Theme } from "../settings";
 import type { Command } from "./commands";
 import { askText } from "./dialog";
@@ -20,7 +20,6 @@ const FONTS: [SheetFont, string][] = [
 export function lookMenu(): MenuEntry[] {
   const now = settings();
   return [
-    { label: `Your name: ${now.name}`, icon: "name", run: () => void askName() },
     "#Theme",
     ...THEMES.map(([theme, label]) => ({ label, checked: theme === now.theme, run: () => change({ theme }) })),
     "#Font of the sheet",
@@ -30,7 +29,6 @@ export function lookMenu(): MenuEntry[] {
 
 export function lookCommands(): Command[] {
   return [
-    { label: "Change your name", icon: "name", run: () => void askName() },
     ...THEMES.map(([theme, label, icon]): Command => ({
       label: `Theme: ${label.toLowerCase()}`,
       icon,

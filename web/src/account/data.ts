@@ -1,0 +1,71 @@
+/** What is kept of a person: given to them, and taken away. */
+import { explain } from "../api";
+import { el } from "../dom";
+import { identity } from "../identity";
+import { textButton } from "../ui/button";
+import { Form, field, select } from "../ui/form";
+import { erase, exportPerson, type Me } from "./api";
+import { Section } from "./section";
+
+export function dataSection(): HTMLElement {
+  const fetchAll = async () => {
+    section.say("Collecting your data…");
+    try {
+      const address = URL.createObjectURL(await exportPerson());
+      el("a", { href: address, download: "quire-my-data.json" }).click();
+      // The browser has taken it by then.
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+      section.say("Your data is in your downloads.");
+    } catch (error) {
+      section.say(explain(error, "Nothing was downloaded."));
+    }
+  };
+  const section = new Section(
+    "Your data",
+    el("p", {}, "All that this server keeps of you: your account, what is shared with you, and your documents, as one JSON file."),
+    textButton({ label: "Export my data", onClick: () => void fetchAll() }),
+  );
+  return section.element;
+}
+
+export function deleteSection(me: Me): HTMLElement {
+  const word = me.email ?? me.id;
+  const documents = select(
+    "What becomes of your documents",
+    [
+      ["private", "Documents that I share with others stay"],
+      ["owned", "All my documents are deleted, also for others"],
+    ],
+    "private",
+  );
+  const typed = field(`Type ${word} to confirm`, { autocomplete: "off", autocapitalize: "none", required: true });
+  const form = new Form(
+    {
+      action: "Delete my account",
+      danger: true,
+      submit: async () => {
+        if (typed.input.value.trim() !== word) throw new Error("not confirmed");
+        await erase(documents.value as "private" | "owned");
+        // The cookie is of no use any more, and goes with this.
+        await identity.signOut().catch(() => identity.forget());
+        location.assign("/");
+      },
+      explain: (error) =>
+        error instanceof Error && error.message === "not confirmed"
+          ? `That is not ${word}. Nothing was deleted.`
+          : explain(error, "Your account is as it was."),
+    },
+    documents,
+    typed.element,
+  );
+  const section = new Section(
+    "Delete the account",
+    el(
+      "p",
+      {},
+      "Your account, your sign-ins and what is shared with you are deleted at once, and so are documents that you share with nobody. What you have written in other people’s documents stays there, without your name. This cannot be undone.",
+    ),
+    el("details", {}, el("summary", {}, "Go on"), form.element),
+  );
+  return section.element;
+}
