@@ -53,7 +53,7 @@ impl Events {
 
     fn note(&mut self, line: &str) {
         if let Some(id) = line.strip_prefix("id: ") {
-            self.last = id.to_owned();
+            id.clone_into(&mut self.last);
         }
     }
 

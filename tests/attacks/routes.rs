@@ -4,7 +4,7 @@
 const TABLE: &str = include_str!("../../src/http/mod.rs");
 
 /// What anybody may ask, with a token or without: pages, probes, keys, and how one comes to a token.
-const PUBLIC: [&str; 20] = [
+const PUBLIC: [&str; 24] = [
     "/",
     "/account",
     "/admin",

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Answer, State, cookie};
 use crate::protocol::Role;
 
 /// Told to anybody: it is what a stranger finds out by trying.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Entrance {
     /// Whether there is anybody who could sign in with an address and a password.
     sign_in: bool,
@@ -24,6 +25,10 @@ struct Entrance {
 }
 
 /// `GET /v1/auth`
+#[utoipa::path(
+    get, path = "/v1/auth", tag = "accounts", summary = "Tell what a stranger may do",
+    responses((status = 200, description = "How one signs in here, and whether one has to", body = Entrance))
+)]
 pub async fn read(request: HttpRequest, state: State) -> Answer {
     let security = &state.security;
     let (registration, sign_in) = match &security.auth.accounts {

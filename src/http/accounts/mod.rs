@@ -3,8 +3,8 @@
 //! A refresh token is in the body, or for pages in a cookie that no script reads and only `/v1/auth` is sent.
 
 mod cookie;
-pub mod oidc;
 pub mod entrance;
+pub mod oidc;
 pub mod second;
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::http::audit::{self, Note};
 use crate::http::auth::{Caller, authenticate};
 use crate::http::body::{self, Body, Members};
 use crate::http::openapi::{
-    EmailBody, LoginBody, NewPasswordBody, PasswordsBody, RefreshBody, RegisterBody, SignInsView,
+    EmailBody, LoginBody, NewPasswordBody, PasswordsBody, RefreshBody, RegisterBody, RenameBody, SignInsView,
 };
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -217,6 +217,11 @@ pub async fn me(caller: Caller, state: State) -> Answer {
 }
 
 /// `PATCH /v1/auth/me {"name"}`
+#[utoipa::path(
+    patch, path = "/v1/auth/me", tag = "accounts", summary = "Change one's own name",
+    request_body = RenameBody,
+    responses((status = 200, description = "As it is now", body = UserView))
+)]
 pub async fn rename(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;

@@ -127,3 +127,10 @@ pub struct ProviderView {
     name: String,
     label: String,
 }
+
+/// How somebody wants to be called.
+#[derive(ToSchema)]
+pub struct RenameBody {
+    #[schema(max_length = 64)]
+    name: String,
+}

@@ -47,7 +47,7 @@ use crate::http::{
         permissions::transfer, links::list, links::create, links::revoke,
         groups::list, groups::create, groups::read, groups::rename, groups::delete, groups::set_member,
         groups::remove_member,
-        sign_in::register, sign_in::login, sign_in::refresh, sign_in::logout, sign_in::me,
+        sign_in::register, sign_in::login, sign_in::refresh, sign_in::logout, sign_in::me, sign_in::rename, sign_in::entrance::read,
         sign_in::change_password, sign_in::forget_password, sign_in::reset_password, sign_in::sign_ins,
         sign_in::end_sign_in, sign_in::second::enrol, sign_in::second::confirm, sign_in::second::remove,
         sign_in::jwks, sign_in::oidc::list, sign_in::oidc::begin, sign_in::oidc::finish, people::export, people::erase,
