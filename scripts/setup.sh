@@ -97,6 +97,12 @@ require_validators() {
   once compose-go "$COMPOSE_GO" "building compose-go" install_compose_go
 }
 
+# What asks a server all that its OpenAPI document lets one ask.
+require_schemathesis() {
+  python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
+  step "looking for schemathesis" scripts/services/schemathesis install
+}
+
 install_kubernetes_validate() {
   python3 -m venv target/tools/python
   target/tools/python/bin/pip install -q "kubernetes-validate==$KUBERNETES_VALIDATE"

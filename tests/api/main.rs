@@ -33,6 +33,7 @@ mod hostile;
 mod limits;
 #[cfg(feature = "oidc")]
 mod oidc;
+mod openapi;
 mod people;
 mod permissions;
 mod permissions_live;
