@@ -27,8 +27,8 @@ use crate::actors::session::{Setting, Standing, Visitor, outbox};
 use crate::actors::sharing::Sharing;
 use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
-use crate::auth::Auth;
 use crate::auth::upkeep::Upkeep;
+use crate::auth::{Auth, Erasures};
 use crate::config::{DocumentSettings, Limits, Secret, ServeOptions};
 use crate::formats::AllowedFormats;
 use crate::http;
@@ -48,7 +48,7 @@ use crate::storage::people::SharedPeople;
 use crate::storage::permissions::SharedPermissions;
 use crate::storage::portability::Exporter;
 use crate::storage::projections::{self, SharedProjections};
-use crate::storage::{Opened, SharedStore, SnapshotBodies, Tiers};
+use crate::storage::{DatabaseOptions, Opened, SharedStore, SnapshotBodies, Tiers};
 use crate::tls::Identity;
 
 /// How long sessions, documents and journal may take together at a stop, of the 10 s that an orchestrator gives at
@@ -139,7 +139,12 @@ impl Application {
         raise_file_limit();
         let stream = options.kafka.bus().context("QUIRE_KAFKA_BROKERS is set")?;
         let stream = stream.map(|bus| (bus, options.kafka.window()));
-        let storage = Opened::at(&options.data, options.storage()?).await?;
+        let mut wanted = options.storage()?;
+        if let DatabaseOptions::Postgres(postgres) = &mut wanted.database {
+            postgres.serves = true;
+        }
+        let storage = Opened::at(&options.data, wanted).await?;
+        storage.finish().await;
         let settings = DocumentSettings {
             limits: options.limits.told(Limits::default()),
             sessions: options.limits.sessions(),
@@ -208,6 +213,14 @@ impl Application {
         let upkeep = Upkeep::start(&auth, seen);
         let (revoked, bans) = (auth.revoked.generation(), auth.bans.generation());
         let watched = auth.clone();
+        let erasures = exporter.as_ref().map(|exporter| Erasures {
+            people: exporter.people.clone(),
+            documents: actors.documents.clone(),
+            sharing: actors.sharing.clone(),
+            accounts: auth.accounts.clone(),
+            revoked: auth.revoked.clone(),
+            clock: Clock::system(),
+        });
         let security = http::security(&options, address, auth, tls.is_some())?;
         let check = security.clone();
         let buckets = remote.as_ref().map(|remote| &remote.buckets);
@@ -248,6 +261,7 @@ impl Application {
             audit: audit.clone(),
             audit_log,
             exporter,
+            erasures,
             draining: draining.clone(),
         });
         let (workers, limits) = (options.workers.unwrap_or(cores).clamp(1, 64), &options.limits);

@@ -489,7 +489,7 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// Does something in several steps whatever becomes of the caller: a request is dropped when its client hangs up, and a
 /// row would be changed without its document being told.
-pub(super) async fn to_its_end<T: Send + 'static>(
+pub(crate) async fn to_its_end<T: Send + 'static>(
     steps: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> Result<T, Refusal> {
     match tokio::spawn(steps).await {

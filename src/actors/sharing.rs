@@ -212,6 +212,12 @@ impl Sharing {
         .await
     }
 
+    /// Has changes that were made beside this hold for those who are here.
+    pub async fn look_now(&self) {
+        let sharing = self.clone();
+        to_hold(async move { sharing.look().await }).await;
+    }
+
     /// Has those documents in memory ask again whose count of changes is another than they were told. One that is left in the
     /// middle of this is told once more by the next.
     async fn look(&self) {

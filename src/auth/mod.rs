@@ -11,6 +11,7 @@
 //! | [`accounts`], [`second`] | signing in and out, passwords, second factors |
 //! | `passwords`, `totp`, [`throttle`], [`mail`] | what accounts are made of |
 //! | [`bans`] | whom this server does not serve at all |
+//! | [`erasures`] | people erased: who may ask for it, and what it takes |
 //! | [`revoked`] | what is not accepted any more although its token has not ended |
 //! | `seen` | rows of users, made when they first come |
 //! | [`upkeep`] | what is read and removed in the background |
@@ -21,6 +22,7 @@ pub mod accounts;
 pub mod bans;
 pub mod bearer;
 mod claims;
+pub mod erasures;
 mod fetch;
 pub mod foreign;
 pub mod keys;
@@ -49,6 +51,7 @@ pub use self::accounts::Accounts;
 use self::bans::Bans;
 pub use self::bearer::{Bearer, Scopes};
 pub use self::claims::Expected;
+pub use self::erasures::Erasures;
 use self::foreign::ForeignKeys;
 use self::keys::KeyRing;
 use self::mail::Mailer;

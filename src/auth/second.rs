@@ -56,6 +56,15 @@ impl Accounts {
     /// # Errors
     /// `forbidden` when password or code is wrong; `rate_limited`.
     pub async fn remove_totp(&self, user: &UserId, password: &str, code: &str) -> Result<(), Refusal> {
+        self.prove(user, password, code).await?;
+        Ok(self.store.remove_totp(user).await?)
+    }
+
+    /// Has somebody who has signed in prove who they are with all that signing in takes.
+    ///
+    /// # Errors
+    /// `forbidden` when password or code is wrong; `rate_limited`.
+    pub(super) async fn prove(&self, user: &UserId, password: &str, code: &str) -> Result<(), Refusal> {
         let (account, credentials) = self.proven(user, password).await?;
         if let Some(totp) = credentials.totp.filter(|totp| totp.since.is_some()) {
             // Who knows the password has as few codes to try as at a sign-in.
@@ -66,7 +75,7 @@ impl Accounts {
             }
             self.throttle.succeed(&subject);
         }
-        Ok(self.store.remove_totp(user).await?)
+        Ok(())
     }
 
     /// Tells whether a user has a password, and whether a second factor is asked for.

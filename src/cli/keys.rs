@@ -28,6 +28,8 @@ Examples:
   QUIRE_ENCRYPTION_KEYS_FILE=keys quire keys rotate --data /srv/quire
   QUIRE_ENCRYPTION_KEYS_FILE=keys quire keys show --data /srv/quire
 
+What nothing names any more, since something was killed half way, is removed; on PostgreSQL when it is older than an hour.
+
 The first key is the current one. Snapshots and archived operations that are plain or under another key are written anew; each
 is read back before it takes the place of the old one, so that it may be stopped and run again at any time. The embedded database must
 not be in use; on PostgreSQL servers may go on, if they have all the keys. Without any key everything is made plain.
@@ -66,6 +68,13 @@ pub fn run(command: &KeysCommand) -> anyhow::Result<()> {
             None => writeln!(out, "{count} plain")?,
         }
     }
+    match (rotated.strays, dry) {
+        (0, _) => {}
+        (left, true) => {
+            writeln!(out, "{left} that nothing names, left by what was killed: rotate removes them")?;
+        }
+        (removed, false) => writeln!(out, "{removed} that nothing named removed")?,
+    }
     for complaint in &rotated.complaints {
         writeln!(out, "{complaint}")?;
     }
@@ -82,9 +91,16 @@ async fn rotate(options: &KeysOptions, dry: bool) -> anyhow::Result<Rotated> {
     let storage = options.objects.storage(database)?;
     let vault = storage.vault.clone();
     let opened = Opened::existing(&options.data, storage).await?;
+    let strays = opened.strays();
     let bar = progress();
-    let rotation =
-        Rotation { store: &*opened.store, bodies: &opened.bodies, tiers: &opened.tiers, vault: &vault, dry };
+    let rotation = Rotation {
+        store: &*opened.store,
+        bodies: &opened.bodies,
+        tiers: &opened.tiers,
+        vault: &vault,
+        dry,
+        strays,
+    };
     let rotated = rotation
         .run(|so_far| {
             bar.tick();

@@ -3,17 +3,19 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::actors::clock::Clock;
+use crate::auth::accounts::normal;
 use crate::config::{DatabaseSettings, ObjectSettings, audit_chain};
 use crate::ids::UserId;
+use crate::storage::accounts::OWN_ISSUER;
 use crate::storage::audit::{Entry, Outcome};
-use crate::storage::erasure::{Erased, Eraser};
+use crate::storage::erasure::Erased;
 use crate::storage::people::{Erasing, Fate};
 use crate::storage::portability::Exporter;
 use crate::storage::{DatabaseOptions, Opened, SqliteOptions, StorageOptions};
@@ -42,7 +44,7 @@ Needs the server stopped; of a running one GET /v1/users/ID/export gives the sam
 
 Exit code: 0 if it is whole (its end says \"complete\"); 1 if not, with the reason.")]
 pub struct ExportOptions {
-    /// The user's id.
+    /// The user's address or id.
     user: String,
 
     #[command(flatten)]
@@ -58,13 +60,14 @@ Examples:
 
 Removes the account, its sign-ins, keys, memberships and rights, and the documents that nobody else may see. What they have
 written into other documents stays, under an id that tells nothing: one that tells something is replaced in the whole log, archived
-parts included. It may be stopped and run again; a server that starts goes on with it.
+parts included. It may be stopped and run again; a server that starts goes on with it. On PostgreSQL no server may be running: of
+one that does POST /v1/users/ID/erase does the same.
 
 What was backed up before has the person still, and so has the audit log until its records are too old.
 
-Exit code: 0 if nothing is left to be done; 1 if something is, with the reason.")]
+Exit code: 0 if nothing is left to be done; 1 if something is or there is no such user, with the reason.")]
 pub struct EraseOptions {
-    /// The user's id.
+    /// The user's address or id.
     user: String,
 
     /// Which of their documents go: those that are shared with nobody, or all that they own.
@@ -132,9 +135,15 @@ impl Place {
 
 async fn export(options: &ExportOptions) -> anyhow::Result<()> {
     let opened = options.place.open().await?;
+    let user = match find(&opened, &options.user).await {
+        Ok(user) => user,
+        Err(error) => {
+            opened.close().await?;
+            return Err(error);
+        }
+    };
     let (store, bodies, people) = (opened.store.clone(), opened.bodies.clone(), opened.people.clone());
     let (out, mut parts) = mpsc::channel::<Bytes>(1);
-    let user = UserId(options.user.as_str().into());
     let write = async move { Exporter { store, bodies, people }.write(&user, &out).await };
     let print = async {
         let mut stdout = std::io::stdout().lock();
@@ -149,28 +158,49 @@ async fn export(options: &ExportOptions) -> anyhow::Result<()> {
     Ok(written?)
 }
 
+/// Finds somebody by the address of an account, or by the id; of some there is no row, and they are named in documents all the same.
+async fn find(opened: &Opened, named: &str) -> anyhow::Result<UserId> {
+    let id = UserId(named.into());
+    if let Some(user) = opened.accounts.user_by_subject(OWN_ISSUER, &normal(named)).await? {
+        return Ok(user.id);
+    }
+    let known = opened.accounts.user(&id).await?.is_some()
+        || !opened.people.person(&id).await?.is_empty()
+        || !opened.people.documents_of(&id, None, 1).await?.is_empty();
+    ensure!(known, "there is no user {named}");
+    Ok(id)
+}
+
 async fn erase(options: &EraseOptions) -> anyhow::Result<Erased> {
     let opened = options.place.open().await?;
+    let erased = erase_from(&opened, options).await;
+    opened.close().await?;
+    erased
+}
+
+async fn erase_from(opened: &Opened, options: &EraseOptions) -> anyhow::Result<Erased> {
+    ensure!(
+        !opened.has_company().await?,
+        "servers are running on the database: POST /v1/users/ID/erase of one of them does it"
+    );
+    let user = find(opened, &options.user).await?;
     let now = Clock::system().now();
     let fate = match options.documents {
         Documents::Private => Fate::Private,
         Documents::Owned => Fate::Owned,
     };
-    let erasing = Erasing::new(UserId(options.user.as_str().into()), fate, now);
-    let people = opened.people.clone();
-    let eraser = Eraser { tiers: &opened.tiers, bodies: &opened.bodies, people: &*people, now };
-    let erased = eraser.erase(&erasing).await;
+    let subject = format!("user:{user}");
+    let erased = opened.eraser(now).erase(&Erasing::new(user, fate, now)).await;
     let entry = Entry {
         at: now,
         actor: "command".to_owned(),
         address: None,
         action: "user.erase".to_owned(),
-        subject: format!("user:{}", options.user),
+        subject,
         outcome: if erased.is_ok() { Outcome::Done } else { Outcome::Failed },
         details: erased.as_ref().map_or(json!({}), |erased| json!(erased)),
     };
     let recorded = opened.audit.append_audit(&options.audit_chain, &[entry]).await;
-    opened.close().await?;
     let erased = erased?;
     recorded.context("it was done, and not recorded in the audit log")?;
     Ok(erased)

@@ -8,18 +8,20 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::error::ErrorCode;
+use crate::auth::erasures::Proof;
 use crate::http::audit::{Note, note};
 use crate::http::auth::Caller;
-use crate::http::openapi::ErasedView;
+use crate::http::body::{self, Members};
+use crate::http::openapi::{EraseBody, ErasedView};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::UserId;
-use crate::storage::people::{Erasing, Fate};
+use crate::storage::people::Fate;
 use crate::storage::portability::Exporter;
 
-/// Documents looked up at a time.
-const PAGE: usize = 256;
+/// Bytes of a body here, at most.
+const MAX_BODY: usize = 16 << 10;
 
 /// Returns whom a path is about: `me`, or an id. Others than oneself are for administrators.
 fn whom(caller: &Caller, path: &str) -> Result<UserId, Problem> {
@@ -35,8 +37,11 @@ fn whom(caller: &Caller, path: &str) -> Result<UserId, Problem> {
 }
 
 fn exporter(state: &HttpState) -> Result<&Exporter, Problem> {
-    let missing = || Problem::new(ErrorCode::Unavailable, "this server keeps nothing of people");
-    state.exporter.as_ref().ok_or_else(missing)
+    state.exporter.as_ref().ok_or_else(nothing_kept)
+}
+
+fn nothing_kept() -> Problem {
+    Problem::new(ErrorCode::Unavailable, "this server keeps nothing of people")
 }
 
 /// `GET /v1/users/{me|id}/export`: JSON whose last member is `"complete": true`; without that it was cut off.
@@ -90,11 +95,12 @@ enum Documents {
     Owned,
 }
 
-/// `POST /v1/users/{me|id}/erase?documents=private|owned`: the account and what hangs on it at once, and the documents. An id that is
-/// a name is replaced in documents' logs when the server starts the next time, since it is in memory until then: 202.
+/// `POST /v1/users/{me|id}/erase?documents=private|owned {"password"?, "totp"?}`: the account and what hangs on it at once, and the
+/// documents. Who has signed in proves once more who they are. An id that is a name is replaced in documents' logs when the server starts
+/// the next time, since it is in memory until then: 202.
 #[utoipa::path(
     post, path = "/v1/users/{user}/erase", tag = "people", summary = "Erase a person",
-    params(EraseParameters),
+    params(EraseParameters), request_body = EraseBody,
     responses(
         (status = 200, description = "Done", body = ErasedView),
         (status = 202, description = "Done, but for names in logs, which go when the server starts again", body = ErasedView),
@@ -102,38 +108,30 @@ enum Documents {
 )]
 pub async fn erase(
     request: HttpRequest,
+    payload: web::Payload,
     path: web::Path<String>,
     parameters: web::Query<EraseParameters>,
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let user = whom(&caller, &path)?;
-    let people = &exporter(&state)?.people;
+    let body = body::read(&request, payload, MAX_BODY).await?;
+    let members = Members::read(&body)?;
+    let proof = Proof {
+        password: members.get("password")?.unwrap_or_default(),
+        code: members.get("totp")?.unwrap_or_default(),
+    };
     let fate = match parameters.documents {
         Documents::Private => Fate::Private,
         Documents::Owned => Fate::Owned,
     };
-    let erasing = Erasing::new(user, fate, state.sessions.clock.now());
-    let erasing = people.begin_erasure(&erasing).await.map_err(Refusal::from)?;
-    let mut purged = 0;
-    let mut after = None;
-    loop {
-        let page = people.documents_of(&erasing.user, after.as_ref(), PAGE).await.map_err(Refusal::from)?;
-        let Some(last) = page.last().map(|last| last.doc.clone()) else { break };
-        for document in page.iter().filter(|one| one.owns && (fate == Fate::Owned || !one.shared)) {
-            state.documents.purge(&document.doc).await?;
-            purged += 1;
-        }
-        after = Some(last);
-    }
-    let rows = people.forget_person(&erasing.user).await.map_err(Refusal::from)?;
-    let pending = erasing.renames();
-    if !pending {
-        people.end_erasure(&erasing.user).await.map_err(Refusal::from)?;
-    }
-    let details = [("rows", json!(rows)), ("purged", json!(purged)), ("pending", json!(pending))];
-    let subject = Some(format!("user:{}", erasing.user.0));
-    note(&request, Note { subject, details: details.into(), ..Note::default() });
-    let mut response = if pending { HttpResponse::Accepted() } else { HttpResponse::Ok() };
-    Ok(response.json(json!({ "rows": rows, "purged": purged, "pending": pending })))
+    let subject = Some(format!("user:{}", user.0));
+    note(&request, Note { subject, ..Note::default() });
+    let erasures = state.erasures.as_ref().ok_or_else(nothing_kept)?;
+    let done = erasures.erase(&caller.asking(), user, &proof, fate).await?;
+    let details =
+        [("rows", json!(done.rows)), ("purged", json!(done.purged)), ("pending", json!(done.pending))];
+    note(&request, Note { details: details.into(), ..Note::default() });
+    let mut response = if done.pending { HttpResponse::Accepted() } else { HttpResponse::Ok() };
+    Ok(response.json(done))
 }

@@ -9,6 +9,7 @@ use crate::actors::events::EventRoom;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
+use crate::auth::Erasures;
 use crate::http::answers::Answers;
 use crate::http::body::Bodies;
 use crate::http::security::Security;
@@ -41,6 +42,8 @@ pub struct HttpState {
     pub audit_log: Option<SharedAuditLog>,
     /// What is kept of people; `None` where there is no database.
     pub exporter: Option<Exporter>,
+    /// Erases people; `None` where there is no database.
+    pub erasures: Option<Erasures>,
     /// Set once by the application, when it begins to stop.
     pub draining: Arc<AtomicBool>,
 }

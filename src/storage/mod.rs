@@ -35,6 +35,7 @@ mod search;
 mod segments;
 mod shard_log;
 mod sqlite;
+pub mod strays;
 pub mod verify;
 
 use std::sync::Arc;

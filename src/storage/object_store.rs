@@ -7,7 +7,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::objects::{Objects, Unread};
+use super::objects::{Objects, Stored, Unread};
 use super::sealing::{HEADER_BYTES, KeyId, Kind, Place, Unopened, is_sealed, key_of};
 use super::{OpenError, SnapshotMeta, StoreError, first_line};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
@@ -165,6 +165,25 @@ impl SnapshotBodies {
     /// `Unavailable` when the object store is; some of them may be left.
     pub async fn purge(&self, doc: &DocumentId, history: HistoryId) -> Result<(), StoreError> {
         self.objects.delete_below(&prefix(doc, history)).await
+    }
+
+    /// Lists the objects that are there of one history of a document.
+    pub(super) async fn stored(
+        &self,
+        doc: &DocumentId,
+        history: HistoryId,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.objects.list_below(&prefix(doc, history)).await
+    }
+
+    /// Removes objects that were listed.
+    pub(super) async fn remove(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        self.objects.remove_listed(keys).await
+    }
+
+    /// Returns as what the body of a snapshot is listed.
+    pub(super) fn key_in(meta: &SnapshotMeta) -> String {
+        key(meta).to_string()
     }
 }
 

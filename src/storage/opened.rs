@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
@@ -15,6 +16,7 @@ use super::people::SharedPeople;
 use super::permissions::SharedPermissions;
 use super::projections::SharedProjections;
 use super::sealing::Vault;
+use super::strays::Age;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
     SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers,
@@ -111,10 +113,6 @@ impl Opened {
                 Database::Postgres(Arc::new(PostgresStore::open(options).await?), folder)
             }
         };
-        if let Err(error) = database.finish_purges(&bodies, &segments).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "objects of purged documents are left, until the next start");
-        }
         let (warm, projections, permissions): (SharedStore, SharedProjections, SharedPermissions) =
             match &database {
                 Database::Sqlite(store) => (store.clone(), store.clone(), store.clone()),
@@ -134,7 +132,7 @@ impl Opened {
         };
         let tiers = Tiers { warm, segments };
         let store = tiers.joined();
-        let opened = Self {
+        Ok(Self {
             store,
             bodies,
             tiers,
@@ -148,24 +146,63 @@ impl Opened {
             webhooks,
             secrets: Secrets::new(vault),
             database,
-        };
-        if let Err(error) = opened.finish_erasures().await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "somebody is not erased to the end, until the next start");
-        }
-        Ok(opened)
+        })
     }
 
-    /// Goes on with erasures of earlier runs: nobody has documents in memory now.
-    async fn finish_erasures(&self) -> Result<(), StoreError> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_millis() as Millis);
-        let eraser = Eraser { tiers: &self.tiers, bodies: &self.bodies, people: &*self.people, now };
-        match eraser.finish_all().await? {
-            0 => {}
-            erased => tracing::info!(erased, "people who had begun to be erased are"),
+    /// Ends what earlier runs have begun: purges and erasures. For a server that starts, before it has a document in memory, and for nobody
+    /// else: beside another server both wait for the next start. What fails is logged, and waits as well.
+    pub async fn finish(&self) {
+        match self.has_company().await {
+            Ok(false) => {}
+            Ok(true) => {
+                return tracing::info!(
+                    "other servers are running: purges and erasures end at a start without any"
+                );
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::error!(error, "purges and erasures wait for the next start");
+            }
         }
-        Ok(())
+        if let Err(error) = self.database.finish_purges(&self.bodies, &self.tiers.segments).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "objects of purged documents are left, until the next start");
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_millis() as Millis);
+        match self.eraser(now).finish_all().await {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!(erased, "people who had begun to be erased are"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "somebody is not erased to the end, until the next start");
+            }
+        }
+    }
+
+    /// Returns what people are erased from, while no server has documents in memory.
+    pub fn eraser(&self, now: Millis) -> Eraser<'_> {
+        let (tiers, bodies, people) = (&self.tiers, &*self.bodies, &*self.people);
+        Eraser { tiers, bodies, people, now, strays: self.strays() }
+    }
+
+    /// Tells which objects without a row nobody is about to record: all of them where the folder is all there is, and it is locked.
+    pub fn strays(&self) -> Age {
+        match &self.database {
+            Database::Sqlite(_) => Age::Any,
+            Database::Postgres(..) => Age::Old,
+        }
+    }
+
+    /// Tells whether another server is running on the database.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is.
+    pub async fn has_company(&self) -> Result<bool, StoreError> {
+        match &self.database {
+            Database::Sqlite(_) => Ok(false),
+            Database::Postgres(store, _) => store.has_company().await,
+        }
     }
 
     /// As [`Opened::at`], but makes neither the folder nor a database.
@@ -279,7 +316,7 @@ impl Reading {
         }
     }
 
-    /// Copies the database alone: segments do not change, and are read where they are.
+    /// Copies the database alone: segments are read where they are, and the copy may not change them, whatever it is told to do.
     async fn copy(
         dir: &Path,
         options: SqliteOptions,

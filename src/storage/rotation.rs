@@ -1,11 +1,13 @@
 //! Objects brought under the current key, and those that are plain encrypted.
 //!
-//! An object is read, written anew and compared, and its row then names the new one. So a key that is not used any more can be
-//! taken away, and whatever stops a rotation half way leaves nothing undone that the next one does not do.
+//! An object is read, written anew and compared, and its row then names the new one. After each document the objects go that no row
+//! names: what a rotation was writing, or had replaced, when it was killed. So a key that is not used any more can be taken away, and
+//! whatever stops a rotation half way leaves nothing undone that the next one does not do.
 
 use std::collections::BTreeMap;
 
 use super::sealing::{KeyId, Vault};
+use super::strays::{Age, Strays};
 use super::{
     DocumentPatch, NewSnapshot, SegmentMeta, SnapshotBodies, SnapshotMeta, Store, StoreError, Tiers,
 };
@@ -22,6 +24,8 @@ pub struct Rotated {
     pub segments: u64,
     /// … and how many there are afterwards, by their keys; those without one are plain.
     pub keys: BTreeMap<Option<KeyId>, u64>,
+    /// Objects that no row names, left by what was killed, under whatever key: so many are there, or were if they have been removed.
+    pub strays: u64,
     /// What could not be read or written, a line for each object: those stay as they are.
     pub complaints: Vec<String>,
 }
@@ -34,6 +38,8 @@ pub struct Rotation<'a> {
     pub vault: &'a Vault,
     /// Counts only, and writes nothing.
     pub dry: bool,
+    /// Which objects that no row names go.
+    pub strays: Age,
 }
 
 impl Rotation<'_> {
@@ -50,10 +56,19 @@ impl Rotation<'_> {
             for doc in page {
                 self.snapshots(&doc, &mut rotated).await?;
                 self.segments(&doc, &mut rotated).await?;
+                // Also what this has left an earlier time, when it was killed.
+                let strays = self.strays(&doc).await;
+                rotated.strays += gone(strays)?;
                 told(&rotated);
             }
             after = Some(last);
         }
+    }
+
+    async fn strays(&self, doc: &DocumentId) -> Result<u64, StoreError> {
+        let (store, bodies, segments) = (&*self.tiers.warm, self.bodies, &self.tiers.segments);
+        let strays = Strays { store, bodies, segments };
+        if self.dry { strays.count(doc).await } else { strays.remove(doc, self.strays).await }
     }
 
     async fn snapshots(&self, doc: &DocumentId, rotated: &mut Rotated) -> Result<(), StoreError> {
@@ -92,7 +107,12 @@ impl Rotation<'_> {
         }
         let content = self.bodies.read(meta).await?;
         let SnapshotMeta { doc, history, version, at, preview, .. } = meta.clone();
-        let anew = self.bodies.write(NewSnapshot { doc, history, version, at, preview, content }).await?;
+        let new = NewSnapshot { doc, history, version, at, preview, content: content.clone() };
+        let anew = self.bodies.write(new).await?;
+        if let Err(error) = self.read_back(&anew, &content).await {
+            self.bodies.delete(std::slice::from_ref(&anew)).await?;
+            return Err(error);
+        }
         let before = self.store.document(&meta.doc).await?;
         let skipped = self.store.record_snapshots(std::slice::from_ref(&anew)).await?;
         if !skipped.is_empty() {
@@ -108,6 +128,15 @@ impl Rotation<'_> {
         Ok(self.vault.current())
     }
 
+    /// Refuses a snapshot that was written and is not read as that.
+    async fn read_back(&self, anew: &SnapshotMeta, content: &[u8]) -> Result<(), StoreError> {
+        if self.bodies.read(anew).await? == content {
+            return Ok(());
+        }
+        let why = "the snapshot that was written anew is read as another".to_owned();
+        Err(StoreError::Corrupt { doc: anew.doc.clone(), version: anew.version, why })
+    }
+
     /// The same of a segment.
     async fn segment(&self, meta: &SegmentMeta, count: &mut u64) -> Result<Option<KeyId>, StoreError> {
         let key = self.tiers.segments.key_of(meta).await?;
@@ -117,6 +146,14 @@ impl Rotation<'_> {
         self.tiers.rewrite(meta, |_| {}).await?;
         *count += 1;
         Ok(self.vault.current())
+    }
+}
+
+/// A document that was purged meanwhile has none.
+fn gone(strays: Result<u64, StoreError>) -> Result<u64, StoreError> {
+    match strays {
+        Err(StoreError::NotFound { .. }) => Ok(0),
+        strays => strays,
     }
 }
 

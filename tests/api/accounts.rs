@@ -87,6 +87,47 @@ fn somebody_registers_signs_in_writes_and_signs_out() {
 }
 
 #[test]
+fn who_is_erased_proves_it_is_wanted_and_keeps_nothing() {
+    let (server, _) = open_to_all();
+    let rest = Rest::of(&server);
+    let signed_in = newcomer(&rest, "ada@example.org");
+    let (ada, id) = (text(&signed_in, "access_token"), text(&signed_in["user"], "id"));
+    let bob = newcomer(&rest, "bob@example.org");
+    let (bob, bobs_id) = (text(&bob, "access_token"), text(&bob["user"], "id"));
+    for (doc, link) in [("diary", "none"), ("shared", "viewer")] {
+        call(&rest, ada, "POST", "/v1/docs", Some(&json!({ "id": doc }))).expect(201);
+        call(&rest, ada, "PUT", &format!("/v1/docs/{doc}/link"), Some(&json!({ "role": link }))).expect(200);
+    }
+    call(&rest, bob, "POST", "/v1/docs", Some(&json!({ "id": "bobs" }))).expect(201);
+    call(&rest, bob, "PUT", "/v1/docs/bobs/link", Some(&json!({ "role": "none" }))).expect(200);
+    let grant = json!({ "role": "editor" });
+    call(&rest, bob, "PUT", &format!("/v1/docs/bobs/permissions/{id}"), Some(&grant)).expect(200);
+    let mut socket = SignedIn::join(&server, "bobs", Uuid::new_v4(), ada);
+    socket.frame("welcome");
+
+    let erase = |token: &str, who: &str, body: &Value| {
+        call(&rest, token, "POST", &format!("/v1/users/{who}/erase"), Some(body))
+    };
+    erase(ada, "me", &json!({})).expect_problem(403, "forbidden");
+    erase(ada, "me", &json!({ "password": "wrong horse" })).expect_problem(403, "forbidden");
+    erase(ada, bobs_id, &json!({ "password": PASSWORD })).expect_problem(403, "forbidden");
+    call(&rest, ada, "GET", "/v1/docs/diary", None).expect(200);
+    let done = erase(ada, "me", &json!({ "password": PASSWORD })).expect(200).json();
+    assert_eq!((&done["purged"], &done["pending"]), (&json!(1), &json!(false)));
+
+    call(&rest, ada, "GET", "/v1/auth/me", None).expect_problem(401, "unauthorized");
+    refresh(&rest, text(&signed_in, "refresh_token")).expect_problem(401, "unauthorized");
+    log_in(&rest, "ada@example.org", PASSWORD).expect_problem(401, "unauthorized");
+    assert!([Some(4401), Some(4403)].contains(&socket.closed()));
+    let grants = call(&rest, bob, "GET", "/v1/docs/bobs/permissions", None).expect(200).json();
+    assert!(!grants.to_string().contains(id), "{grants}");
+    call(&rest, bob, "GET", "/v1/docs/shared", None).expect(200);
+    call(&rest, bob, "GET", "/v1/docs/diary", None).expect_problem(404, "not_found");
+    // The address is free, and whoever has it now is somebody else.
+    assert_ne!(text(&newcomer(&rest, "ada@example.org")["user"], "id"), id);
+}
+
+#[test]
 fn a_guest_is_told_so() {
     let server = TestServer::start();
     let rest = Rest::of(&server);

@@ -34,6 +34,9 @@ fn who_is_erased_is_named_nowhere_after_the_next_start() {
         let new = json!({ "id": doc, "content": [{ "insert": "x\n" }] });
         call(&rest, &token(user), "POST", "/v1/docs", Some(&new)).expect(201);
     }
+    let comment = json!({ "text": "hm", "anchor": { "index": 0, "length": 1 } });
+    call(&rest, &token("ada"), "POST", "/v1/docs/bobs/comments", Some(&comment)).expect(201);
+    call(&rest, &token("ada"), "POST", "/v1/docs/bobs/versions", Some(&json!({ "name": "v1" }))).expect(201);
     let edit = json!({ "base": 1, "delta": [{ "insert": "by ada " }] });
     call(&rest, &token("ada"), "POST", "/v1/docs/bobs/ops", Some(&edit)).expect(200);
     let erase = |who: &str| {
@@ -44,6 +47,16 @@ fn who_is_erased_is_named_nowhere_after_the_next_start() {
     let erased = erase("me").expect(202).json();
     assert_eq!((&erased["purged"], &erased["pending"]), (&json!(1), &json!(true)));
     rest.get("/v1/docs/adas").expect(404);
+    let comments = rest.get("/v1/docs/bobs/comments").expect(200).json();
+    assert!(
+        comments["comments"][0]["user"].as_str().is_some_and(|user| user.starts_with("erased_")),
+        "{comments}"
+    );
+    let versions = rest.get("/v1/docs/bobs/versions").expect(200).json();
+    assert!(!versions.to_string().contains("\"ada\""), "{versions}");
+    // She comes back, and what she makes is hers.
+    let novel = json!({ "id": "novel", "content": [{ "insert": "a year of work\n" }] });
+    call(&rest, &token("ada"), "POST", "/v1/docs", Some(&novel)).expect(201);
     server.signal(libc::SIGTERM);
     let data = server.ended().1;
     let server = Launch::on(data).with("QUIRE_JWT_SECRET", SECRET).start();
@@ -52,4 +65,6 @@ fn who_is_erased_is_named_nowhere_after_the_next_start() {
     assert_eq!(authors[0], "bob");
     assert!(authors[1].as_str().is_some_and(|author| author.starts_with("erased_")), "{authors:?}");
     assert_eq!(rest.text("bobs"), "by ada x\n");
+    assert_eq!(rest.text("novel"), "a year of work\n");
+    assert_eq!(rest.ops("novel")[0]["user"], "ada");
 }

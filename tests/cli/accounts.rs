@@ -177,6 +177,31 @@ fn a_running_server_hears_of_what_was_revoked() {
 }
 
 #[test]
+fn somebody_is_erased_by_address_and_nobody_by_a_name_that_is_not_known() {
+    for database in [None, Some(Database::new())] {
+        let mut place = Place::new(database);
+        let ada = place.create_user("ada@example.org", &["--name", "Ada Lovelace"]);
+        for verb in [&["erase", "nobody@example.org", "--yes"][..], &["export", "nobody@example.org"]] {
+            place.run(&[&["user"], verb].concat(), "").fails_with(&["no user nobody"]);
+        }
+        let out = place.run(&["user", "erase", "ADA@example.org", "--yes"], "").succeeds();
+        assert!(out.starts_with("2 rows removed"), "{out}");
+        let list = place.run(&["user", "list"], "").succeeds();
+        assert!(
+            list.contains(&ada) && !list.to_lowercase().contains("lovelace") && !list.contains('@'),
+            "{list}"
+        );
+        let again = place.create_user("ada@example.org", &[]);
+        assert_ne!(again, ada);
+        if place.database.is_some() {
+            let server = place.serve("off");
+            place.run(&["user", "erase", &again, "--yes"], "").fails_with(&["servers are running"]);
+            place.stopped(server);
+        }
+    }
+}
+
+#[test]
 fn the_help_of_these_commands_has_examples() {
     for command in ["user", "token"] {
         let help = quire([command, "--help"]).succeeds();

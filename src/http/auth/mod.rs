@@ -18,6 +18,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::session::Visitor;
 use crate::auth::bearer::Origin;
+use crate::auth::erasures::Asking;
 use crate::auth::{Bearer, Scopes};
 use crate::http::problem::Problem;
 use crate::http::security::Security;
@@ -106,6 +107,12 @@ impl Caller {
             reads_only: self.scopes.is_some_and(|scopes| !scopes.write),
             admin: self.admin,
         })
+    }
+
+    /// Returns who asks to have somebody erased.
+    pub fn asking(&self) -> Asking {
+        let (user, admin) = (self.author(), self.admin);
+        Asking { user, admin, sign_in: self.sign_in.clone(), scopes: self.scopes }
     }
 
     /// Returns the id of a caller with a token.

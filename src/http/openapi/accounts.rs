@@ -134,3 +134,10 @@ pub struct RenameBody {
     #[schema(max_length = 64)]
     name: String,
 }
+
+/// Who has signed in proves once more who they are.
+#[derive(ToSchema)]
+pub struct EraseBody {
+    password: Option<String>,
+    totp: Option<String>,
+}

@@ -19,8 +19,10 @@ const SEE_USER: &str = "INSERT INTO users
     (id, issuer, subject, name, email, created_at, seen_at, disabled_at, admin, may_create)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT DO NOTHING";
-/// The name of an account that signs in here is its owner's affair, and not its token's.
-const SEEN: &str = "UPDATE users SET seen_at = $2, name = COALESCE($3, name) WHERE id = $1 AND seen_at < $2";
+/// The name of an account that signs in here is its owner's affair, and not its token's; that of somebody who is disabled comes back with
+/// no token.
+const SEEN: &str = "UPDATE users SET seen_at = $2, name = COALESCE($3, name)
+    WHERE id = $1 AND seen_at < $2 AND disabled_at IS NULL";
 const CREATE_CREDENTIALS: &str =
     "INSERT INTO credentials (user_id, password, changed_at) VALUES ($1, $2, $3)";
 const USER: &str = "SELECT * FROM users WHERE id = $1";
@@ -122,11 +124,13 @@ const DISABLED: &str =
     "SELECT id FROM users WHERE disabled_at IS NOT NULL ORDER BY disabled_at DESC LIMIT 100000";
 const ENDED: &str = "SELECT id FROM sign_ins WHERE ended_at > $1
     UNION ALL SELECT id FROM service_tokens WHERE ended_at > $1";
-const SWEEP: [&str; 4] = [
+const SWEEP: [&str; 5] = [
     "DELETE FROM sign_ins WHERE ended_at < $1 OR expires_at < $1",
     "DELETE FROM signing_keys WHERE verifies_until < $1",
     "DELETE FROM password_resets WHERE expires_at < $1",
     "DELETE FROM used_answers WHERE expires_at < $1",
+    // Of those who are gone nobody looks at what has ended.
+    "DELETE FROM service_tokens WHERE ended_at < $1 AND owner IN (SELECT u.id FROM users AS u WHERE u.issuer = 'erased')",
 ];
 
 pub(super) type Answer<T> = Result<T, StoreError>;

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use crate::ids::Shard;
 use crate::storage::StoreError;
 
 /// A statement with its values. It has no `Debug`: there are secrets among these.
@@ -98,6 +99,11 @@ pub(in crate::storage) trait Tables: Send + Sync {
     /// # Errors
     /// `Conflict` where a constraint says so; nothing is written then.
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError>;
+
+    /// Returns what has to be written along with a change of a shard's log that is no append; `None` where nobody remembers any of it.
+    fn changed(&self, _: Shard) -> Option<Statement> {
+        None
+    }
 }
 
 /// Reads the first row, if there is one.

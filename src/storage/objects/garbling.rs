@@ -22,7 +22,8 @@ struct Garbling(InMemory);
 impl Objects {
     /// Keeps objects in memory, each with a bit in its middle that is not the one that was written.
     pub(crate) fn garbling() -> Self {
-        Self { store: Arc::new(Garbling(InMemory::new())), folder: None, pause: None, vault: Vault::plain() }
+        let store = Arc::new(Garbling(InMemory::new()));
+        Self { store, folder: None, pause: None, vault: Vault::plain(), read_only: false }
     }
 
     /// Counts the objects.

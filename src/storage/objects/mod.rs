@@ -8,11 +8,13 @@ mod pause;
 #[cfg(feature = "s3")]
 mod s3;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -37,6 +39,16 @@ pub struct Objects {
     pause: Option<Arc<Pause>>,
     /// What they are encrypted with, by whoever makes them.
     vault: Vault,
+    /// Whether nothing is written or removed: they belong to somebody else.
+    read_only: bool,
+}
+
+/// An object that is there.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub key: String,
+    /// When it was written, as far as the store knows.
+    pub changed: Option<SystemTime>,
 }
 
 impl Objects {
@@ -54,17 +66,33 @@ impl Objects {
             folder: Some(folder.to_owned()),
             pause: None,
             vault: Vault::plain(),
+            read_only: false,
         })
     }
 
     /// Keeps objects in memory: for tests and simulation.
     pub fn in_memory() -> Self {
-        Self { store: Arc::new(InMemory::new()), folder: None, pause: None, vault: Vault::plain() }
+        let store = Arc::new(InMemory::new());
+        Self { store, folder: None, pause: None, vault: Vault::plain(), read_only: false }
     }
 
     /// Has what is kept here encrypted with the keys of `vault`.
     pub fn sealed_by(self, vault: Vault) -> Self {
         Self { vault, ..self }
+    }
+
+    /// Has nothing written here, and nothing removed.
+    pub(super) fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    fn may_change(&self) -> Result<(), StoreError> {
+        if self.read_only {
+            return Err(StoreError::unavailable(
+                "these objects were opened to be read, and stay as they are",
+            ));
+        }
+        Ok(())
     }
 
     /// Returns what objects are to be encrypted with. Whoever makes them does it, since only they know where one belongs.
@@ -77,6 +105,7 @@ impl Objects {
     /// # Errors
     /// `Unavailable` when the store is; the object may be there all the same.
     pub(super) async fn put(&self, key: &Path, body: Bytes) -> Result<(), StoreError> {
+        self.may_change()?;
         self.asked(self.store.put(key, body.into())).await.map(|_| ()).map_err(StoreError::unavailable)
     }
 
@@ -114,6 +143,7 @@ impl Objects {
     /// # Errors
     /// `Unavailable` when the store is; some of them may be left.
     pub(super) async fn delete(&self, keys: Vec<Path>) -> Result<(), StoreError> {
+        self.may_change()?;
         self.delete_all(stream::iter(keys.into_iter().map(Ok)).boxed()).await
     }
 
@@ -122,6 +152,7 @@ impl Objects {
     /// # Errors
     /// `Unavailable` when the store is; some of them may be left.
     pub(super) async fn delete_below(&self, prefix: &Path) -> Result<(), StoreError> {
+        self.may_change()?;
         let Some(folder) = &self.folder else {
             let found = self.store.list(Some(prefix)).map_ok(|object| object.location);
             return self.delete_all(found.boxed()).await;
@@ -129,6 +160,36 @@ impl Objects {
         // The folder and not what is listed of it: files that a crash has left half written are not listed.
         let folder = folder.join(prefix.as_ref());
         let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        removed.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
+    }
+
+    /// Lists all objects below a prefix; in a folder also files that a crash has left half written. That there are none is no error.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store is.
+    pub(super) async fn list_below(&self, prefix: &Path) -> Result<Vec<Stored>, StoreError> {
+        let Some(folder) = self.folder.clone() else {
+            let found = self.store.list(Some(prefix)).map_ok(|object| Stored {
+                key: object.location.to_string(),
+                changed: Some(object.last_modified.into()),
+            });
+            return found.try_collect().await.map_err(StoreError::unavailable);
+        };
+        let prefix = prefix.as_ref().to_owned();
+        let listed = tokio::task::spawn_blocking(move || list_files(&folder, &prefix)).await;
+        listed.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
+    }
+
+    /// Removes what [`Self::list_below`] has listed; what is not there any more is no error.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store is; some of them may be left.
+    pub(super) async fn remove_listed(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        let Some(folder) = self.folder.clone() else {
+            return self.delete(keys.iter().map(|key| Path::from(key.as_str())).collect()).await;
+        };
+        self.may_change()?;
+        let removed = tokio::task::spawn_blocking(move || remove_files(&folder, &keys)).await;
         removed.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
     }
 
@@ -177,6 +238,45 @@ impl From<object_store::Error> for Unread {
             error => Self::Away(error),
         }
     }
+}
+
+/// Lists the files below `folder/prefix`, named from `folder` on.
+fn list_files(folder: &FsPath, prefix: &str) -> io::Result<Vec<Stored>> {
+    let entries = match std::fs::read_dir(folder.join(prefix)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let key = format!("{prefix}/{}", entry.file_name().to_string_lossy());
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => found.extend(list_files(folder, &key)?),
+            Ok(metadata) => found.push(Stored { key, changed: metadata.modified().ok() }),
+            // It went meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Removes files for good, as [`remove_folder`] does.
+fn remove_files(folder: &FsPath, keys: &[String]) -> io::Result<()> {
+    let mut holders = BTreeSet::new();
+    for file in keys.iter().map(|key| folder.join(key)) {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => holders.extend(file.parent().map(FsPath::to_owned)),
+        }
+    }
+    for holder in holders {
+        match File::open(&holder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => opened?.sync_all()?,
+        }
+    }
+    Ok(())
 }
 
 /// Removes a folder for good: it is not back after a power cut.

@@ -96,7 +96,7 @@ impl ObjectOptions {
         Ok(Places { snapshots: place("snapshots")?, segments: place("segments")? })
     }
 
-    /// Opens the place of the segments for reading alone: nothing is made.
+    /// Opens the place of the segments for reading alone: nothing is made, written or removed.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -104,11 +104,12 @@ impl ObjectOptions {
         let folder = match self {
             Self::DataFolder => data,
             Self::Folder(folder) => folder,
-            Self::S3(options) => return s3(options),
+            Self::S3(options) => return s3(options).map(Objects::read_only),
         };
         let folder = folder.join("segments");
         // Where there is no folder there is no segment, and one that a row names is missing.
-        if folder.is_dir() { Objects::local(&folder) } else { Ok(Objects::in_memory()) }
+        let objects = if folder.is_dir() { Objects::local(&folder)? } else { Objects::in_memory() };
+        Ok(objects.read_only())
     }
 
     /// Tells what makes no sense of it, without making anything.

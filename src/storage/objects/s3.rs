@@ -50,7 +50,7 @@ pub(super) fn open(options: &S3Options) -> Result<Objects, OpenError> {
         "" => Arc::new(bucket),
         prefix => Arc::new(PrefixStore::new(bucket, prefix)),
     };
-    Ok(Objects { store, folder: None, pause: Some(Arc::default()), vault: Vault::plain() })
+    Ok(Objects { store, folder: None, pause: Some(Arc::default()), vault: Vault::plain(), read_only: false })
 }
 
 fn retries() -> RetryConfig {

@@ -6,8 +6,12 @@ use sqlx::postgres::PgRow;
 use super::PostgresStore;
 use super::error::store_error;
 use super::sessions;
+use crate::ids::Shard;
 use crate::storage::StoreError;
 use crate::storage::accounts::tables::{Rows, Statement, Tables, backend};
+
+/// Appends share-lock the row that this changes, and forget what they remember of its shard.
+const NOTE_CHANGE: &str = "UPDATE shards SET changes = changes + 1 WHERE shard = $1";
 
 backend! { PgRow, sessions::Statement<'static> }
 
@@ -28,5 +32,9 @@ impl Tables for PostgresStore {
             Ok(answers)
         };
         run.await.map_err(store_error)
+    }
+
+    fn changed(&self, shard: Shard) -> Option<Statement> {
+        Some(Statement::new(NOTE_CHANGE).with(i64::from(shard)))
     }
 }

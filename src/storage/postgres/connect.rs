@@ -15,6 +15,19 @@ const SERVICE: &str = "quire_service";
 
 const DESCRIBE_SERVER: &str = include_str!("sql/describe_server.sql");
 
+/// A lock that is shared and held by nobody alone: it only shows who is there, until the connection ends. The first half of its name is
+/// the schema's.
+const MARK: &str = "SELECT pg_advisory_lock_shared(hashtext('quire serves ' || current_schema()), $1)";
+
+/// Tells whether anybody has such a lock with another mark.
+pub(super) const LOOK_FOR_MARKS: &str = "SELECT EXISTS (
+        SELECT 1 FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+            AND l.classid = CAST(hashtext('quire serves ' || current_schema()) AS oid)
+            AND l.objid <> CAST($1 AS oid)
+    ) AS there";
+
 /// A connection of the pool that nobody needs is closed.
 const IDLE: Duration = Duration::from_mins(2);
 
@@ -51,6 +64,8 @@ pub struct PostgresOptions {
     pub connect_within: Duration,
     /// How long the server may work on one statement. The journal takes a commit for lost after 10 s.
     pub statement_within: Duration,
+    /// Whether this is a server with documents in memory, and no command: others are told as long as it is connected.
+    pub serves: bool,
 }
 
 impl PostgresOptions {
@@ -75,6 +90,7 @@ impl PostgresOptions {
             connections: 8,
             connect_within: Duration::from_secs(3),
             statement_within: Duration::from_secs(5),
+            serves: false,
         })
     }
 
@@ -110,11 +126,13 @@ impl fmt::Debug for PostgresOptions {
 #[derive(Debug)]
 pub(super) struct Server {
     options: PostgresOptions,
+    /// Tells the process from others that serve.
+    mark: i32,
 }
 
 impl Server {
     pub(super) fn new(options: PostgresOptions) -> Self {
-        Self { options }
+        Self { options, mark: fastrand::i32(..) }
     }
 
     pub(super) fn failed(&self, source: impl Into<Source>) -> OpenError {
@@ -171,15 +189,30 @@ impl Server {
         within(self.options.connect_within, self.session(Duration::ZERO).connect()).await
     }
 
-    /// Makes the pool, which connects when first needed.
+    /// Returns what this process is marked with.
+    pub(super) fn mark(&self) -> i32 {
+        self.mark
+    }
+
+    /// Makes the pool, which connects when first needed. A server that serves marks each connection of it, so that others see it: it always
+    /// has one, since it looks for changes of permissions all the time.
     pub(super) fn pool(&self) -> PgPool {
+        let mark = self.options.serves.then_some(self.mark);
         PgPoolOptions::new()
             .max_connections(self.options.connections)
             .acquire_timeout(self.options.connect_within)
             .idle_timeout(IDLE)
-            .after_connect(|conn, _| Box::pin(refuse_standby(conn)))
+            .after_connect(move |conn, _| Box::pin(begin(conn, mark)))
             .connect_lazy_with(self.service())
     }
+}
+
+async fn begin(conn: &mut PgConnection, mark: Option<i32>) -> Result<(), sqlx::Error> {
+    refuse_standby(conn).await?;
+    if let Some(mark) = mark {
+        sqlx::query(MARK).bind(mark).execute(conn).await?;
+    }
+    Ok(())
 }
 
 /// A standby is behind: what is read there may have been written over at the primary.

@@ -22,7 +22,6 @@ mod memory;
 mod migrate;
 mod ownership;
 mod parcel;
-mod people;
 mod permissions;
 mod projections;
 mod purge;
@@ -40,7 +39,8 @@ use self::append::Appender;
 pub use self::connect::PostgresOptions;
 use self::connect::Server;
 use self::sessions::Sessions;
-use super::{Migrated, OpenError};
+use super::{Migrated, OpenError, StoreError};
+use sqlx::Row as _;
 
 /// A [`Store`](super::Store) in a PostgreSQL database, which other servers may use as well.
 #[derive(Debug)]
@@ -89,6 +89,16 @@ impl PostgresStore {
         connect::close(conn).await;
         let there: bool = there.map_err(|error| server.failed(error))?;
         if there { Ok(()) } else { Err(OpenError::Empty { place: options.place() }) }
+    }
+
+    /// Tells whether another server has documents of this database in memory, see [`PostgresOptions::serves`].
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is.
+    pub(super) async fn has_company(&self) -> Result<bool, StoreError> {
+        let look = sessions::statement(connect::LOOK_FOR_MARKS).bind(self.server.mark());
+        let row = self.sessions.row(look).await.map_err(error::store_error)?;
+        row.map_or(Ok(false), |row| row.try_get("there")).map_err(error::store_error)
     }
 
     /// Closes the connections, those in use when they are given back.

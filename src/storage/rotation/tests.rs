@@ -85,7 +85,10 @@ impl Scene {
     async fn rotate(&self, vault: &Vault, dry: bool) -> Rotated {
         let (tiers, bodies) = (self.tiers(vault), self.bodies(vault));
         let store = tiers.joined();
-        Rotation { store: &*store, bodies: &bodies, tiers: &tiers, vault, dry }.run(|_| ()).await.unwrap()
+        Rotation { store: &*store, bodies: &bodies, tiers: &tiers, vault, dry, strays: Age::Any }
+            .run(|_| ())
+            .await
+            .unwrap()
     }
 
     /// Reads all there is.
@@ -154,4 +157,26 @@ async fn who_reads_while_a_segment_is_replaced_reads_the_new_one() {
     let again = tiers.rewrite(&before, |_| {}).await;
     assert!(again.is_err(), "its object is gone");
     assert!(scene.is_whole_for(&Vault::plain()).await);
+}
+
+#[tokio::test]
+async fn what_a_rotation_has_left_that_was_killed_goes_with_the_next() {
+    let (one, both) = (vault(&[("one", 1)]), vault(&[("two", 2), ("one", 1)]));
+    let scene = Scene::new(&one).await;
+    let count = scene.objects.count().await;
+    // As it is after an object was written and before its row is, or before the old one goes.
+    let history = scene.warm.document(&doc()).await.unwrap().history;
+    let snapshot =
+        NewSnapshot { doc: doc(), history, version: 20, at: 1, preview: String::new(), content: noise() };
+    scene.bodies(&Vault::plain()).write(snapshot).await.unwrap();
+    let some = scene.tiers(&one).joined().read_ops(&doc(), 0, 10, 99, usize::MAX).await.unwrap();
+    scene.tiers(&Vault::plain()).segments.write(&doc(), history, some.into()).await.unwrap();
+
+    assert_eq!((scene.rotate(&one, true).await.strays, scene.objects.count().await), (2, count + 2));
+    let (tiers, bodies) = (scene.tiers(&both), scene.bodies(&both));
+    let strays = Strays { store: &*tiers.warm, bodies: &bodies, segments: &tiers.segments };
+    assert_eq!(strays.remove(&doc(), Age::Old).await.unwrap(), 0, "a server may be about to record them");
+    assert_eq!(scene.rotate(&both, false).await.strays, 2);
+    assert_eq!(scene.objects.count().await, count);
+    assert!(scene.is_whole_for(&vault(&[("two", 2)])).await);
 }

@@ -21,7 +21,7 @@ use self::format::{Block, Damage, Index};
 use self::held::Held;
 pub use self::tiered::{Tiered, Tiers};
 use super::object_store::blocking;
-use super::objects::{Objects, Unread};
+use super::objects::{Objects, Stored, Unread};
 use super::page::Page;
 use super::sealing::{HEADER_BYTES, KeyId, Kind, Place, Unsealer, key_of};
 use super::{LoggedOp, StoreError};
@@ -323,6 +323,16 @@ impl Segments {
     /// `Unavailable` when the object store is; some of them may be left.
     pub async fn purge(&self, doc: &DocumentId) -> Result<(), StoreError> {
         self.objects.delete_below(&prefix(doc)).await
+    }
+
+    /// Lists the objects that are there of a document.
+    pub(super) async fn stored(&self, doc: &DocumentId) -> Result<Vec<Stored>, StoreError> {
+        self.objects.list_below(&prefix(doc)).await
+    }
+
+    /// Removes objects that were listed.
+    pub(super) async fn remove(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        self.objects.remove_listed(keys).await
     }
 
     /// Reads the index of a segment; what fails is told of `version`.

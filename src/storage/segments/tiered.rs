@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{LogState, Ripe, SegmentIndex, SegmentMeta, Segments, Sizes};
-use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, UserId, Version};
+use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 use crate::storage::page::Page;
 use crate::storage::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
@@ -73,18 +73,18 @@ impl Tiers {
         Ok(now.is_some_and(|now| now.key != meta.key && now.is_same_part(meta)))
     }
 
-    /// Tells whether a segment has an operation of somebody's.
+    /// Tells whether a segment has an operation that is as wanted.
     ///
     /// # Errors
     /// `Corrupt` when it cannot be read, `Unavailable` when the object store is away.
-    pub(in crate::storage) async fn names(
+    pub(in crate::storage) async fn have(
         &self,
         meta: &SegmentMeta,
-        user: &UserId,
+        wanted: impl Fn(&LoggedOp) -> bool,
     ) -> Result<bool, StoreError> {
         let mut page = Page::new(usize::MAX, usize::MAX);
         self.segments.read(meta, meta.first - 1, meta.last, &mut page).await?;
-        Ok(page.finish(&meta.doc, meta.first - 1)?.iter().any(|op| op.user == *user))
+        Ok(page.finish(&meta.doc, meta.first - 1)?.iter().any(wanted))
     }
 
     /// Writes a segment anew, with `change` made to each of its operations, and puts it in the place of the old one, whose

@@ -32,6 +32,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0024_create_restraints",
     "0025_prove_addresses",
     "0026_create_used_answers",
+    "0028_list_what_erasures_purge",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));

@@ -20,7 +20,6 @@ mod groups;
 mod log;
 mod migrate;
 mod ownership;
-mod people;
 mod permissions;
 mod projections;
 mod recent;

@@ -9,9 +9,11 @@ use sqlx::AssertSqlSafe;
 
 use super::{SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use crate::storage::people::{Erasing, Fate};
 use crate::storage::{
     AppendEntry, AppendError, DataDir, DocumentPatch, DocumentStore, LoggedOp, NewDocument, NewSnapshot,
-    OpLog, OpenError, Opened, OwnershipStore, SnapshotBodies, SnapshotIndex, StoreError, history,
+    OpLog, OpenError, Opened, OwnershipStore, Reading, SegmentIndex, SnapshotBodies, SnapshotIndex,
+    StoreError, history,
 };
 
 /// A store in a folder of its own, which can be left and opened again.
@@ -410,6 +412,8 @@ async fn no_body_outlives_its_document_whenever_the_process_dies() {
     drop(opened);
 
     let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
+    assert!(opened.bodies.read(&early).await.is_ok(), "a command takes nothing away");
+    opened.finish().await;
     assert!(opened.bodies.read(&early).await.is_err(), "left by a purge that was cut short");
     assert_eq!(opened.purges().await.unwrap(), []);
     drop(opened);
@@ -423,7 +427,30 @@ async fn no_body_outlives_its_document_whenever_the_process_dies() {
     drop(opened);
 
     let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
+    opened.finish().await;
     assert!(opened.bodies.read(&late).await.is_err(), "written after the purge, and never recorded");
+}
+
+#[tokio::test]
+async fn who_reads_beside_a_server_finishes_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
+    opened.store.append(&[entry(1..=5)]).await.unwrap();
+    let ops = opened.store.read_ops(&doc(), 0, 4, 9, usize::MAX).await.unwrap();
+    let author = ops[0].user.clone();
+    let history = opened.store.document(&doc()).await.unwrap().history;
+    let segment = opened.tiers.segments.write(&doc(), history, ops.clone().into()).await.unwrap();
+    opened.store.record_segment(entry(1..=1).epoch, &segment).await.unwrap();
+    let erasing =
+        Erasing { pseudonym: UserId("erased".into()), ..Erasing::new(author, Fate::Private, i64::MAX) };
+    opened.people.begin_erasure(&erasing).await.unwrap();
+
+    let reading = Reading::from(folder.path(), SqliteOptions::default()).await.unwrap();
+    assert!(reading.store.read_ops(&doc(), 0, 5, 9, usize::MAX).await.is_ok());
+    let _ = reading.store.purge_document(&doc(), 1).await;
+    reading.close().await.unwrap();
+    opened.tiers.segments.compare(&segment, ops.into()).await.unwrap();
+    assert_eq!(opened.people.erasures().await.unwrap(), [erasing]);
 }
 
 #[tokio::test]

@@ -117,6 +117,18 @@ async fn a_purge_that_a_crash_has_interrupted_ends_with_the_next_start() {
     assert_eq!(owner.store.purges().await.unwrap(), []);
 }
 
+#[tokio::test]
+async fn servers_see_each_other_and_no_commands() {
+    let (database, elsewhere) = (TestDatabase::new().await, TestDatabase::new().await);
+    let (one, command, stranger) = (database.serve().await, database.open().await, elsewhere.serve().await);
+    assert!(!stranger.has_company().await.unwrap());
+    assert!(!one.has_company().await.unwrap() && command.has_company().await.unwrap());
+    let other = database.serve().await;
+    assert!(other.has_company().await.unwrap() && one.has_company().await.unwrap());
+    one.close().await;
+    assert!(!other.has_company().await.unwrap());
+}
+
 /// Documents that are appended to, touched, patched and snapshotted by one server, while another takes the shards.
 #[tokio::test]
 async fn nobody_deadlocks() {

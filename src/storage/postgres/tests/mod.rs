@@ -65,6 +65,13 @@ impl TestDatabase {
         PostgresStore::open(self.options()).await.unwrap()
     }
 
+    /// A server's store that others see.
+    async fn serve(&self) -> PostgresStore {
+        let mut options = self.options();
+        options.serves = true;
+        PostgresStore::open(options).await.unwrap()
+    }
+
     /// A connection to look and change things behind the stores' backs.
     async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url(None)).await.unwrap()
