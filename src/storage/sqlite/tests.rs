@@ -12,8 +12,7 @@ use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
 use crate::storage::people::{Erasing, Fate};
 use crate::storage::{
     AppendEntry, AppendError, DataDir, DocumentPatch, DocumentStore, LoggedOp, NewDocument, NewSnapshot,
-    OpLog, OpenError, Opened, OwnershipStore, Reading, SegmentIndex, SnapshotBodies, SnapshotIndex,
-    StoreError, history,
+    OpLog, OpenError, Opened, OwnershipStore, Reading, SnapshotBodies, SnapshotIndex, StoreError, history,
 };
 
 /// A store in a folder of its own, which can be left and opened again.
