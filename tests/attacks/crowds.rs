@@ -140,7 +140,10 @@ fn who_sends_by_drops_is_cut_off_and_nobody_waits_for_him() {
 
 #[test]
 fn bodies_together_have_a_bound() {
-    let server = Launch::new().with("QUIRE_BODIES_BYTES", (128 << 20).to_string()).start();
+    let server = Launch::new()
+        .with("QUIRE_BODIES_BYTES", (128 << 20).to_string())
+        .with("QUIRE_RATE_LIMITS", "on")
+        .start();
     let doc = Rest::of(&server).create_empty();
     let head = "POST /v1/docs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n{";
     let mut held: Vec<TcpStream> = (0..60)

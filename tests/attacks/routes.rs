@@ -1,7 +1,14 @@
 //! Every route that there is, read from the server's own table, so that none is forgotten.
 
-/// The one table of routes.
-const TABLE: &str = include_str!("../../src/http/mod.rs");
+/// The tables of routes.
+const TABLES: [&str; 3] = [
+    include_str!("../../src/http/mod.rs"),
+    include_str!("../../src/http/admin.rs"),
+    include_str!("../../src/http/restraints.rs"),
+];
+
+/// The id of nothing, where a UUID is wanted.
+const NOTHING: &str = "0195e7a4-0000-7000-8000-000000000000";
 
 /// What anybody may ask, with a token or without: pages, probes, keys, and how one comes to a token.
 const PUBLIC: [&str; 24] = [
@@ -45,23 +52,25 @@ impl Call {
     pub fn of(&self, doc: &str) -> String {
         let path = self.path.replace("{id}", doc);
         // Whatever else is asked for: it is not there.
-        path.split('/')
-            .map(|part| if part.starts_with('{') { "1" } else { part })
-            .collect::<Vec<_>>()
-            .join("/")
+        let parts = path.split('/').map(|part| match part {
+            "{comment}" | "{link}" => NOTHING,
+            part if part.starts_with('{') => "1",
+            part => part,
+        });
+        parts.collect::<Vec<_>>().join("/")
     }
 
-    /// Whether what is asked for beside a document, or for a range in it, may be missed before anybody looks at the token.
+    /// Whether what is asked for in the query may be missed before anybody looks at the token.
     pub fn asks_for_more(&self) -> bool {
-        let beside = self.path.strip_prefix("/v1/docs/{id}").unwrap_or(&self.path);
-        beside.contains('{') || beside.ends_with("/diff")
+        self.path.ends_with("/diff")
     }
 }
 
 /// All calls that need to know who makes them, sockets aside.
 pub fn guarded() -> Vec<Call> {
-    let mut calls: Vec<Call> = TABLE.split("at(").skip(1).filter_map(entry).flatten().collect();
-    assert!(calls.len() >= 10, "the table cannot be read: {calls:?}");
+    let entries = TABLES.iter().flat_map(|table| table.split("at(").skip(1));
+    let mut calls: Vec<Call> = entries.filter_map(entry).flatten().collect();
+    assert!(calls.len() >= 60, "the tables cannot be read: {calls:?}");
     let purge = Call { method: "DELETE".into(), path: "/v1/docs/{id}?purge=true".into(), body: None };
     calls.push(purge);
     calls

@@ -114,13 +114,14 @@ fn entry<B>(
     let outcome = outcome(watched.kind, status)?;
     let extensions = request.extensions();
     let note = extensions.get::<Note>().cloned().unwrap_or_default();
-    let caller = extensions.get::<Caller>().map(|caller| caller.author().0.to_string());
-    let signs_in =
-        matches!(&*watched.action, "auth.login" | "auth.refresh" | "auth.register" | "auth.password");
-    if caller.is_none() && note.actor.is_none() && !signs_in {
-        // Anybody can knock: that nobody in particular was not let in is no record, unless it was a sign-in.
+    let caller = extensions.get::<Caller>();
+    let (signs_in, is_named) = (watched.signs_in(), caller.is_some_and(|caller| caller.user().is_some()));
+    // Anybody can knock: that nobody in particular was not let in is no record, unless it was a sign-in.
+    let knocks = caller.is_none() || watched.action.starts_with("auth.") && !is_named;
+    if knocks && note.actor.is_none() && !signs_in {
         return None;
     }
+    let caller = caller.map(|caller| caller.author().0.to_string());
     let made = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
     let made = made.and_then(|place| place.strip_prefix("/v1/docs/")).map(|id| format!("doc:{id}"));
     let mut details: serde_json::Map<String, Value> =

@@ -26,6 +26,13 @@ pub struct Watched {
     pub part: Option<String>,
 }
 
+impl Watched {
+    /// Tells whether it is about somebody signing in, whom nobody knows before.
+    pub fn signs_in(&self) -> bool {
+        ["auth.login", "auth.refresh", "auth.register", "auth.password", "auth.oidc"].contains(&&*self.action)
+    }
+}
+
 /// Looks a request up by its method, path and query; `None` for one that is not recorded: edits, which the documents' own logs
 /// have with author and time, and what tells nothing of anybody.
 pub fn watched(method: &Method, path: &str, query: &str) -> Option<Watched> {

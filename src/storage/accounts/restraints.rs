@@ -84,7 +84,7 @@ const QUOTA: &str = "SELECT * FROM quotas WHERE user_id = $1";
 const QUOTAS: &str = "SELECT * FROM quotas WHERE user_id > $1 ORDER BY user_id LIMIT $2";
 const OWNED: &str = "SELECT COUNT(*) AS owned FROM (
         SELECT 1 FROM documents WHERE owner = $1 AND purged_at IS NULL LIMIT $2
-    ) AS some";
+    ) AS found";
 
 #[async_trait]
 impl<T: Tables> Restraints for T {

@@ -11,7 +11,8 @@ use crate::storage::StoreError;
 use crate::storage::accounts::tables::{Rows, Statement, Tables, backend};
 
 /// Appends share-lock the row that this changes, and forget what they remember of its shard.
-const NOTE_CHANGE: &str = "UPDATE shards SET changes = changes + 1 WHERE shard = $1";
+/// With another type than in other places, and so with another text: statements are remembered by that.
+const NOTE_CHANGE: &str = "UPDATE shards SET changes = changes + 1 WHERE shard = CAST($1 AS smallint)";
 
 backend! { PgRow, sessions::Statement<'static> }
 

@@ -435,6 +435,9 @@ async fn who_reads_beside_a_server_finishes_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     opened.store.append(&[entry(1..=5)]).await.unwrap();
+    // Only what is settled is archived.
+    opened.close().await.unwrap();
+    let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     let ops = opened.store.read_ops(&doc(), 0, 4, 9, usize::MAX).await.unwrap();
     let author = ops[0].user.clone();
     let history = opened.store.document(&doc()).await.unwrap().history;
