@@ -195,6 +195,7 @@ fn somebody_is_erased_by_address_and_nobody_by_a_name_that_is_not_known() {
         assert_ne!(again, ada);
         if place.database.is_some() {
             let server = place.serve("off");
+            std::fs::create_dir_all(place.data.path()).expect("a folder");
             place.run(&["user", "erase", &again, "--yes"], "").fails_with(&["servers are running"]);
             place.stopped(server);
         }
