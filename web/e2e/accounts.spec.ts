@@ -220,10 +220,14 @@ test("an account is deleted by whoever types its address, and not by a press", a
   const section = ana.page.getByRole("region", { name: "Delete the account" });
   await section.getByText("Go on").click();
   const typed = section.getByLabel(`Type ${account.email} to confirm`);
+  await section.getByLabel("Password").fill("not this one");
   await typed.fill("ana");
   await section.getByRole("button", { name: "Delete my account" }).click();
   await expect(section.getByRole("alert")).toContainText("Nothing was deleted.");
   await typed.fill(account.email);
+  await section.getByRole("button", { name: "Delete my account" }).click();
+  await expect(section.getByRole("alert")).toContainText("The password is wrong.");
+  await section.getByLabel("Password").fill(PASSWORD);
   await section.getByRole("button", { name: "Delete my account" }).click();
   await expect(ana.page).toHaveURL(`${server.url}/`);
   await ana.page.goto(`${server.url}/sign-in`);

@@ -59,7 +59,13 @@ export async function exportPerson(): Promise<Blob> {
   return (await call("GET", "/v1/users/me/export")).blob();
 }
 
+/** What somebody proves once more who they are with. */
+export interface Proof {
+  password?: string;
+  totp?: string;
+}
+
 /** `documents`: those that are shared with nobody, or all that the person owns. */
-export async function erase(documents: "private" | "owned"): Promise<void> {
-  await call("POST", `/v1/users/me/erase?documents=${documents}`);
+export async function erase(documents: "private" | "owned", proof: Proof): Promise<void> {
+  await call("POST", `/v1/users/me/erase?documents=${documents}`, proof);
 }

@@ -3,8 +3,9 @@ import { explain } from "../api";
 import { el } from "../dom";
 import { identity } from "../identity";
 import { textButton } from "../ui/button";
-import { Form, field, select } from "../ui/form";
+import { Form, field, passwordField, select } from "../ui/form";
 import { erase, exportPerson, type Me } from "./api";
+import { passwordComplaint } from "./password";
 import { Section } from "./section";
 
 export function dataSection(): HTMLElement {
@@ -39,13 +40,20 @@ export function deleteSection(me: Me): HTMLElement {
     "private",
   );
   const typed = field(`Type ${word} to confirm`, { autocomplete: "off", autocapitalize: "none", required: true });
+  const password = me.password && passwordField("Password", "current");
+  const code =
+    me.second_factor &&
+    field("Code of the second factor", { autocomplete: "one-time-code", autocapitalize: "none", required: true, maxlength: 40 });
   const form = new Form(
     {
       action: "Delete my account",
       danger: true,
       submit: async () => {
         if (typed.input.value.trim() !== word) throw new Error("not confirmed");
-        await erase(documents.value as "private" | "owned");
+        await erase(documents.value as "private" | "owned", {
+          ...(password && { password: password.input.value }),
+          ...(code && { totp: code.input.value.trim() }),
+        });
         // The cookie is of no use any more, and goes with this.
         await identity.signOut().catch(() => identity.forget());
         location.assign("/");
@@ -53,10 +61,12 @@ export function deleteSection(me: Me): HTMLElement {
       explain: (error) =>
         error instanceof Error && error.message === "not confirmed"
           ? `That is not ${word}. Nothing was deleted.`
-          : explain(error, "Your account is as it was."),
+          : passwordComplaint(error, "Your account is as it was."),
     },
     documents,
     typed.element,
+    password && password.element,
+    code && code.element,
   );
   const section = new Section(
     "Delete the account",
