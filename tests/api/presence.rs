@@ -193,7 +193,9 @@ fn who_left_while_a_reader_was_behind_is_gone_for_it_too() {
     slow.until("both", |slow| slow.peers.len() == 2);
     // More than a session's budget and the buffers of two sockets take.
     for _ in 0..40 {
-        writer.insert(0, &"x".repeat(200_000));
+        let version = writer.insert(0, &"x".repeat(200_000));
+        // It hears pings that way: a slow machine takes longer than somebody may be silent.
+        stayer.until_version(version);
     }
     leaver.leave();
     stayer.send(&cursor(3, 1));
