@@ -13,8 +13,8 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends cmake g
 COPY . .
 COPY --from=pages /quire/web/dist web/dist
 ARG FEATURES="kafka,s3,oidc"
-RUN cargo build --locked --release --features "$FEATURES" && strip target/release/quire && \
-    install -d -o 65532 -g 65532 -m 700 /out/data && install target/release/quire /out/quire
+RUN cargo build --locked --profile production --features "$FEATURES" && strip target/production/quire && \
+    install -d -o 65532 -g 65532 -m 700 /out/data && install target/production/quire /out/quire
 
 # The C library and certificates, no shell; its user is 65532.
 FROM gcr.io/distroless/cc-debian12:nonroot

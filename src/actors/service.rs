@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use futures_util::future::{join, join_all};
+use futures_util::future::{BoxFuture, join, join_all};
 use tokio::sync::Semaphore;
 
 pub use self::blame::Blame;
@@ -492,6 +492,7 @@ const PAGE_BYTES: usize = 4 << 20;
 pub(crate) async fn to_its_end<T: Send + 'static>(
     steps: impl Future<Output = Result<T, Refusal>> + Send + 'static,
 ) -> Result<T, Refusal> {
+    let steps: BoxFuture<'static, _> = Box::pin(steps);
     match tokio::spawn(steps).await {
         Ok(done) => done,
         Err(ended) => match ended.try_into_panic() {
@@ -509,6 +510,7 @@ fn no_version(doc: &DocumentId, version: Version, head: Version) -> Refusal {
 
 /// Does what takes long on a thread that may be kept busy.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    let work: Box<dyn FnOnce() -> T + Send> = Box::new(work);
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done),
         Err(ended) => match ended.try_into_panic() {

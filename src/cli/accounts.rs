@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::wait;
 use crate::auth::accounts::normal;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::UserId;
@@ -32,8 +33,7 @@ impl Place {
     /// # Errors
     /// Those of `work`; storage does not oblige, or a server uses the embedded database.
     pub fn with<T>(&self, work: impl AsyncFnOnce(&dyn Accounts) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        wait(async {
             let database = match self.database.postgres()? {
                 Some(postgres) => DatabaseOptions::Postgres(postgres),
                 None => SqliteOptions::default().into(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
+use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::http::audit::RecordView;
 use crate::storage::audit::{AuditLog, Head, verify_chain};
@@ -74,15 +75,14 @@ fn noted(text: &str) -> Result<Head, String> {
 /// # Errors
 /// Storage does not oblige, or records do not fit.
 pub fn run(command: &AuditCommand) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
-        AuditCommand::Verify(options) => runtime.block_on(async {
+        AuditCommand::Verify(options) => wait(async {
             let reading = options.place.open().await?;
             let verified = verify(&*reading.audit, &options.noted).await;
             reading.close().await?;
             verified
         }),
-        AuditCommand::Export(place) => runtime.block_on(async {
+        AuditCommand::Export(place) => wait(async {
             let reading = place.open().await?;
             let exported = export(&*reading.audit).await;
             reading.close().await?;

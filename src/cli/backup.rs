@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::storage::backup::{Counts, write};
 use crate::storage::{DatabaseOptions, Reading, SqliteOptions, Store};
@@ -46,8 +47,7 @@ pub struct BackupOptions {
 /// # Errors
 /// Storage or the file do not oblige, or a log cannot be read.
 pub fn run(options: &BackupOptions) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let counts = runtime.block_on(backup(options))?;
+    let counts = wait(backup(options))?;
     let Counts { documents, operations, purged } = counts;
     eprintln!("{documents} documents, {operations} operations, {purged} purged ids");
     Ok(())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::wait;
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
@@ -53,8 +54,7 @@ pub struct ForkOptions {
 /// # Errors
 /// Storage does not oblige, or a document cannot be read.
 pub fn run(options: &ForkOptions) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let forked = runtime.block_on(fork(options))?;
+    let forked = wait(fork(options))?;
     eprintln!("forked {forked} documents");
     Ok(())
 }

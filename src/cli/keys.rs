@@ -7,6 +7,7 @@ use anyhow::ensure;
 use clap::{Args, Subcommand};
 
 use super::backup::progress;
+use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::storage::rotation::{Rotated, Rotation};
 use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
@@ -56,8 +57,7 @@ pub fn run(command: &KeysCommand) -> anyhow::Result<()> {
         KeysCommand::Rotate(options) => (options, false),
         KeysCommand::Show(options) => (options, true),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rotated = runtime.block_on(rotate(options, dry))?;
+    let rotated = wait(rotate(options, dry))?;
     let mut out = std::io::stdout();
     if !dry {
         writeln!(out, "{} snapshots and {} segments written anew", rotated.snapshots, rotated.segments)?;

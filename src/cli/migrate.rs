@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::wait;
 use crate::config::DatabaseSettings;
 use crate::storage::{DataDir, Migrated, PostgresStore, SqliteStore};
 
@@ -36,8 +37,7 @@ pub struct MigrateOptions {
 /// The folder is in use, its schema is of a newer quire, or a step failed; the database is then as it was before that
 /// step.
 pub fn run(options: &MigrateOptions) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (applied, place) = runtime.block_on(migrate(options))?;
+    let (applied, place) = wait(migrate(options))?;
     let mut out = std::io::stdout();
     if applied.is_empty() {
         write!(out, "nothing to do: ")?;

@@ -30,6 +30,7 @@ mod worker;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use futures_util::future::LocalBoxFuture;
 
 use crate::config::{ConfigFile, Layers, lay, providers, with_providers};
 
@@ -51,6 +52,12 @@ struct Cli {
 
     #[command(subcommand)]
     command: Command,
+}
+
+/// Does a command's work to its end, on this thread. Boxed: a scheduler compiled for each command is nothing anybody needs.
+fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let work: LocalBoxFuture<'_, _> = Box::pin(work);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 #[derive(Subcommand, Debug)]

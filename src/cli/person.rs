@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::wait;
 use crate::actors::clock::Clock;
 use crate::auth::accounts::normal;
 use crate::config::{DatabaseSettings, ObjectSettings, audit_chain};
@@ -97,7 +98,7 @@ enum Documents {
 /// # Errors
 /// Storage does not oblige.
 pub fn run_export(options: &ExportOptions) -> anyhow::Result<()> {
-    runtime()?.block_on(export(options))
+    wait(export(options))
 }
 
 /// Erases a person.
@@ -108,15 +109,11 @@ pub fn run_erase(options: &EraseOptions) -> anyhow::Result<()> {
     if !options.yes {
         bail!("this cannot be undone: --yes does it");
     }
-    let Erased { rows, purged, renamed, segments } = runtime()?.block_on(erase(options))?;
+    let Erased { rows, purged, renamed, segments } = wait(erase(options))?;
     let mut out = std::io::stdout();
     writeln!(out, "{rows} rows removed, {purged} documents purged")?;
     writeln!(out, "the id was replaced in {renamed} documents and {segments} segments")?;
     Ok(())
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 impl Place {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Version};
 use crate::projections::{Limits, Projector, rebuild, verify};
@@ -60,8 +61,7 @@ pub struct RebuildOptions {
 /// Storage does not oblige, or a log cannot be read.
 pub fn run(command: &ProjectionsCommand) -> anyhow::Result<()> {
     let ProjectionsCommand::Rebuild(options) = command;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(rebuild_all(options))
+    wait(rebuild_all(options))
 }
 
 async fn rebuild_all(options: &RebuildOptions) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::backup::{progress, tell};
+use super::wait;
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Millis, Version};
@@ -78,8 +79,7 @@ fn time(text: &str) -> Result<Millis, String> {
 /// # Errors
 /// The backup cannot be read, or storage does not oblige.
 pub fn run(options: RestoreOptions) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let counts = runtime.block_on(restore(options))?;
+    let counts = wait(restore(options))?;
     let Counts { documents, operations, purged } = counts;
     eprintln!("restored {documents} documents, {operations} operations, {purged} purged ids");
     Ok(())

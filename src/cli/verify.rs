@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::Version;
 use crate::storage::verify::verify;
@@ -65,11 +66,10 @@ struct Totals {
 /// # Errors
 /// The folder cannot be opened, or there are complaints.
 pub fn run(options: &VerifyOptions) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if options.projections {
-        return runtime.block_on(super::projections::verify_all(&options.data, options.storage()?));
+        return wait(super::projections::verify_all(&options.data, options.storage()?));
     }
-    let totals = runtime.block_on(verify_all(options))?;
+    let totals = wait(verify_all(options))?;
     let Totals { documents, versions, snapshots, complaints } = totals;
     writeln!(
         std::io::stdout(),

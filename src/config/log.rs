@@ -1,7 +1,7 @@
 //! Settings of what the server tells, and of traces.
 
 use clap::{Args, Parser, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What is logged, and how.
 #[derive(Args, Clone, Debug)]
@@ -36,5 +36,5 @@ pub enum LogFormat {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    text.parse::<Targets>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

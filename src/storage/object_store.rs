@@ -273,6 +273,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     if bytes < BLOCKING_BYTES {
         return Ok(work());
     }
+    let work: Box<dyn FnOnce() -> T + Send> = Box::new(work);
     tokio::task::spawn_blocking(work).await.map_err(StoreError::unavailable)
 }
 

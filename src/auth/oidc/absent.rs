@@ -12,7 +12,7 @@ impl Client {
     /// Always.
     pub fn new(_: &Provider, _: String) -> anyhow::Result<Self> {
         anyhow::bail!(
-            "this quire was built without OpenID Connect: `cargo build --release --features oidc` makes one with it"
+            "this quire was built without OpenID Connect: `cargo build --profile production --features oidc` makes one with it"
         )
     }
 

@@ -98,7 +98,6 @@ pub fn kafka(options: KafkaOptions) -> Result<SharedBus, BusError> {
 /// `Misconfigured`, always.
 #[cfg(not(feature = "kafka"))]
 pub fn kafka(_: KafkaOptions) -> Result<SharedBus, BusError> {
-    let why =
-        "this quire was built without Kafka: `cargo build --release --features kafka` makes one with it";
+    let why = "this quire was built without Kafka: `cargo build --profile production --features kafka` makes one with it";
     Err(BusError::Misconfigured { why: why.to_owned() })
 }

@@ -131,7 +131,8 @@ fn s3(options: &S3Options) -> Result<Objects, OpenError> {
 
 #[cfg(not(feature = "s3"))]
 fn s3(_: &S3Options) -> Result<Objects, OpenError> {
-    let why = "this quire was built without S3: `cargo build --release --features s3` makes one with it";
+    let why =
+        "this quire was built without S3: `cargo build --profile production --features s3` makes one with it";
     Err(OpenError::Objects(why.into()))
 }
 

@@ -40,6 +40,7 @@ pub(super) mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tokio::task::JoinHandle;
@@ -236,11 +237,12 @@ impl Inner {
     {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         let inner = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        // Boxed, as all that is spawned for many kinds of work: what tokio compiles for each is much.
+        let work: BoxFuture<'static, Result<T, StoreError>> = Box::pin(async move {
             inner.bring_to_known_state(&mut writer).await?;
             write(inner, writer).await
         });
-        match task.await {
+        match tokio::spawn(work).await {
             Ok(written) => written,
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
