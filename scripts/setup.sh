@@ -12,6 +12,14 @@ require_tools() {
   command -v cc >/dev/null || install_debian gcc libc6-dev
 }
 
+# From here on cargo builds quire with clippy's driver, which is the compiler and knows more lints: checks and tests share one
+# build. Without clippy it is the compiler alone.
+lint_while_building() {
+  local driver
+  driver=$(rustc --print sysroot)/bin/clippy-driver
+  if [ -x "$driver" ]; then export RUSTC_WORKSPACE_WRAPPER=$driver; fi
+}
+
 # What the feature `kafka` is built with: librdkafka, which is C, and its TLS.
 require_librdkafka() {
   command -v make >/dev/null && command -v g++ >/dev/null || install_debian make g++
