@@ -10,6 +10,7 @@ pub mod backup;
 mod batch;
 pub mod bus;
 pub mod cache;
+pub mod cluster;
 #[cfg(test)]
 mod conformance;
 mod data_dir;

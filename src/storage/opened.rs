@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::accounts::SharedAccounts;
 use super::annotations::SharedAnnotations;
 use super::audit::SharedAuditLog;
+use super::cluster::SharedCluster;
 use super::erasure::Eraser;
 use super::events::{Secrets, SharedEvents, SharedWebhooks};
 use super::people::SharedPeople;
@@ -191,6 +192,14 @@ impl Opened {
         match &self.database {
             Database::Sqlite(_) => Age::Any,
             Database::Postgres(..) => Age::Old,
+        }
+    }
+
+    /// Returns how servers share the database; `None` where it is this one's alone.
+    pub fn cluster(&self) -> Option<SharedCluster> {
+        match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(store, _) => Some(store.clone()),
         }
     }
 

@@ -46,6 +46,7 @@ const EXCEPT: &[(&str, &str, &str)] = &[
     ("event_outbox", "data", "versions and words of the server"),
     ("events", "data", "versions and words of the server"),
     ("named_versions", "name", "what people have typed"),
+    ("nodes", "url", "of a server"),
     ("recent_batches", "ops", "settled before a server begins, and so before anybody is renamed in logs"),
     ("segments", "object_key", "hashes"),
     ("service_tokens", "id", "of a key"),

@@ -33,6 +33,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0025_prove_addresses",
     "0026_create_used_answers",
     "0028_list_what_erasures_purge",
+    "0029_create_nodes",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

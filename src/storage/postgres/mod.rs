@@ -11,6 +11,7 @@ mod annotations;
 mod append;
 mod audit;
 mod check;
+mod cluster;
 mod connect;
 mod documents;
 mod error;

@@ -18,7 +18,7 @@ const LIST_OWNED: &str = "SELECT shard, epoch FROM shards WHERE node = $1 ORDER 
 const RAISE_EPOCHS: &str = include_str!("sql/raise_epochs.sql");
 
 /// Who has a shard, and since when.
-struct Owned {
+pub(super) struct Owned {
     epoch: Epoch,
     node: String,
 }
@@ -64,7 +64,10 @@ impl OwnershipStore for PostgresStore {
 }
 
 /// Locks shards, which waits for the appends before. They hold theirs for one statement, which has an end.
-async fn lock(session: &mut Session, shards: &[i16]) -> Result<HashMap<Shard, Owned>, sqlx::Error> {
+pub(super) async fn lock(
+    session: &mut Session,
+    shards: &[i16],
+) -> Result<HashMap<Shard, Owned>, sqlx::Error> {
     let locked = session.rows(statement(LOCK_SHARDS).bind(shards)).await?;
     let owned = locked.iter().map(|row| {
         let owned = Owned { epoch: rows::number(row, "epoch")?, node: row.try_get("node")? };
@@ -73,7 +76,7 @@ async fn lock(session: &mut Session, shards: &[i16]) -> Result<HashMap<Shard, Ow
     owned.collect()
 }
 
-async fn raise(
+pub(super) async fn raise(
     session: &mut Session,
     shards: &[i16],
     node: &str,

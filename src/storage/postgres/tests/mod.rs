@@ -1,5 +1,6 @@
 //! What PostgreSQL adds to the conformance list: several servers, and connections that end at any moment.
 
+mod cluster;
 mod connections;
 mod fencing;
 mod projections;
@@ -75,6 +76,11 @@ impl TestDatabase {
     /// A connection to look and change things behind the stores' backs.
     async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url(None)).await.unwrap()
+    }
+
+    /// Changes something behind the stores' backs.
+    async fn change(&self, sql: &'static str) {
+        self.connect().await.execute(sql).await.unwrap();
     }
 
     /// Waits until so many statements on this database wait for a lock that somebody else holds.
