@@ -14,6 +14,7 @@ use crate::actors::administration::Administration;
 use crate::actors::archiver::{Archive, ArchivePolicy, ArchiverActor};
 use crate::actors::audit::Audit;
 use crate::actors::clock::Clock;
+use crate::actors::cluster::{Cluster, Holdings, Rounds};
 use crate::actors::document::{Probe, Shared};
 use crate::actors::events::{self, Herald, Rights};
 use crate::actors::journal::{Flush, JournalActor};
@@ -29,7 +30,7 @@ use crate::actors::snapshot::SnapshotActor;
 use crate::actors::watch::end_of;
 use crate::auth::upkeep::Upkeep;
 use crate::auth::{Auth, Erasures};
-use crate::config::{DocumentSettings, Limits, Secret, ServeOptions};
+use crate::config::{DocumentSettings, Limits, NotShared, Secret, ServeOptions};
 use crate::formats::AllowedFormats;
 use crate::http;
 use crate::http::answers::Answers;
@@ -44,6 +45,7 @@ use crate::storage::accounts::SharedAccounts;
 use crate::storage::annotations::SharedAnnotations;
 use crate::storage::audit::SharedAuditLog;
 use crate::storage::bus::SharedBus;
+use crate::storage::cluster::SharedCluster;
 use crate::storage::people::SharedPeople;
 use crate::storage::permissions::SharedPermissions;
 use crate::storage::portability::Exporter;
@@ -63,6 +65,9 @@ const PUBLISH_WITHIN: Duration = Duration::from_secs(1);
 
 /// … and storage to close. What neither has done in time, the next start has to do.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the other servers of a cluster are told of that, at its beginning and at its end.
+const TELL_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long sessions get to read their `reconnect` before the documents are closed.
 const SESSIONS_LEAVE_WITHIN: Duration = Duration::from_millis(500);
@@ -113,6 +118,9 @@ pub struct Parts {
     pub people: Option<SharedPeople>,
     /// What has happened to documents, and who is told of it, if anybody is.
     pub events: Option<events::Stores>,
+    /// Where other servers of the same database are found, and the address at which they reach this one; `None` for a server that
+    /// is alone.
+    pub cluster: Option<(SharedCluster, String)>,
     /// Called with every operation before its document takes it: lets tests inject a panic.
     pub probe: Option<Probe>,
 }
@@ -126,6 +134,7 @@ struct Actors {
     documents: Documents,
     sharing: Sharing,
     administration: Administration,
+    cluster: Option<Cluster>,
     threads: Vec<Arbiter>,
 }
 
@@ -143,6 +152,7 @@ impl Application {
         if let DatabaseOptions::Postgres(postgres) = &mut wanted.database {
             postgres.serves = true;
         }
+        check_what_is_shared(&options)?;
         let storage = Opened::at(&options.data, wanted).await?;
         storage.finish().await;
         let settings = DocumentSettings {
@@ -156,6 +166,7 @@ impl Application {
         let projects = options.projections.are_made_here(stream.is_some());
         let projections = projects.then(|| storage.projections.clone());
         let (audit, people) = (Some(storage.audit.clone()), Some(storage.people.clone()));
+        let cluster = storage.cluster().zip(options.cluster.url().map(str::to_owned));
         let accounts = Some(storage.accounts.clone());
         let permissions = Some(storage.permissions.clone());
         let annotations = Some(storage.annotations.clone());
@@ -177,6 +188,7 @@ impl Application {
             audit,
             people,
             events,
+            cluster,
             probe: None,
         };
         let mut application = Self::assemble(options, parts).await?;
@@ -312,11 +324,18 @@ impl Application {
             tracing::info!("stopping: sessions are told to reconnect");
             // From here on REST writes are refused, and sessions are told to leave.
             self.draining.store(true, Ordering::Relaxed);
+            if let Some(cluster) = &self.actors.cluster {
+                // Storage that does not answer does not hold up the end here, either.
+                let _ = tokio::time::timeout(TELL_WITHIN, cluster.drain()).await;
+            }
             // Storage that does not answer holds up the drain, and must not hold up the end.
             if tokio::time::timeout(DRAIN_WITHIN, drain(&self.actors)).await.is_err() {
                 tracing::warn!("not everything was committed in time: nothing of that was acknowledged");
             }
             publish_rest(&self.actors).await;
+            if let Some(cluster) = &self.actors.cluster {
+                let _ = tokio::time::timeout(TELL_WITHIN, cluster.leave()).await;
+            }
         };
         let died = tokio::select! {
             actor = self.actors.first_death() => Some(actor),
@@ -351,6 +370,21 @@ impl Application {
     }
 }
 
+/// Checks that a server which is to be one of several has nothing for itself that the others need.
+///
+/// # Errors
+/// What it does not share.
+fn check_what_is_shared(options: &ServeOptions) -> Result<(), NotShared> {
+    if options.cluster.url().is_none() {
+        return Ok(());
+    }
+    let is_named = |setting: Option<&str>| setting.is_some_and(|text| !text.is_empty());
+    if !is_named(options.database.database_url.as_ref().map(Secret::expose)) {
+        return Err(NotShared::Database);
+    }
+    if is_named(options.objects.object_store_url.as_deref()) { Ok(()) } else { Err(NotShared::Objects) }
+}
+
 /// Tells what has become of somebody who was let in.
 fn standing(auth: &Auth, visitor: Option<&Visitor>, address: IpAddr) -> Standing {
     let revoked = |visitor: &Visitor| auth.revoked.denies(&visitor.user, visitor.credential.as_deref());
@@ -382,13 +416,33 @@ async fn start_actors(
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<Actors> {
     let Parts {
-        store, bodies, settings, stream, archive, projections, permissions, annotations, probe, ..
+        store,
+        bodies,
+        settings,
+        stream,
+        archive,
+        projections,
+        permissions,
+        annotations,
+        cluster,
+        probe,
+        ..
     } = parts;
     // The name is new at every start, so that a node can tell its own epochs from those of the run before.
     let node = format!("node-{}", uuid::Uuid::new_v4());
-    let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
-    let journal =
-        JournalActor::new(store.clone(), node.clone(), epochs).await.context("cannot read the log")?;
+    let (cluster, holdings, journal) = match cluster {
+        None => {
+            let epochs = store.claim_all(&node).await.context("cannot take the shards")?;
+            let journal = JournalActor::new(store.clone(), node.clone(), epochs).await;
+            (None, Holdings::everything().into(), journal.context("cannot read the log")?)
+        }
+        Some((members, url)) => {
+            let holdings = Arc::new(Holdings::nothing());
+            let joined = Cluster::join(members, node.clone(), &url, holdings.clone()).await;
+            let journal = JournalActor::of_nothing(store.clone(), node.clone());
+            (Some(joined.context("cannot join the other servers")?), holdings, journal)
+        }
+    };
     let projects = projections.iter().map(|_| projections::READER.to_owned());
     let readers = stream.iter().map(|_| publisher::READER.to_owned()).chain(projects).collect();
     let archive = archive.map(|(tiers, policy)| Archive {
@@ -433,7 +487,7 @@ async fn start_actors(
     let cache = remote.as_ref().map(|remote| remote.cache.clone());
     let writer = SnapshotActor::new(store.clone(), bodies.clone()).through(cache);
     let snapshots = SnapshotActor::start_in_arbiter(&service_thread.handle(), |_| writer);
-    let registry = RegistryActor::new(bodies.clone(), &threads);
+    let registry = RegistryActor::new(bodies.clone(), &threads).holding(holdings.clone());
     let registry = RegistryActor::start_in_arbiter(&service_thread.handle(), |_| registry);
     if let Some(archive) = archive {
         ArchiverActor::start_in_arbiter(&service_thread.handle(), |_| ArchiverActor::new(archive));
@@ -453,6 +507,12 @@ async fn start_actors(
         probe,
     });
     registry.send(Equip(shared)).await?;
+    if let Some(cluster) = &cluster {
+        let mut rounds = Rounds::new(cluster.clone(), journal.clone(), registry.clone());
+        // Whoever is alone has everything before somebody asks for it.
+        rounds.round().await.context("cannot take shards")?;
+        service_thread.spawn(rounds.run());
+    }
     let sharing = Sharing::new(permissions, registry.clone(), Clock::system());
     service_thread.spawn(sharing.clone().watch());
     let (clock, limits) = (Clock::system(), settings.limits);
@@ -460,9 +520,20 @@ async fn start_actors(
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote)
         .annotated(annotations);
+    let documents = if cluster.is_some() { documents.holding(holdings) } else { documents };
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
-    Ok(Actors { registry, journal, snapshots, publisher, documents, sharing, administration, threads })
+    Ok(Actors {
+        registry,
+        journal,
+        snapshots,
+        publisher,
+        documents,
+        sharing,
+        administration,
+        cluster,
+        threads,
+    })
 }
 
 /// Sessions first, then documents, then the log: each has nothing left to do when the one before has ended.
@@ -489,6 +560,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
         origins.err().map(anyhow::Error::from),
         AllowedFormats::read(&options.allowed_formats).err().map(anyhow::Error::from),
         options.accounts.settings(None).err(),
+        check_what_is_shared(options).err().map(anyhow::Error::from),
     ];
     parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
 }

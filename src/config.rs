@@ -4,6 +4,7 @@
 mod accounts;
 mod archive;
 mod audit;
+mod cluster;
 mod encryption;
 mod events;
 pub mod file;
@@ -31,6 +32,7 @@ use ts_rs::TS;
 pub use self::accounts::{AccountSettings, Registration};
 pub use self::archive::ArchiveSettings;
 pub use self::audit::{AuditSettings, chain as audit_chain};
+pub use self::cluster::{ClusterSettings, NotShared};
 pub use self::encryption::{Encryption, EncryptionSettings};
 pub use self::events::EventSettings;
 pub use self::file::ConfigFile;
@@ -64,6 +66,9 @@ pub struct ServeOptions {
 
     #[command(flatten)]
     pub database: DatabaseSettings,
+
+    #[command(flatten)]
+    pub cluster: ClusterSettings,
 
     #[command(flatten)]
     pub objects: ObjectSettings,

@@ -80,6 +80,8 @@ pub struct Metrics {
     pub audit: AuditMetrics,
     /// What is told of documents.
     pub events: EventMetrics,
+    /// What other servers have to do with.
+    pub cluster: ClusterMetrics,
 }
 
 /// Of the archiver: all 0 before its first round, and where nothing is archived.
@@ -151,6 +153,21 @@ pub struct AuditMetrics {
     pub refused: IntCounter,
     /// Transactions that failed.
     pub failures: IntCounter,
+}
+
+/// Of one of several servers: all 0 in one that is alone.
+pub struct ClusterMetrics {
+    /// Shards that it has.
+    pub shards: IntGauge,
+    /// Shards that it has taken, and those that others have taken from it.
+    pub taken: IntCounter,
+    pub lost: IntCounter,
+    /// What was forwarded to other servers, by kind.
+    pub forwarded: IntCounterVec,
+    /// What could not be, by reason.
+    pub failed: IntCounterVec,
+    /// Sockets that go through here to other servers.
+    pub tunnels: IntGauge,
 }
 
 /// Of events, their streams and webhooks.
@@ -302,7 +319,33 @@ impl Metrics {
             projections: ProjectionMetrics::new(&make),
             audit: AuditMetrics::new(&make),
             events: EventMetrics::new(&make),
+            cluster: ClusterMetrics::new(&make),
             registry,
+        }
+    }
+}
+
+impl ClusterMetrics {
+    fn new(make: &Maker<'_>) -> Self {
+        let forwarded = make.counters(
+            "quire_forwarded_total",
+            "Forwarded to the servers that have the documents",
+            "kind",
+        );
+        for kind in ["request", "socket"] {
+            forwarded.with_label_values(&[kind]);
+        }
+        let failed = make.counters("quire_forward_failures_total", "Not forwarded, by reason", "reason");
+        for reason in ["nowhere", "unreachable", "silent"] {
+            failed.with_label_values(&[reason]);
+        }
+        Self {
+            shards: make.gauge("quire_shards", "Shards that this server has, in a cluster"),
+            taken: make.counter("quire_shards_taken_total", "Shards that this server has taken"),
+            lost: make.counter("quire_shards_lost_total", "Shards that other servers have taken from it"),
+            forwarded,
+            failed,
+            tunnels: make.gauge("quire_tunnels", "Sockets that go through this server to others"),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod administration;
 pub mod archiver;
 pub mod audit;
 pub mod clock;
+pub mod cluster;
 pub mod document;
 pub mod error;
 pub mod events;

@@ -19,6 +19,7 @@ pub use self::comments::{About, NewComment};
 pub use self::compare::Placing;
 pub use self::versions::{KeptVersion, Named};
 use crate::actors::clock::Clock;
+use crate::actors::cluster::Holdings;
 use crate::actors::document::operation::{SequencedOp, Submission};
 use crate::actors::document::{DocumentActor, Inspect, Read, RecallAndWait, RowChanged, SubmitAndWait, Who};
 use crate::actors::error::{ErrorCode, Refusal};
@@ -29,11 +30,11 @@ use crate::actors::remote::Remote;
 use crate::actors::session::frames::refuse_delta;
 use crate::actors::turnstile::Turnstile;
 use crate::config::Limits;
-use crate::ids::{ClientId, DocumentId, HistoryId, Millis, UserId, Version};
+use crate::ids::{ClientId, DocumentId, HistoryId, Millis, Shard, UserId, Version};
 use crate::metrics::METRICS;
 use crate::ot::{Delta, Document};
 use crate::protocol::{Peer, Role};
-use crate::storage::annotations::SharedAnnotations;
+use crate::storage::annotations::{RepeatKey, SharedAnnotations};
 use crate::storage::cache::{Content, OPERATIONS, Place, Range};
 use crate::storage::first_line;
 use crate::storage::{
@@ -113,6 +114,8 @@ pub struct Documents {
     flights: Arc<PastFlights>,
     /// Names of versions, and comments.
     annotations: Option<SharedAnnotations>,
+    /// The shards of this server, if it is one of several: new documents are made in these.
+    holdings: Option<Arc<Holdings>>,
 }
 
 /// Readings of the past that are under way.
@@ -128,6 +131,15 @@ const PAST_PATIENCE: Duration = Duration::from_secs(10);
 /// Documents that are looked up at once, twice as many as storage has connections for: what a question takes while it waits
 /// for one is, after thousands of people have come at once, hardly given back.
 const LOOKUPS: usize = 8;
+
+/// Makes an id whose shard fits, or any: one in 256 does as a rule.
+fn id_such_that(fits: impl Fn(Shard) -> bool) -> DocumentId {
+    let mut ids = std::iter::repeat_with(DocumentId::generate).take(FRESH_IDS);
+    ids.find(|id| fits(id.shard())).unwrap_or_else(DocumentId::generate)
+}
+
+/// Ids that are made until one fits.
+const FRESH_IDS: usize = 4_096;
 
 /// Any number may wait for it, as long as a question waits for a connection.
 const LOOKUP_QUEUE: usize = Semaphore::MAX_PERMITS;
@@ -147,7 +159,7 @@ impl Documents {
         let past = Arc::new(Turnstile::new(PAST_AT_ONCE, PAST_QUEUE, PAST_PATIENCE));
         let lookups = Arc::new(Turnstile::new(LOOKUPS, LOOKUP_QUEUE, LOOKUP_PATIENCE));
         let flights = Arc::new(Flights::new());
-        let (remote, annotations) = (None, None);
+        let (remote, annotations, holdings) = (None, None, None);
         Self {
             store,
             bodies,
@@ -161,6 +173,7 @@ impl Documents {
             remote,
             flights,
             annotations,
+            holdings,
         }
     }
 
@@ -172,6 +185,28 @@ impl Documents {
     /// Has it keep names of versions, and comments.
     pub fn annotated(self, annotations: Option<SharedAnnotations>) -> Self {
         Self { annotations, ..self }
+    }
+
+    /// Has it make documents in these shards alone.
+    pub fn holding(self, holdings: Arc<Holdings>) -> Self {
+        Self { holdings: Some(holdings), ..self }
+    }
+
+    /// Makes an id: one in a shard of this server, if it has any.
+    pub fn fresh_id(&self) -> DocumentId {
+        match &self.holdings {
+            Some(holdings) => id_such_that(|shard| holdings.has(shard)),
+            None => DocumentId::generate(),
+        }
+    }
+
+    /// Makes an id for what has a key: one in the key's shard, so that the same request sent again to any of several servers comes to
+    /// the one that has the document.
+    fn fresh_id_for(&self, key: &RepeatKey) -> DocumentId {
+        match &self.holdings {
+            Some(_) => id_such_that(|shard| shard == key.shard()),
+            None => DocumentId::generate(),
+        }
     }
 
     /// What one operation and one document may hold.
@@ -187,7 +222,7 @@ impl Documents {
     /// Makes a document, durable with its content when this returns. `Conflict` if the id exists or is a tombstone.
     pub async fn create(&self, new: CreateDocument) -> Result<DocumentRow, Refusal> {
         self.may_write()?;
-        let doc = new.id.unwrap_or_else(DocumentId::generate);
+        let doc = new.id.unwrap_or_else(|| self.fresh_id());
         let now = self.clock.now();
         let text = new.content.as_ref().and_then(|delta| Document::from_delta(delta).ok());
         let preview = text.map(|text| first_line(&text)).unwrap_or_default();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
-use crate::ids::{DocumentId, Millis, UserId, Version};
+use crate::ids::{DocumentId, Millis, SHARDS, Shard, UserId, Version};
 
 /// The most names that the versions of one document have.
 pub const MAX_NAMES: u64 = 1_000;
@@ -78,6 +79,13 @@ pub struct MovedAnchor {
 pub struct RepeatKey {
     pub user: UserId,
     pub key: String,
+}
+
+impl RepeatKey {
+    /// Returns the shard in which several servers make what the key stands for.
+    pub fn shard(&self) -> Shard {
+        (xxh3_64(format!("{}\n{}", self.user, self.key).as_bytes()) % SHARDS as u64) as Shard
+    }
 }
 
 /// What a key stands for.

@@ -123,6 +123,7 @@ impl Server {
             audit: None,
             people: None,
             events: None,
+            cluster: None,
             probe,
         };
         let application = Application::assemble(options, parts).await.unwrap();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use quire::actors::document::{AppendRefused, Report, Reported};
-use quire::actors::journal::{Append, Barrier, CheckHealth, Create, Flush, JournalActor};
+use quire::actors::journal::{Append, Assign, Barrier, CheckHealth, Create, Flush, JournalActor};
 use quire::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
+use quire::storage::cluster::Taken;
 use quire::storage::{DocumentStore, LoggedOp, NewDocument, OpLog, OwnershipStore};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -329,4 +330,44 @@ async fn a_single_edit_is_committed_at_once_also_after_a_burst() {
     let mut alone = fixture.append(&docs[0], 1, vec![op(10)]);
     assert_eq!(answer(&mut alone).await, (1, None));
     assert_eq!((began.elapsed(), fixture.store.batches.lock().last()), (Duration::ZERO, Some(&1)));
+}
+
+#[actix_rt::test]
+async fn a_shard_that_is_not_ones_own_takes_nothing_until_it_is() {
+    let store = FaultyStore::over(memory());
+    let epochs = store.claim_all("node").await.unwrap();
+    let journal = JournalActor::of_nothing(store.clone(), "node".into()).start();
+    let fixture = Fixture { store: store.clone(), journal };
+    let doc: DocumentId = "doc".parse().unwrap();
+    let new = || NewDocument {
+        history: HistoryId::generate(),
+        title: String::new(),
+        owner: UserId::guest_rest(),
+        created_at: 1,
+        preview: String::new(),
+        link: None,
+    };
+    let create = Create { doc: doc.clone(), new: new(), first: None };
+    fixture.journal.send(create).await.unwrap().expect_err("nobody has given it the shard");
+    let shard = doc.shard();
+    let taken = vec![Taken { shard, epoch: epochs[usize::from(shard)], position: 0 }];
+    fixture.journal.send(Assign { taken, lost: Vec::new() }).await.unwrap();
+    let create = Create { doc: doc.clone(), new: new(), first: None };
+    fixture.journal.send(create).await.unwrap().unwrap();
+    let mut answers = fixture.append(&doc, 1, vec![op(1)]);
+    assert_eq!(answer(&mut answers).await, (1, None));
+
+    // What is being committed when the shard goes is settled under the epoch that it was begun with.
+    let before = fixture.store.appends.load(Ordering::SeqCst);
+    let gate = fixture.store.hold_appends();
+    let mut under_way = fixture.append(&doc, 1, vec![op(2)]);
+    fixture.store.until(|store| store.appends.load(Ordering::SeqCst) > before).await;
+    let mut lost = Box::pin(fixture.journal.send(Assign { taken: Vec::new(), lost: vec![shard] }));
+    assert!(futures_util::poll!(&mut lost).is_pending());
+    gate.add_permits(10);
+    assert_eq!(answer(&mut under_way).await, (1, None));
+    lost.await.unwrap();
+    let mut late = fixture.append(&doc, 1, vec![op(3)]);
+    assert_eq!(answer(&mut late).await, (0, Some(AppendRefused::Fenced)));
+    assert_eq!(fixture.versions(&doc).await, [1, 2]);
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use super::messages::AppendRefused;
+use super::messages::{AppendRefused, LeaveShard};
 use super::operation::Key;
 use super::state::{Forgotten, IN_DOUBT};
 use super::{DocumentActor, broadcast};
@@ -199,9 +199,14 @@ impl DocumentActor {
 
     /// Another node owns the shard: the sessions are sent there, and this actor ends.
     fn leave_shard(&mut self, ctx: &mut Context<Self>) {
+        self.shared.registry.do_send(Fenced { doc: self.state.id.clone(), incarnation: self.incarnation });
+        self.leave(ctx);
+    }
+
+    /// Sends the sessions away, and ends this actor.
+    fn leave(&mut self, ctx: &mut Context<Self>) {
         self.ending = true;
         self.state.forget_pending();
-        self.shared.registry.do_send(Fenced { doc: self.state.id.clone(), incarnation: self.incarnation });
         for attached in self.sessions.values() {
             attached.notify(crate::actors::session::Moved);
         }
@@ -225,6 +230,16 @@ impl DocumentActor {
             known.session = None;
         }
         self.state.clients.unload_if_idle(client);
+    }
+}
+
+impl Handler<LeaveShard> for DocumentActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LeaveShard, ctx: &mut Self::Context) {
+        if !self.ending {
+            self.leave(ctx);
+        }
     }
 }
 

@@ -196,6 +196,11 @@ pub struct Checkpoint;
 #[rtype(result = "()")]
 pub struct Stop;
 
+/// Another server has the document: its sessions are told to reconnect, and the actor stops. Sent by the registry.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LeaveShard;
+
 /// What the journal says of an append: [`Report::Settled`], always, and perhaps [`Report::InDoubt`] before.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]

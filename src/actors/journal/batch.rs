@@ -2,7 +2,7 @@
 
 use super::{Queued, ReplyTo};
 use crate::actors::document::AppendRefused;
-use crate::ids::{Epoch, HistoryId, SHARDS};
+use crate::ids::{Epoch, HistoryId, SHARDS, Shard};
 use crate::storage::AppendEntry;
 
 /// What goes into one transaction, and who waits for it.
@@ -111,6 +111,15 @@ impl Batch {
         let entry = &self.entries[index];
         let shard = usize::from(entry.doc.shard());
         self.durable[shard] = self.durable[shard].max(entry.first_pos + count as u64 - 1);
+    }
+
+    /// Answers the entries of a shard that another node has.
+    pub fn refuse_shard(&mut self, shard: Shard) {
+        for index in (0..self.entries.len()).rev() {
+            if self.entries[index].doc.shard() == shard {
+                self.answer(index, 0, Some(AppendRefused::Fenced));
+            }
+        }
     }
 
     /// Everything that remains is durable.

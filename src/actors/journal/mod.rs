@@ -26,8 +26,9 @@ use crate::actors::error::Refusal;
 use crate::actors::projector::Ends;
 use crate::actors::publisher::{Committed, Window};
 use crate::actors::watch::{Watch, while_alive};
-use crate::ids::{DocumentId, Epoch, HistoryId, SHARDS};
+use crate::ids::{DocumentId, Epoch, HistoryId, SHARDS, Shard};
 use crate::metrics::METRICS;
+use crate::storage::cluster::Taken;
 use crate::storage::{AppendEntry, LoggedOp, NewDocument, ShardOp, SharedStore, StoreError};
 
 /// Appends that may wait; beyond it documents are told `unavailable`.
@@ -104,6 +105,15 @@ pub struct Flush;
 #[rtype(result = "Result<(), Refusal>")]
 pub struct CheckHealth;
 
+/// From now on this node has other shards. Sent by the rounds of the cluster; answered when it holds, which is after the commit that is
+/// under way.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Assign {
+    pub taken: Vec<Taken>,
+    pub lost: Vec<Shard>,
+}
+
 /// The outcome of a commit is not known, and storage does not tell. Sent by the journal's own commit.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -137,6 +147,7 @@ struct Queued {
 pub struct JournalActor {
     store: SharedStore,
     node: String,
+    /// 0 for a shard that this node does not have.
     epochs: Box<[Epoch; SHARDS]>,
     /// The last position given in each shard's log.
     positions: Box<[u64; SHARDS]>,
@@ -161,6 +172,8 @@ pub struct JournalActor {
     barriers: Vec<oneshot::Sender<()>>,
     /// Who waits for so many of the appends that were queued to be settled, in order.
     flushes: VecDeque<(u64, oneshot::Sender<()>)>,
+    /// What is to hold after the current commit, in order, and who waits for that.
+    assigned: Vec<(Assign, oneshot::Sender<()>)>,
     /// Who is told what was committed.
     window: Option<Arc<Window>>,
     /// Where it is told how far the logs have come.
@@ -178,7 +191,21 @@ impl JournalActor {
         epochs: Box<[Epoch; SHARDS]>,
     ) -> Result<Self, StoreError> {
         let positions = store.last_positions().await?;
-        Ok(Self {
+        Ok(Self::beginning(store, node, epochs, positions))
+    }
+
+    /// Makes the journal of a node that has no shard yet, see [`Assign`].
+    pub fn of_nothing(store: SharedStore, node: String) -> Self {
+        Self::beginning(store, node, Box::new([0; SHARDS]), Box::new([0; SHARDS]))
+    }
+
+    fn beginning(
+        store: SharedStore,
+        node: String,
+        epochs: Box<[Epoch; SHARDS]>,
+        positions: Box<[u64; SHARDS]>,
+    ) -> Self {
+        Self {
             store,
             node,
             epochs,
@@ -195,9 +222,10 @@ impl JournalActor {
             incarnations: HashMap::new(),
             barriers: Vec::new(),
             flushes: VecDeque::new(),
+            assigned: Vec::new(),
             window: None,
             ends: None,
-        })
+        }
     }
 
     /// Tells from now on where the logs end.
@@ -278,7 +306,9 @@ impl JournalActor {
                 break;
             }
             let Some(queued) = self.queue.pop_front() else { break };
-            if self.is_current(&queued) {
+            if self.epochs[usize::from(queued.doc.shard())] == 0 {
+                queued.reply.refuse(AppendRefused::Fenced);
+            } else if self.is_current(&queued) {
                 batch.push(queued);
             } else {
                 queued.reply.refuse(AppendRefused::Conflict("a newer actor owns the document".into()));
@@ -309,6 +339,11 @@ impl JournalActor {
         if let Some(ends) = &self.ends {
             ends.tell(&self.positions);
         }
+        for (assign, holds) in std::mem::take(&mut self.assigned) {
+            self.assign(assign);
+            // It may have given up.
+            let _ = holds.send(());
+        }
         for (reply, durable, refused) in outcome.answers {
             reply.settle(durable, refused);
         }
@@ -318,6 +353,23 @@ impl JournalActor {
         }
         self.release_flushes();
         self.begin_soon(ctx);
+    }
+
+    /// What is lost is appended to no more, and nobody is told of its end: others know it.
+    fn assign(&mut self, Assign { taken, lost }: Assign) {
+        for shard in lost.into_iter().map(usize::from) {
+            (self.epochs[shard], self.positions[shard]) = (0, 0);
+        }
+        for one in &taken {
+            let shard = usize::from(one.shard);
+            (self.epochs[shard], self.positions[shard]) = (one.epoch, one.position);
+        }
+        if let Some(window) = &self.window {
+            window.begin_again(taken.iter().map(|one| one.shard), &self.positions);
+        }
+        if let Some(ends) = &self.ends {
+            ends.tell(&self.positions);
+        }
     }
 
     /// Answers those flushes before which everything is settled. Called while nothing is being committed: whatever has
@@ -473,6 +525,22 @@ impl Handler<Forget> for JournalActor {
         if self.incarnations.get(&forget.doc) == Some(&forget.incarnation) {
             self.incarnations.remove(&forget.doc);
         }
+    }
+}
+
+impl Handler<Assign> for JournalActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, assign: Assign, _: &mut Self::Context) -> Self::Result {
+        if self.committing.is_none() {
+            self.assign(assign);
+            return Box::pin(std::future::ready(()));
+        }
+        let (holds, waiting) = oneshot::channel();
+        self.assigned.push((assign, holds));
+        Box::pin(async move {
+            let _ = waiting.await;
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! The three outcomes of a commit, and how the third becomes one of the other two.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use super::ReplyTo;
@@ -86,48 +85,63 @@ struct Seen {
 }
 
 /// Raises this node's own epochs, which waits for the commit or fences it off, and then reads what is there: as often as
-/// it takes.
+/// it takes. A shard that another node has by now is left out, and the rest is looked at.
 async fn find_out(store: &SharedStore, node: &str, mut batch: Batch, doubt: impl FnOnce()) -> Outcome {
-    let seen = {
-        let mut first = pin!(look(store, node, &batch.entries, &batch.epochs));
-        match tokio::time::timeout(FIRST_LOOK, &mut first).await {
-            Ok(seen @ (Ok(_) | Err(StoreError::Fenced { .. }))) => seen,
-            no_answer => {
-                batch.replies.iter_mut().for_each(ReplyTo::doubt);
+    let mut doubt = Some(doubt);
+    while !batch.is_empty() {
+        match find_out_once(store, node, &mut batch, &mut doubt).await {
+            Ok(seen) => {
+                take_in(&mut batch, seen);
+                return batch.all_refused(&failed());
+            }
+            Err(fenced) => batch.refuse_shard(fenced),
+        }
+    }
+    batch.all_durable()
+}
+
+/// Looks until storage has answered, or one of the shards is another node's: which one it is.
+async fn find_out_once(
+    store: &SharedStore,
+    node: &str,
+    batch: &mut Batch,
+    doubt: &mut Option<impl FnOnce()>,
+) -> Result<Seen, Shard> {
+    let mut first = Box::pin(look(store, node, &batch.entries, &batch.epochs));
+    let failed = match tokio::time::timeout(FIRST_LOOK, &mut first).await {
+        Ok(Ok(seen)) => return Ok(seen),
+        Ok(Err(StoreError::Fenced { shard, .. })) => return Err(shard),
+        no_answer => {
+            batch.replies.iter_mut().for_each(ReplyTo::doubt);
+            if let Some(doubt) = doubt.take() {
                 doubt();
-                // One that takes long is not cut short: it would leave storage busy with it all the same.
-                let failed = match no_answer {
-                    Ok(failed) => failed,
-                    Err(_) => first.await,
-                };
-                look_again(store, node, &batch, failed).await
+            }
+            // One that takes long is not cut short: it would leave storage busy with it all the same.
+            match no_answer {
+                Ok(failed) => failed,
+                Err(_) => first.await,
             }
         }
     };
-    match seen {
-        Ok(seen) => {
-            take_in(&mut batch, seen);
-            batch.all_refused(&failed())
-        }
-        Err(_) => batch.all_refused(&AppendRefused::Fenced),
-    }
+    look_again(store, node, batch, failed).await
 }
 
 /// Looks until storage has answered.
 ///
 /// # Errors
-/// `Fenced` only.
+/// A shard that is another node's.
 async fn look_again(
     store: &SharedStore,
     node: &str,
     batch: &Batch,
     first: Result<Seen, StoreError>,
-) -> Result<Seen, StoreError> {
+) -> Result<Seen, Shard> {
     let mut pause = FIRST_PAUSE;
     let mut seen = first;
     loop {
         match seen {
-            Ok(_) | Err(StoreError::Fenced { .. }) => return seen,
+            Ok(seen) => return Ok(seen),
+            Err(StoreError::Fenced { shard, .. }) => return Err(shard),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "still unknown: storage does not answer");

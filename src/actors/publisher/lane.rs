@@ -91,6 +91,11 @@ impl Lane {
         Some(first.bytes)
     }
 
+    /// How many records are under way, and their bytes.
+    pub fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight.len(), self.in_flight.iter().map(|flight| flight.bytes).sum())
+    }
+
     /// Nobody knows what has become of what is under way: it is sent again.
     pub fn go_back(&mut self) {
         self.in_flight.clear();

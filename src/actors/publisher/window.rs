@@ -3,7 +3,7 @@
 //! The journal never waits here. What does not fit is left out, and the publisher finds it in the log: it knows where each
 //! shard's log ends, and sees that positions are missing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -51,6 +51,8 @@ struct Held {
     bytes: usize,
     /// Where the log of each shard ends.
     ends: Box<[u64; SHARDS]>,
+    /// Shards that this server has taken, each once.
+    taken: BTreeSet<Shard>,
 }
 
 /// What the publisher takes at once.
@@ -66,7 +68,8 @@ pub(super) struct Taken {
 impl Window {
     /// Makes an empty one.
     pub fn new(limits: WindowLimits) -> Self {
-        let held = Held { ops: VecDeque::new(), bytes: 0, ends: Box::new([0; SHARDS]) };
+        let held =
+            Held { ops: VecDeque::new(), bytes: 0, ends: Box::new([0; SHARDS]), taken: BTreeSet::new() };
         Self { limits, held: Mutex::new(held), news: Notify::new() }
     }
 
@@ -85,6 +88,25 @@ impl Window {
         METRICS.publisher.window.set(held.ops.len() as i64);
         drop(held);
         self.news.notify_one();
+    }
+
+    /// This server has taken shards: others have published them up to where their watermarks are.
+    pub fn begin_again(&self, taken: impl IntoIterator<Item = Shard>, ends: &[u64; SHARDS]) {
+        let mut held = self.held.lock();
+        held.taken.extend(taken);
+        *held.ends = *ends;
+        drop(held);
+        self.news.notify_one();
+    }
+
+    /// Takes the shards that were taken since the last time.
+    pub(super) fn take_taken(&self) -> BTreeSet<Shard> {
+        std::mem::take(&mut self.held.lock().taken)
+    }
+
+    /// Gives back what nobody could do anything with yet.
+    pub(super) fn give_back(&self, taken: BTreeSet<Shard>) {
+        self.held.lock().taken.extend(taken);
     }
 
     /// Takes the oldest operations, at most so many of so many bytes, but one in any case if there is room for any.

@@ -114,6 +114,7 @@ impl Work {
             self.lanes.wake(Instant::now());
             self.connect_if_due();
             self.take_deliveries();
+            self.take_over().await;
             self.publish_from_memory();
             self.publish_from_log().await;
             self.store_watermarks().await;
@@ -203,6 +204,27 @@ impl Work {
             "an operation was not published; its shard rests, and begins again there"
         );
         self.hang_up(FIRST_REST);
+    }
+
+    /// Begins shards that were taken from other servers where those have come to. If storage does not tell, they begin where they were
+    /// here, and something may be published twice.
+    async fn take_over(&mut self) {
+        let taken = self.tools.window.take_taken();
+        if taken.is_empty() {
+            return;
+        }
+        match self.tools.store.watermarks(READER).await {
+            Ok(watermarks) => {
+                for shard in taken {
+                    self.lanes.begin_again(shard, watermarks[usize::from(shard)]);
+                }
+                self.owned_until = Instant::now();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the watermarks of shards that were taken cannot be read; trying again");
+                self.tools.window.give_back(taken);
+            }
+        }
     }
 
     /// Sends what the journal has handed on. Without a connection it stays where it is, which is bounded.

@@ -7,7 +7,7 @@ use actix::{Addr, Message};
 
 use crate::actors::document::DocumentActor;
 use crate::actors::error::Refusal;
-use crate::ids::{ClientId, DocumentId};
+use crate::ids::{ClientId, DocumentId, Shard};
 
 /// A document's address, one for all who hold it: each of its own would be two allocations for as long as it is kept.
 pub type SharedAddress = Arc<Addr<DocumentActor>>;
@@ -62,6 +62,14 @@ pub struct Passivate {
 pub struct Fenced {
     pub doc: DocumentId,
     pub incarnation: u64,
+}
+
+/// Other servers have these shards: documents of theirs stop, and their sessions are told to reconnect. Answered when they have
+/// stopped. Sent by the rounds of the cluster.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Release {
+    pub shards: Vec<Shard>,
 }
 
 /// A document is about to be purged: its actor stops without a snapshot, and nobody opens it until [`PurgeEnded`]

@@ -23,12 +23,13 @@ use tokio::sync::oneshot;
 use self::failures::Failures;
 pub use self::listing::{ListSlots, Listed, Whereabouts};
 pub use self::messages::*;
-use crate::actors::document::{Birth, DocumentActor, Drain, Shared, Stop, rehydrate};
+use crate::actors::cluster::Holdings;
+use crate::actors::document::{Birth, DocumentActor, Drain, LeaveShard, Shared, Stop, rehydrate};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::journal::{Barrier, Forget};
 use crate::actors::service::stopping;
 use crate::actors::watch::{Watch, while_alive};
-use crate::ids::{ClientId, DocumentId};
+use crate::ids::{ClientId, DocumentId, SHARDS};
 use crate::metrics::METRICS;
 use crate::storage::{SnapshotBodies, StoreError};
 
@@ -58,6 +59,9 @@ const LOADS: usize = 8;
 
 /// Documents that are asked to drain at a time: more than snapshots can wait, so that their writer never runs out of them.
 const DRAINS: usize = 8_192;
+
+/// How long documents have to stop whose shards others have.
+const RELEASES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Requests that may wait for the registry.
 const MAILBOX: usize = 65_536;
@@ -99,6 +103,8 @@ pub struct RegistryActor {
     /// Starts an actor with what was read.
     begin: fn(Birth, Arc<Shared>) -> Addr<DocumentActor>,
     last_incarnation: u64,
+    /// The shards whose documents may be opened.
+    holdings: Arc<Holdings>,
     /// Documents that are being read, at most [`LOADS`], and those that are next: each is in `slots`, too.
     loading: usize,
     next: VecDeque<(DocumentId, u64)>,
@@ -138,10 +144,16 @@ impl RegistryActor {
             failures: HashMap::new(),
             begin: DocumentActor::begin,
             last_incarnation: 0,
+            holdings: Arc::new(Holdings::everything()),
             loading: 0,
             next: VecDeque::new(),
             draining: false,
         }
+    }
+
+    /// Has it open documents of these shards alone.
+    pub fn holding(self, holdings: Arc<Holdings>) -> Self {
+        Self { holdings, ..self }
     }
 
     fn open(&mut self, doc: DocumentId, ctx: &mut Context<Self>) -> oneshot::Receiver<Answer> {
@@ -149,6 +161,10 @@ impl RegistryActor {
         if self.draining {
             // Also one that is in memory: whoever wrote into it would hold up the end.
             let _ = answer.send(Err(stopping()));
+            return answered;
+        }
+        if !self.holdings.has(doc.shard()) {
+            let _ = answer.send(Err(elsewhere(&doc)));
             return answered;
         }
         if self.purging.contains_key(&doc) {
@@ -305,6 +321,13 @@ impl RegistryActor {
     }
 }
 
+fn elsewhere(doc: &DocumentId) -> Refusal {
+    Refusal {
+        retry_after_ms: Some(500),
+        ..Refusal::unavailable(format!("document {doc} is on another server"))
+    }
+}
+
 fn purged(doc: &DocumentId) -> Refusal {
     Refusal::new(ErrorCode::NotFound, format!("document {doc} is being purged"))
 }
@@ -456,7 +479,43 @@ impl Handler<Fenced> for RegistryActor {
     type Result = ();
 
     fn handle(&mut self, fenced: Fenced, _: &mut Self::Context) {
-        self.vacate(&fenced.doc, fenced.incarnation);
+        if self.vacate(&fenced.doc, fenced.incarnation) {
+            self.holdings.fenced(fenced.doc.shard());
+        }
+    }
+}
+
+impl Handler<Release> for RegistryActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Release { shards }: Release, _: &mut Self::Context) -> Self::Result {
+        let mut released = [false; SHARDS];
+        shards.into_iter().for_each(|shard| released[usize::from(shard)] = true);
+        let is_released = |doc: &DocumentId| released[usize::from(doc.shard())];
+        let mut live = Vec::new();
+        let slots: Vec<_> = self.slots.extract_if(|doc, _| is_released(doc)).collect();
+        for (doc, slot) in slots {
+            match slot {
+                Slot::Live { address, incarnation } => {
+                    self.forget(doc, incarnation);
+                    live.push(address);
+                }
+                // What is read for them is stopped when it is there.
+                Slot::Opening { waiting, .. } => waiting.into_iter().for_each(|waiter| {
+                    let _ = waiter.send(Err(elsewhere(&doc)));
+                }),
+                Slot::Quarantined { .. } => {}
+            }
+        }
+        self.failures.retain(|doc, _| !is_released(doc));
+        Box::pin(async move {
+            let told = stream::iter(live).map(|document| document.send(LeaveShard)).buffer_unordered(DRAINS);
+            // A closed mailbox means that it has stopped already.
+            let told = told.for_each(|_| ready(()));
+            if tokio::time::timeout(RELEASES_WITHIN, told).await.is_err() {
+                tracing::warn!("documents that other servers have do not stop: what they append is refused");
+            }
+        })
     }
 }
 

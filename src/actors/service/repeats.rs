@@ -2,7 +2,7 @@
 
 use super::{CreateDocument, Documents};
 use crate::actors::error::{ErrorCode, Refusal};
-use crate::ids::{DocumentId, Millis};
+use crate::ids::Millis;
 use crate::storage::DocumentRow;
 use crate::storage::annotations::RepeatKey;
 
@@ -18,7 +18,7 @@ impl Documents {
         self.may_write()?;
         let key = RepeatKey { user: new.owner.clone(), key };
         let wanted = new.id.clone();
-        let doc = wanted.clone().unwrap_or_else(DocumentId::generate);
+        let doc = wanted.clone().unwrap_or_else(|| self.fresh_id_for(&key));
         let now = self.clock.now();
         let annotations = self.annotations()?;
         let reserved = annotations.reserve(&key, &doc, now, now.saturating_sub(REMEMBERED)).await?;

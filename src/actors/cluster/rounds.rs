@@ -1,0 +1,123 @@
+//! What a server does again and again to have the shards that it should have, and no others.
+
+use std::time::Duration;
+
+use actix::Addr;
+use tokio::time::Instant;
+
+use super::Cluster;
+use super::plan::Plan;
+use crate::actors::journal::{Assign, JournalActor};
+use crate::actors::registry::{RegistryActor, Release};
+use crate::ids::{SHARDS, Shard};
+use crate::metrics::METRICS;
+use crate::storage::StoreError;
+use crate::storage::cluster::Standing;
+
+/// The rest between two rounds.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How often a server says that it is there. Five times it may go unheard.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+
+/// Shards that are taken in a round from servers that are there: the people in their documents all reconnect.
+const TAKES: usize = 16;
+
+/// A round that has slept in between, because its process was stopped, knows nothing any more.
+const FRESH_FOR: Duration = Duration::from_secs(2);
+
+/// See the module's documentation.
+pub struct Rounds {
+    cluster: Cluster,
+    journal: Addr<JournalActor>,
+    registry: Addr<RegistryActor>,
+    /// What was taken and not let go of: documents of these may be in memory.
+    mine: [bool; SHARDS],
+    renewed: Option<Instant>,
+}
+
+impl Rounds {
+    /// Takes shards for this journal and this registry.
+    pub fn new(cluster: Cluster, journal: Addr<JournalActor>, registry: Addr<RegistryActor>) -> Self {
+        Self { cluster, journal, registry, mine: [false; SHARDS], renewed: None }
+    }
+
+    /// Goes on until the server has said that it is gone.
+    pub async fn run(mut self) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.cluster.inner.holdings.news() => {}
+            }
+            match self.round().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // What it has it keeps: whoever takes it raises the epoch.
+                Err(error) => tracing::warn!(%error, "it is not known who else is there"),
+            }
+        }
+    }
+
+    /// One round. Tells whether there is to be another.
+    ///
+    /// # Errors
+    /// Storage is away.
+    pub async fn round(&mut self) -> Result<bool, StoreError> {
+        if self.renewed.is_none_or(|renewed| renewed.elapsed() >= RENEW_EVERY) {
+            if !self.cluster.renew().await? {
+                return Ok(false);
+            }
+            self.renewed = Some(Instant::now());
+        }
+        let began = Instant::now();
+        let standing = self.cluster.look().await?;
+        self.let_go(&standing).await;
+        if began.elapsed() < FRESH_FOR {
+            self.take(&standing).await?;
+        }
+        METRICS.cluster.shards.set(self.cluster.inner.holdings.count() as i64);
+        Ok(true)
+    }
+
+    /// Gives up what another server has: its documents stop before anything else is done, so that none of them is there when the shard
+    /// comes back.
+    async fn let_go(&mut self, standing: &Standing) {
+        let (node, holdings) = (&self.cluster.inner.node, &self.cluster.inner.holdings);
+        let is_lost = |shard: &Shard| {
+            let index = usize::from(*shard);
+            self.mine[index] && (standing.holders[index].node != *node || !holdings.has(*shard))
+        };
+        let lost: Vec<Shard> = (0..=Shard::MAX).filter(is_lost).collect();
+        if lost.is_empty() {
+            return;
+        }
+        tracing::info!(shards = lost.len(), "other servers have shards of this one");
+        METRICS.cluster.lost.inc_by(lost.len() as u64);
+        lost.iter().for_each(|shard| holdings.lose(*shard));
+        // Closed mailboxes: the server is ending.
+        let _ = self.journal.send(Assign { taken: Vec::new(), lost: lost.clone() }).await;
+        let _ = self.registry.send(Release { shards: lost.clone() }).await;
+        lost.into_iter().for_each(|shard| self.mine[usize::from(shard)] = false);
+    }
+
+    /// Takes what the plan gives to this server.
+    async fn take(&mut self, standing: &Standing) -> Result<(), StoreError> {
+        let (node, holdings) = (&self.cluster.inner.node, &self.cluster.inner.holdings);
+        let wanted = Plan::of(standing).wanted(standing, node, |shard| holdings.has(shard), TAKES);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let taken = self.cluster.inner.store.claim(node, &wanted).await?;
+        let shards: Vec<Shard> = taken.iter().map(|taken| taken.shard).collect();
+        tracing::info!(shards = shards.len(), "this server has taken shards");
+        METRICS.cluster.taken.inc_by(shards.len() as u64);
+        // The journal knows them before a document can be opened.
+        if self.journal.send(Assign { taken, lost: Vec::new() }).await.is_ok() {
+            for shard in shards {
+                self.mine[usize::from(shard)] = true;
+                holdings.gain(shard);
+            }
+        }
+        Ok(())
+    }
+}
