@@ -36,6 +36,7 @@ use crate::http;
 use crate::http::answers::Answers;
 use crate::http::auth::Caller;
 use crate::http::body::Bodies;
+use crate::http::forward::Forwarder;
 use crate::limits::Limiter;
 use crate::limits::places::Places;
 use crate::metrics::METRICS;
@@ -274,6 +275,7 @@ impl Application {
             audit_log,
             exporter,
             erasures,
+            forwarder: actors.cluster.clone().map(Forwarder::new).transpose()?,
             draining: draining.clone(),
         });
         let (workers, limits) = (options.workers.unwrap_or(cores).clamp(1, 64), &options.limits);

@@ -96,6 +96,15 @@ pub fn client_config(authorities: Option<&Path>) -> Result<ClientConfig, TlsErro
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// Returns how to connect where nothing is encrypted: whoever is spoken to by TLS all the same is not believed.
+///
+/// # Errors
+/// The library has no protocol to speak.
+pub fn trusting_nobody() -> Result<ClientConfig, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
 /// Reads the authorities of a file (PEM).
 ///
 /// # Errors

@@ -10,11 +10,11 @@ use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError as _, web};
 use ipnet::IpNet;
 
 use crate::http::state::HttpState;
@@ -145,12 +145,18 @@ pub async fn note<B: MessageBody>(
     state: web::Data<HttpState>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let peer = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
     let by_tls = request.app_config().secure();
-    let client = state.security.proxies.client(peer, by_tls, request.headers());
+    let now = state.sessions.clock.now();
+    let forwarded = state.forwarder.as_ref().map_or(Ok(None), |forwarder| forwarder.client_of(&request, now));
+    let client = match forwarded {
+        Ok(Some(client)) => client,
+        Ok(None) => state.security.proxies.client(peer, by_tls, request.headers()),
+        Err(forged) => return Ok(request.into_response(forged.error_response()).map_into_right_body()),
+    };
     request.extensions_mut().insert(client);
-    let mut response = next.call(request).await?;
+    let mut response = next.call(request).await?.map_into_left_body();
     let hsts = state.security.hsts.as_ref().filter(|_| client.secure);
     if let Some(hsts) = hsts.and_then(|value| HeaderValue::from_str(value).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts);

@@ -19,6 +19,7 @@ use crate::http::address::Client;
 use crate::http::auth::{Caller, require_may_create};
 use crate::http::body::{self, Members};
 use crate::http::conditions;
+use crate::http::forward;
 use crate::http::openapi::{DocumentPatchBody, IfMatch, NewDocumentBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
@@ -27,6 +28,7 @@ use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits};
 use crate::protocol::Role;
+use crate::storage::annotations::RepeatKey;
 use crate::storage::{DocumentPatch, DocumentRow, ListQuery, Scope, Settings, Viewer};
 
 /// The longest title, in characters.
@@ -127,8 +129,18 @@ pub async fn create(
     let body = body::read(&request, payload, largest).await?;
     let members = Members::read(&body)?;
     let title = members.get::<String>("title")?;
+    let id: Option<DocumentId> = members.get("id")?;
+    if state.forwarder.is_some() {
+        // Where it will be: an id says so, or the key of a document that may have been made already.
+        let repeated = key.as_ref().map(|key| RepeatKey { user: caller.author(), key: key.clone() }.shard());
+        let shard = id.as_ref().map(DocumentId::shard).or(repeated);
+        let shard = shard.unwrap_or_else(|| state.documents.fresh_id().shard());
+        if let Some(made) = forward::make_elsewhere(&state, &request, shard, &body).await {
+            return Ok(made);
+        }
+    }
     let new = CreateDocument {
-        id: members.get("id")?,
+        id,
         title: title_of(title.as_deref().unwrap_or_default())?,
         link: if caller.author().is_guest() { Some(Role::Editor) } else { state.link_role },
         content: members

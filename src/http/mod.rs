@@ -1,7 +1,7 @@
 //! HTTP: REST, the WebSocket upgrade, the pages. It translates and decides nothing: what may be done is the actors' say.
 //!
 //! Every request passes, from the outside in: the headers that every answer has, [`address`], [`trace`], [`origin`],
-//! [`rates`], and [`audit`]. Who calls is found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
+//! [`forward`], [`rates`], and [`audit`]. Who calls is found out by handlers, through [`auth::Caller`]. Whatever is refused is answered by a [`problem::Problem`].
 
 mod access;
 mod accounts;
@@ -18,6 +18,7 @@ mod conditions;
 mod content;
 mod documents;
 mod events;
+pub mod forward;
 mod groups;
 mod health;
 mod import;
@@ -198,6 +199,7 @@ pub fn configure(state: web::Data<HttpState>) -> impl FnOnce(&mut web::ServiceCo
             routes
                 .wrap(from_fn(audit::witness))
                 .wrap(from_fn(rates::guard))
+                .wrap(from_fn(forward::guard))
                 .wrap(from_fn(origin::guard))
                 .wrap(from_fn(trace::trace))
                 .wrap(from_fn(address::note))

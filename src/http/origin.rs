@@ -14,9 +14,10 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError, web};
 
 use crate::actors::error::ErrorCode;
+use crate::http::forward::FromPeer;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 
@@ -195,7 +196,8 @@ pub async fn guard<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    if PROBES.contains(&request.path()) {
+    // What another server has forwarded was checked there, and is answered there.
+    if PROBES.contains(&request.path()) || request.extensions().contains::<FromPeer>() {
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let allowed = match state.security.origins.check(request.uri(), request.headers()) {

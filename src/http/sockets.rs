@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -82,7 +83,8 @@ struct TooMany;
 /// Counts a connection of somebody who comes by no gateway.
 fn place_of(state: &HttpState, stream: &TcpStream) -> Result<Option<Place>, TooMany> {
     let peer = stream.peer_addr().ok().map(|peer| peer.ip());
-    let peer = peer.filter(|peer| !state.security.proxies.trusts(*peer));
+    let is_server = |peer: &IpAddr| state.forwarder.as_ref().is_some_and(|one| one.cluster.has_met(*peer));
+    let peer = peer.filter(|peer| !state.security.proxies.trusts(*peer) && !is_server(peer));
     let (Some(limiter), Some(peer)) = (state.limiter(), peer) else { return Ok(None) };
     limiter.by_peer.enter(&Network::from(peer)).map(Some).ok_or(TooMany)
 }

@@ -12,6 +12,7 @@ use crate::actors::sharing::Sharing;
 use crate::auth::Erasures;
 use crate::http::answers::Answers;
 use crate::http::body::Bodies;
+use crate::http::forward::Forwarder;
 use crate::http::security::Security;
 use crate::limits::Limiter;
 use crate::limits::places::Places;
@@ -44,6 +45,8 @@ pub struct HttpState {
     pub exporter: Option<Exporter>,
     /// Erases people; `None` where there is no database.
     pub erasures: Option<Erasures>,
+    /// Finds the documents of other servers; `None` in one that is alone.
+    pub forwarder: Option<Forwarder>,
     /// Set once by the application, when it begins to stop.
     pub draining: Arc<AtomicBool>,
 }

@@ -20,6 +20,7 @@ use crate::actors::audit::{Audit, Permit};
 use crate::actors::error::Refusal;
 use crate::http::address::Client;
 use crate::http::auth::Caller;
+use crate::http::forward::Forwarded;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::limits::places::Place;
@@ -113,6 +114,9 @@ fn entry<B>(
     let status = response.status();
     let outcome = outcome(watched.kind, status)?;
     let extensions = request.extensions();
+    if extensions.contains::<Forwarded>() {
+        return None;
+    }
     let note = extensions.get::<Note>().cloned().unwrap_or_default();
     let caller = extensions.get::<Caller>();
     let (signs_in, is_named) = (watched.signs_in(), caller.is_some_and(|caller| caller.user().is_some()));
