@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rest::{Method, Rest, ServerOptions, escaped};
 use super::restraints::{self, BanOptions, LiftOptions, QuotaOptions};
@@ -16,6 +16,8 @@ Examples:
   quire admin sessions                who has them open
   quire admin verify minutes          replay a document's log, and compare
   quire admin passivate minutes       send a document away from memory
+  quire admin nodes                   this server, and the others of its database
+  quire admin move minutes --to node-0b7c…  have another server serve a document
   quire admin snapshot minutes        keep what it is now in a snapshot
   quire admin ban --network 192.0.2.0/24 --for 1day
   quire admin bans                    whom the server does not serve
@@ -32,10 +34,12 @@ pub enum AdminCommand {
     Docs(ServerOptions),
     /// List the sessions of documents in memory.
     Sessions(ServerOptions),
-    /// Show the server process.
+    /// Show the server process, and the others of its database.
     Nodes(ServerOptions),
     /// Send a document away from memory; its sessions are told to reconnect.
     Passivate(OnDocument),
+    /// Have another server serve a document, and all others of its shard, for as long as it runs.
+    Move(MoveOptions),
     /// Replay a document's log and compare it with what was derived from it.
     Verify(OnDocument),
     /// Keep what a document is now in a snapshot.
@@ -64,6 +68,20 @@ pub enum AdminCommand {
 pub struct OnDocument {
     /// The document.
     doc: DocumentId,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// A document, and where it is to be.
+#[derive(Args, Debug)]
+pub struct MoveOptions {
+    /// The document.
+    doc: DocumentId,
+
+    /// The server, as `quire admin nodes` names it.
+    #[arg(long, value_name = "NODE")]
+    to: String,
 
     #[command(flatten)]
     server: ServerOptions,
@@ -99,10 +117,27 @@ pub fn run(command: &AdminCommand) -> anyhow::Result<()> {
         AdminCommand::Nodes(server) => list(
             &server.rest(),
             "nodes",
-            &["name", "version", "uptime_ms", "sessions", "documents", "operations", "journal_queue"],
+            &[
+                "name",
+                "url",
+                "alive",
+                "draining",
+                "shards",
+                "version",
+                "uptime_ms",
+                "sessions",
+                "documents",
+                "operations",
+                "journal_queue",
+            ],
         ),
         AdminCommand::Passivate(on) => {
             on.server.rest().call(Method::POST, &format!("admin/docs/{}/passivate", on.doc))?;
+            Ok(())
+        }
+        AdminCommand::Move(options) => {
+            let path = format!("admin/docs/{}/move", options.doc);
+            options.server.rest().send(Method::POST, &path, Some(&json!({ "node": options.to })))?;
             Ok(())
         }
         AdminCommand::Verify(on) => verify(&on.server.rest(), &on.doc),

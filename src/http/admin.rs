@@ -1,19 +1,24 @@
 //! What administrators ask: documents in memory and their sessions, this process, and what is to be done with them.
 //!
-//! Answers are of this server alone. Whoever calls needs a token with the right to look after the server; guests never have it.
+//! Answers are of this server alone, but for the list of servers. Whoever calls needs a token with the right to look after the server; guests never have it.
 
 use std::sync::atomic::Ordering;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{at, get};
 use crate::actors::administration::{Known, KnownState};
+use crate::actors::cluster::Cluster;
 use crate::actors::document::{Examined, ExaminedSession};
+use crate::actors::error::ErrorCode;
 use crate::http::auth::Caller;
-use crate::http::openapi::{LiveDocumentsPage, NodesView, SessionsPage, SnapshotMade, VerifiedView};
+use crate::http::body::{self, Members};
+use crate::http::openapi::{
+    LiveDocumentsPage, MoveBody, MovedView, NodesView, SessionsPage, SnapshotMade, VerifiedView,
+};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Millis, SHARDS, SessionId, UserId, Version};
@@ -23,6 +28,9 @@ use crate::metrics::METRICS;
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
 
+/// Bytes of a request to move a document.
+const MOVE_BYTES: usize = 1 << 10;
+
 /// The routes below `/v1/admin`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -30,6 +38,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/admin/docs/{id}/passivate", "POST").route(web::post().to(passivate)))
         .service(at("/v1/admin/docs/{id}/snapshot", "POST").route(web::post().to(snapshot)))
         .service(at("/v1/admin/docs/{id}/verify", "POST").route(web::post().to(verify)))
+        .service(at("/v1/admin/docs/{id}/move", "POST").route(web::post().to(move_document)))
         .service(at("/v1/admin/sessions", "GET, HEAD").route(get().to(sessions)))
         .service(at("/v1/admin/docs/{id}/sessions/{session}", "DELETE").route(web::delete().to(dismiss)))
         .service(at("/v1/admin/nodes", "GET, HEAD").route(get().to(nodes)))
@@ -242,6 +251,32 @@ pub(super) async fn verify(
     })))
 }
 
+/// `POST /v1/admin/docs/{id}/move {"node"}`: answered when that server has the document, and with it all of the same shard.
+#[utoipa::path(
+    post, path = "/v1/admin/docs/{id}/move", tag = "administration",
+    summary = "Have another server of the cluster serve a document, and all others of its shard",
+    request_body = MoveBody,
+    responses((status = 200, description = "It does", body = MovedView))
+)]
+pub(super) async fn move_document(
+    request: HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    doc: web::Path<DocumentId>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let body = body::read(&request, payload, MOVE_BYTES).await?;
+    let node: Option<String> = Members::read(&body)?.get("node")?;
+    let node = node.ok_or_else(|| Problem::bad_request("node is missing: the name of a server"))?;
+    let alone = || Problem::new(ErrorCode::Conflict, "this server is alone: there is no other to move it to");
+    let forwarder = state.forwarder.as_ref().ok_or_else(alone)?;
+    state.documents.look_up(&doc).await?;
+    let shard = doc.shard();
+    forwarder.cluster.move_shard(shard, &node).await?;
+    Ok(HttpResponse::Ok().json(json!({ "node": node, "shard": shard })))
+}
+
 /// `DELETE /v1/admin/docs/{id}/sessions/{session}`: the session is told to reconnect.
 #[utoipa::path(
     delete, path = "/v1/admin/docs/{id}/sessions/{session}", tag = "administration", summary = "Tell a session to reconnect",
@@ -260,10 +295,37 @@ pub(super) async fn dismiss(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A server process.
+/// One server of the database.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ListedNode<'a> {
+    This(NodeView<'a>),
+    Other(MemberView),
+}
+
+/// Another server of the same database, which is asked itself for more.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MemberView {
+    name: String,
+    /// At which other servers reach it.
+    url: String,
+    started_at: Millis,
+    /// Whether it was seen within ten seconds.
+    alive: bool,
+    /// For how long it was not.
+    silent_ms: Millis,
+    draining: bool,
+    shards: usize,
+}
+
+/// This server process.
 #[derive(Serialize, ToSchema)]
 pub(super) struct NodeView<'a> {
     name: &'a str,
+    /// At which other servers reach it, if there are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    alive: bool,
     /// Of the program.
     version: &'static str,
     started_at: Millis,
@@ -280,21 +342,29 @@ pub(super) struct NodeView<'a> {
     snapshot_lag: i64,
 }
 
-/// `GET /v1/admin/nodes`: this one.
+/// `GET /v1/admin/nodes`: this one, and the others of its cluster.
 #[utoipa::path(
-    get, path = "/v1/admin/nodes", tag = "administration", summary = "Tell how this server is",
-    responses((status = 200, description = "This one", body = NodesView))
+    get, path = "/v1/admin/nodes", tag = "administration", summary = "Tell how this server is, and which others there are",
+    responses((status = 200, description = "This one, and the others of the same database", body = NodesView))
 )]
 pub(super) async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     let node = state.administration.node();
+    let cluster = state.forwarder.as_ref().map(|forwarder| &forwarder.cluster);
+    let members = match cluster {
+        Some(cluster) => cluster.members().await?,
+        None => Vec::new(),
+    };
+    let own = members.iter().find(|(member, _)| member.node == node.name).map(|(_, shards)| *shards);
     let view = NodeView {
         name: &node.name,
+        url: cluster.map(Cluster::url),
+        alive: true,
         version: env!("CARGO_PKG_VERSION"),
         started_at: node.started_at,
         uptime_ms: (state.sessions.clock.now() - node.started_at).max(0),
         draining: state.draining.load(Ordering::Relaxed),
-        shards: SHARDS,
+        shards: if cluster.is_some() { own.unwrap_or(0) } else { SHARDS },
         connections: METRICS.connections.get(),
         sessions: METRICS.sessions.get(),
         documents: METRICS.documents.get(),
@@ -304,7 +374,20 @@ pub(super) async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result
         snapshot_queue: METRICS.snapshot_queue.get(),
         snapshot_lag: METRICS.snapshot_lag.get(),
     };
-    Ok(HttpResponse::Ok().json(json!({ "nodes": [view] })))
+    let others = members.into_iter().filter(|(member, _)| member.node != node.name);
+    let others = others.map(|(member, shards)| {
+        ListedNode::Other(MemberView {
+            alive: member.is_alive(),
+            name: member.node,
+            url: member.url,
+            started_at: member.started_at,
+            silent_ms: member.silent_for,
+            draining: member.draining,
+            shards,
+        })
+    });
+    let nodes: Vec<_> = std::iter::once(ListedNode::This(view)).chain(others).collect();
+    Ok(HttpResponse::Ok().json(json!({ "nodes": nodes })))
 }
 
 /// `POST /v1/admin/drain`: the server stops as it does for an orchestrator, and whoever has started it starts it again.
@@ -315,7 +398,6 @@ pub(super) async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result
 pub(super) async fn drain(caller: Caller) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     tracing::warn!(user = caller.author().as_str(), "an administrator drains this server");
-    crate::platform::ask_to_stop()
-        .map_err(|error| Problem::new(crate::actors::error::ErrorCode::Internal, error.to_string()))?;
+    crate::platform::ask_to_stop().map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }

@@ -3,7 +3,7 @@
 
 use utoipa::ToSchema;
 
-use crate::http::admin::{NodeView, SessionView};
+use crate::http::admin::{ListedNode, SessionView};
 use crate::ids::{DocumentId, Millis, Version};
 
 /// A page of what is in memory.
@@ -42,7 +42,22 @@ pub struct SessionsPage {
 /// Server processes.
 #[derive(ToSchema)]
 pub struct NodesView {
-    nodes: Vec<NodeView<'static>>,
+    nodes: Vec<ListedNode<'static>>,
+}
+
+/// Where a document is to be.
+#[derive(ToSchema)]
+pub struct MoveBody {
+    /// The name of a server, as the list of servers has it.
+    node: String,
+}
+
+/// Where it is.
+#[derive(ToSchema)]
+pub struct MovedView {
+    node: String,
+    /// All documents of this shard are there.
+    shard: u8,
 }
 
 /// What was looked at.
