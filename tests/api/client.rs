@@ -225,6 +225,17 @@ impl TestClient {
         }
     }
 
+    /// Reads frames until nothing is in flight (true), or the connection has ended.
+    #[track_caller]
+    pub fn until_closed_or_acknowledged(&mut self) -> bool {
+        while self.replica.in_flight.is_some() {
+            if let Incoming::Closed(_) = self.step() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Makes an edit on what the user sees and sends it. Nothing may be in flight.
     #[track_caller]
     pub fn edit(&mut self, delta: &Value) {
