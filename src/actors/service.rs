@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 pub use self::blame::Blame;
 pub use self::comments::{About, NewComment};
 pub use self::compare::Placing;
+pub use self::repeats::RepeatError;
 pub use self::versions::{KeptVersion, Named};
 use crate::actors::clock::Clock;
 use crate::actors::cluster::Holdings;
@@ -34,7 +35,7 @@ use crate::ids::{ClientId, DocumentId, HistoryId, Millis, Shard, UserId, Version
 use crate::metrics::METRICS;
 use crate::ot::{Delta, Document};
 use crate::protocol::{Peer, Role};
-use crate::storage::annotations::{RepeatKey, SharedAnnotations};
+use crate::storage::annotations::{Repeat, SharedAnnotations};
 use crate::storage::cache::{Content, OPERATIONS, Place, Range};
 use crate::storage::first_line;
 use crate::storage::{
@@ -202,9 +203,9 @@ impl Documents {
 
     /// Makes an id for what has a key: one in the key's shard, so that the same request sent again to any of several servers comes to
     /// the one that has the document.
-    fn fresh_id_for(&self, key: &RepeatKey) -> DocumentId {
+    fn fresh_id_for(&self, repeat: &Repeat) -> DocumentId {
         match &self.holdings {
-            Some(_) => id_such_that(|shard| shard == key.shard()),
+            Some(_) => id_such_that(|shard| shard == repeat.shard()),
             None => DocumentId::generate(),
         }
     }

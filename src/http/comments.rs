@@ -13,8 +13,8 @@ use crate::actors::session::frames::whole_number;
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
-use crate::http::conditions;
-use crate::http::openapi::{CommentPatchBody, IfMatch, NewCommentBody, ReplyBody};
+use crate::http::conditions::{self, Repeatable};
+use crate::http::openapi::{CommentPatchBody, IdempotencyKey, IfMatch, NewCommentBody, ReplyBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -113,6 +113,7 @@ pub async fn list(
 /// `POST /v1/docs/{id}/comments {"text", "anchor": {"index", "length", "version"?}}`
 #[utoipa::path(
     post, path = "/v1/docs/{id}/comments", tag = "comments", summary = "Comment on a piece of text",
+    params(IdempotencyKey),
     request_body = NewCommentBody,
     responses((
         status = 201, description = "It is there", body = CommentView,
@@ -126,6 +127,7 @@ pub async fn create(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
     let members = Members::read(&body)?;
     let text = required_text(&members)?;
@@ -138,13 +140,15 @@ pub async fn create(
         version: number(&anchor, "version")?.unwrap_or_else(|| permitted.head()),
     };
     let new = NewComment { user: caller.author(), text, about: About::Text(anchor) };
-    let made = state.documents.comment(&permitted.row, new).await?;
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+    let made = state.documents.comment(&permitted.row, new, repeat.as_ref()).await?;
     Ok(created(&doc, made))
 }
 
 /// `POST /v1/docs/{id}/comments/{comment}/replies {"text"}`
 #[utoipa::path(
     post, path = "/v1/docs/{id}/comments/{comment}/replies", tag = "comments", summary = "Answer a comment",
+    params(IdempotencyKey),
     request_body = ReplyBody,
     responses((
         status = 201, description = "It is there", body = CommentView,
@@ -159,11 +163,13 @@ pub async fn reply(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let (doc, comment) = path.into_inner();
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
     let text = required_text(&Members::read(&body)?)?;
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
     let new = NewComment { user: caller.author(), text, about: About::Comment(comment) };
-    let made = state.documents.comment(&permitted.row, new).await?;
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+    let made = state.documents.comment(&permitted.row, new, repeat.as_ref()).await?;
     Ok(created(&doc, made))
 }
 

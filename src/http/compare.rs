@@ -13,7 +13,8 @@ use crate::actors::service::Blame;
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
-use crate::http::openapi::{BlameView, DiffView, MadeVersion, RestoreBody};
+use crate::http::conditions::Repeatable;
+use crate::http::openapi::{BlameView, DiffView, IdempotencyKey, MadeVersion, RestoreBody};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::http::versions::version_of;
@@ -23,6 +24,7 @@ use crate::ot::{Delta, Op};
 /// `POST /v1/docs/{id}/restore {"version"}`: back to that content, by an operation like any other.
 #[utoipa::path(
     post, path = "/v1/docs/{id}/restore", tag = "history", summary = "Go back to the content of a version",
+    params(IdempotencyKey),
     request_body = RestoreBody,
     responses((status = 200, description = "The operation that leads there is durable", body = MadeVersion))
 )]
@@ -33,12 +35,14 @@ pub async fn restore(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
     let members = Members::read(&body)?;
     let version =
         version_of(&members, "version")?.ok_or_else(|| Problem::bad_request("version is missing"))?;
     permitted(&state, &caller, &doc, Action::Edit).await?;
-    let made = state.documents.restore(&doc, version, &caller.author()).await?;
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+    let made = state.documents.restore(&doc, version, &caller.author(), repeat.as_ref()).await?;
     Ok(HttpResponse::Ok().json(json!({ "version": made })))
 }
 

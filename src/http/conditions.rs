@@ -1,10 +1,14 @@
-//! Requests that are only meant for what their caller has seen (RFC 9110 section 13.1.1).
+//! Requests that are only meant for what their caller has seen (RFC 9110 section 13.1.1), and those that are only meant once.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{EntityTag, Header, IF_MATCH, IfMatch};
+use actix_web::http::header::{CONTENT_TYPE, EntityTag, Header, IF_MATCH, IfMatch};
+use sha2::{Digest as _, Sha256};
 
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::http::auth::Caller;
 use crate::http::problem::Problem;
+use crate::ids::{Millis, UserId};
+use crate::storage::annotations::Repeat;
 
 /// The longest key of a request, in bytes.
 const MAX_KEY_BYTES: usize = 255;
@@ -36,11 +40,41 @@ pub fn refused(refusal: Refusal, has_condition: bool) -> Problem {
     refusal.into()
 }
 
-/// Reads `Idempotency-Key`, by which a request that is sent again is known: any text of 1 to 255 visible characters of ASCII.
-///
-/// # Errors
-/// `bad_request` for anything else, and for more than one.
-pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+/// A request that may be sent again, whose body is still to be read.
+pub struct Repeatable {
+    user: UserId,
+    key: String,
+    at: Millis,
+    /// Has the call.
+    digest: Sha256,
+}
+
+impl Repeatable {
+    /// Reads `Idempotency-Key`, by which a request that is sent again is known. Where there is none the request is done as often as it
+    /// comes.
+    ///
+    /// # Errors
+    /// `bad_request` for what can be no key, and for more than one.
+    pub fn read(request: &HttpRequest, caller: &Caller, at: Millis) -> Result<Option<Self>, Problem> {
+        let Some(key) = idempotency_key(request)? else { return Ok(None) };
+        let kind = request.headers().get(CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
+        let mut digest = Sha256::new();
+        for part in [request.uri().to_string().as_bytes(), kind] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        Ok(Some(Self { user: caller.author(), key, at, digest }))
+    }
+
+    /// Adds the body; linear in its length.
+    pub fn with(self, body: &[u8]) -> Repeat {
+        let Self { user, key, at, digest } = self;
+        Repeat { user, key, digest: digest.chain_update(body).finalize().into(), at }
+    }
+}
+
+/// Reads a key: any text of 1 to 255 visible characters of ASCII.
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let mut keys = request.headers().get_all("idempotency-key");
     let Some(key) = keys.next() else { return Ok(None) };
     let text = key.to_str().ok().filter(|_| keys.next().is_none()).map(str::trim);

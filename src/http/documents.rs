@@ -18,9 +18,9 @@ use crate::http::access::{Permitted, permitted, permitted_even_in_trash};
 use crate::http::address::Client;
 use crate::http::auth::{Caller, require_may_create};
 use crate::http::body::{self, Members};
-use crate::http::conditions;
+use crate::http::conditions::{self, Repeatable};
 use crate::http::forward;
-use crate::http::openapi::{DocumentPatchBody, IfMatch, NewDocumentBody};
+use crate::http::openapi::{DocumentPatchBody, IdempotencyKey, IfMatch, NewDocumentBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::rates;
@@ -28,7 +28,7 @@ use crate::http::state::HttpState;
 use crate::ids::{DocumentId, HistoryId, Millis, UserId, Version};
 use crate::ot::{Delta, DeltaError, ParseLimits};
 use crate::protocol::Role;
-use crate::storage::annotations::RepeatKey;
+use crate::storage::annotations::Repeat;
 use crate::storage::{DocumentPatch, DocumentRow, ListQuery, Scope, Settings, Viewer};
 
 /// The longest title, in characters.
@@ -104,10 +104,7 @@ impl DocumentView {
 /// `POST /v1/docs {"title"?, "content"?, "id"?}`
 #[utoipa::path(
     post, path = "/v1/docs", tag = "documents", summary = "Make a document",
-    params((
-        "Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "Sent again within 24 hours, the request answers with the document that it made; ASCII"
-    )),
+    params(IdempotencyKey),
     request_body = NewDocumentBody,
     responses((
         status = 201, description = "It is made, with its content", body = DocumentView,
@@ -125,14 +122,15 @@ pub async fn create(
     // Content may fill a document, and what is around it is small.
     let largest =
         usize::try_from(limits.document_bytes).unwrap_or(usize::MAX).saturating_add(limits.frame_bytes);
-    let key = conditions::idempotency_key(&request)?;
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let body = body::read(&request, payload, largest).await?;
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
     let members = Members::read(&body)?;
     let title = members.get::<String>("title")?;
     let id: Option<DocumentId> = members.get("id")?;
     if state.forwarder.is_some() {
         // Where it will be: an id says so, or the key of a document that may have been made already.
-        let repeated = key.as_ref().map(|key| RepeatKey { user: caller.author(), key: key.clone() }.shard());
+        let repeated = repeat.as_ref().map(Repeat::shard);
         let shard = id.as_ref().map(DocumentId::shard).or(repeated);
         let shard = shard.unwrap_or_else(|| state.documents.fresh_id().shard());
         if let Some(made) = forward::make_elsewhere(&state, &request, shard, &body).await {
@@ -150,8 +148,8 @@ pub async fn create(
             .flatten(),
         owner: caller.author(),
     };
-    let row = match key {
-        Some(key) => state.documents.create_once(new, key).await?,
+    let row = match repeat {
+        Some(repeat) => state.documents.create_once(new, &repeat).await?,
         None => state.documents.create(new).await?,
     };
     let location = format!("/v1/docs/{}", row.id);

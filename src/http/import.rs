@@ -15,8 +15,9 @@ use crate::http::access::permitted;
 use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body;
+use crate::http::conditions::Repeatable;
 use crate::http::documents::initial_content;
-use crate::http::openapi::{DeltaView, MadeVersion};
+use crate::http::openapi::{DeltaView, IdempotencyKey, MadeVersion};
 use crate::http::problem::Problem;
 use crate::http::rates;
 use crate::http::state::HttpState;
@@ -89,7 +90,7 @@ pub struct ImportParameters {
 /// `POST /v1/docs/{id}/import?mode=`: a delta, text, Markdown or HTML, by one operation.
 #[utoipa::path(
     post, path = "/v1/docs/{id}/import", tag = "content", summary = "Put a file's content into a document",
-    params(ImportParameters),
+    params(ImportParameters, IdempotencyKey),
     request_body(content(
         (DeltaView = "application/json"), (String = "text/plain"), (String = "text/markdown"), (String = "text/html"),
     )),
@@ -107,18 +108,23 @@ pub async fn import(
     permitted(&state, &caller, &doc, Action::Edit).await?;
     rates::take_operation(state.limiter(), &caller, client)?;
     let source = Source::of(&request)?;
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let limits = &state.sessions.limits;
     let largest =
         usize::try_from(limits.document_bytes).unwrap_or(usize::MAX).saturating_add(limits.frame_bytes);
     let body = body::read(&request, payload, largest).await?;
     let sessions = state.sessions.clone();
-    let content = web::block(move || source.read(&body, sessions.limits.ops, &sessions.formats)).await;
-    let content = content.map_err(|_| Problem::new(ErrorCode::Unavailable, "the server is stopping"))??;
+    let read = web::block(move || {
+        let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+        source.read(&body, sessions.limits.ops, &sessions.formats).map(|content| (content, repeat))
+    });
+    let (content, repeat) =
+        read.await.map_err(|_| Problem::new(ErrorCode::Unavailable, "the server is stopping"))??;
     let placing = match parameters.mode {
         Mode::Replace => Placing::Replace,
         Mode::Append => Placing::Append,
     };
-    let version = state.documents.import(&doc, content, placing, &caller.author()).await?;
+    let version = state.documents.import(&doc, content, placing, &caller.author(), repeat.as_ref()).await?;
     Ok(HttpResponse::Ok().json(json!({ "version": version })))
 }
 

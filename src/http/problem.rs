@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::service::RepeatError;
 use crate::ids::Millis;
 use crate::storage::StoreError;
 
@@ -92,6 +93,12 @@ impl Problem {
         Self { status: StatusCode::PRECONDITION_FAILED, ..Self::new(ErrorCode::Conflict, detail) }
     }
 
+    /// The key of the request stands for another one (draft-ietf-httpapi-idempotency-key-header section 2.7).
+    pub fn key_reused() -> Self {
+        let detail = "this Idempotency-Key stands for another request: send that one again, or this one under a key of its own";
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, ..Self::new(ErrorCode::Conflict, detail) }
+    }
+
     /// No token, or a bad one (RFC 6750 section 3).
     pub fn unauthorized(detail: impl Into<String>, challenge: &'static str) -> Self {
         let mut problem = Self::new(ErrorCode::Unauthorized, detail);
@@ -148,6 +155,15 @@ fn title(code: ErrorCode) -> &'static str {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self { status: status(refusal.code), refusal, deleted_at: None, second_factor: false, header: None }
+    }
+}
+
+impl From<RepeatError> for Problem {
+    fn from(error: RepeatError) -> Self {
+        match error {
+            RepeatError::Differs => Self::key_reused(),
+            RepeatError::Refused(refusal) => refusal.into(),
+        }
     }
 }
 

@@ -74,27 +74,55 @@ pub struct MovedAnchor {
     pub anchor: Anchor,
 }
 
-/// A request by its caller and the caller's own key.
+/// How long a key stands for what its request has made, in ms: a day.
+pub const REMEMBERED: Millis = 24 * 60 * 60 * 1_000;
+
+/// A request that may be sent again, by its caller and the caller's own key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepeatKey {
+pub struct Repeat {
     pub user: UserId,
     pub key: String,
-}
-
-impl RepeatKey {
-    /// Returns the shard in which several servers make what the key stands for.
-    pub fn shard(&self) -> Shard {
-        (xxh3_64(format!("{}\n{}", self.user, self.key).as_bytes()) % SHARDS as u64) as Shard
-    }
+    /// SHA-256 of the call and its body: a key stands for one request.
+    pub digest: [u8; 32],
+    /// When it has come.
+    pub at: Millis,
 }
 
 /// What a key stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserved {
     pub doc: DocumentId,
+    /// What the request makes in the document: the client of its operation, or its comment. `None` of a key from before this was kept,
+    /// as with `digest`.
+    pub made: Option<Uuid>,
+    pub digest: Option<[u8; 32]>,
     pub at: Millis,
     /// Nobody had it before.
     pub fresh: bool,
+}
+
+impl Repeat {
+    /// Since when a key has to be there to stand for anything.
+    pub(super) fn since(&self) -> Millis {
+        self.at.saturating_sub(REMEMBERED)
+    }
+
+    /// Returns the shard in which several servers make what the key stands for.
+    pub fn shard(&self) -> Shard {
+        (xxh3_64(format!("{}\n{}", self.user, self.key).as_bytes()) % SHARDS as u64) as Shard
+    }
+}
+
+impl Reserved {
+    /// A key that this request has just taken.
+    pub(super) fn by(repeat: &Repeat, doc: DocumentId, made: Uuid) -> Self {
+        Self { doc, made: Some(made), digest: Some(repeat.digest), at: repeat.at, fresh: true }
+    }
+
+    /// Tells whether the key stands for this request, as far as is known.
+    pub fn is_of(&self, repeat: &Repeat) -> bool {
+        self.digest.is_none_or(|digest| digest == repeat.digest)
+    }
 }
 
 /// Names, comments, and keys of requests.
@@ -117,11 +145,16 @@ pub trait Annotations: Send + Sync {
     /// Takes a name away; tells whether there was one.
     async fn forget_name(&self, doc: &DocumentId, version: Version) -> Result<bool, StoreError>;
 
-    /// Adds a comment.
+    /// Adds a comment, and with it the key of its request. A key that stands for something is returned, and nothing is added.
     ///
     /// # Errors
     /// `NotFound` for a document, or a comment to be answered, that is not there; `Conflict` when there are [`MAX_COMMENTS`].
-    async fn add_comment(&self, doc: &DocumentId, comment: &Comment) -> Result<(), StoreError>;
+    async fn add_comment(
+        &self,
+        doc: &DocumentId,
+        comment: &Comment,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError>;
 
     /// Reads comments after this one, or from the first on, in order of their ids, at most `limit`.
     async fn comments(
@@ -158,17 +191,15 @@ pub trait Annotations: Send + Sync {
     /// Writes anchors that were brought up to date; one that somebody else has moved meanwhile stays as it is.
     async fn move_anchors(&self, doc: &DocumentId, moved: &[MovedAnchor]) -> Result<(), StoreError>;
 
-    /// Takes a key for a document that is to be made, unless it stands for one since `since`. Keys from before that are forgotten.
-    async fn reserve(
-        &self,
-        key: &RepeatKey,
-        doc: &DocumentId,
-        at: Millis,
-        since: Millis,
-    ) -> Result<Reserved, StoreError>;
+    /// Takes the key of a request for what it is to make, unless it stands for something. Keys that are older than [`REMEMBERED`] are
+    /// forgotten.
+    async fn reserve(&self, repeat: &Repeat, doc: &DocumentId, made: Uuid) -> Result<Reserved, StoreError>;
+
+    /// Returns what the key of a request stands for.
+    async fn reserved(&self, repeat: &Repeat) -> Result<Option<Reserved>, StoreError>;
 
     /// Gives a key back whose document was not made.
-    async fn release(&self, key: &RepeatKey) -> Result<(), StoreError>;
+    async fn release(&self, repeat: &Repeat) -> Result<(), StoreError>;
 }
 
 /// Annotations as the actors share them.

@@ -152,13 +152,42 @@ fn a_document_that_is_asked_for_again_under_its_key_is_made_once() {
     let first = create("my key", json!({ "title": "Once" })).expect(201).json();
     let again = create("my key", json!({ "title": "Once" })).expect(201).json();
     assert_eq!(first["id"], again["id"]);
+    create("my key", json!({ "title": "Twice" })).expect_problem(422, "conflict");
     assert_ne!(create("another", json!({})).expect(201).json()["id"], first["id"]);
     create("named", json!({ "id": "named" })).expect(201);
     create("named", json!({ "id": "named" })).expect(201);
-    create("named", json!({ "id": "other" })).expect_problem(409, "conflict");
+    create("named", json!({ "id": "other" })).expect_problem(422, "conflict");
     // An id that somebody else has is none that the key has made, however often it is asked for.
     for _ in 0..2 {
         create("thief", json!({ "id": "named" })).expect_problem(409, "conflict");
     }
     create(&"x".repeat(256), json!({})).expect_problem(400, "bad_request");
+}
+
+#[test]
+fn a_comment_that_is_sent_again_under_its_key_is_there_once() {
+    let server = TestServer::start();
+    let rest = Rest::of(&server);
+    let doc = rest.create(&json!([{ "insert": "text\n" }]));
+    let path = format!("/v1/docs/{doc}/comments");
+    let send = |path: &str, key: &str, body: &Value| {
+        rest.call("POST", path, &[("idempotency-key", key)], Some(body.to_string()))
+    };
+    let body = json!({ "text": "why?", "anchor": { "index": 0, "length": 4 } });
+    let first = send(&path, "a", &body).expect(201).json();
+    // At a head that has not the text any more, too.
+    rest.post(&format!("/v1/docs/{doc}/import"), &json!([])).expect(200);
+    assert_eq!(send(&path, "a", &body).expect(201).json()["id"], first["id"]);
+    let one = format!("{path}/{}", first["id"].as_str().expect("an id"));
+    let replies = format!("{one}/replies");
+    let answer = json!({ "text": "because" });
+    send(&replies, "a", &answer).expect_problem(422, "conflict");
+    let ids: Vec<_> = (0..2).map(|_| send(&replies, "b", &answer).expect(201).json()["id"].clone()).collect();
+    assert_eq!(ids[0], ids[1]);
+    let listed = rest.get(&path).expect(200).json();
+    assert_eq!(listed["comments"].as_array().map(Vec::len), Some(2), "{listed}");
+    // What was removed is not made again.
+    rest.delete(&one).expect(204);
+    send(&path, "a", &body).expect_problem(404, "not_found");
+    assert_eq!(rest.get(&path).expect(200).json(), json!({ "comments": [] }));
 }

@@ -177,3 +177,43 @@ fn names_are_kept_over_a_restart_and_go_with_the_document() {
     rest.delete(&format!("/v1/docs/{doc}?purge=true")).expect(204);
     rest.get(&format!("/v1/docs/{doc}/versions")).expect_problem(404, "not_found");
 }
+
+#[test]
+fn what_is_imported_or_gone_back_to_under_a_key_is_one_operation_over_a_crash() {
+    let server = TestServer::start();
+    let doc = three_versions(&Rest::of(&server));
+    let send = |server: &TestServer, call: &str, key: &str, (kind, body): (&str, &str)| {
+        let headers = [("idempotency-key", key), ("content-type", kind)];
+        Rest::of(server).call("POST", &format!("/v1/docs/{doc}/{call}"), &headers, Some(body.to_owned()))
+    };
+    let (append, text) = ("import?mode=append", ("text/plain", "more"));
+    let (restore, second) = ("restore", ("application/json", r#"{"version":2}"#));
+    let imported = send(&server, append, "a", text).expect(200).json();
+    let restored = send(&server, restore, "b", second).expect(200).json();
+    assert_eq!((&imported["version"], &restored["version"]), (&json!(4), &json!(5)));
+    let server = Launch::on(server.kill()).start();
+    assert_eq!(send(&server, append, "a", text).expect(200).json(), imported);
+    assert_eq!(send(&server, restore, "b", second).expect(200).json(), restored);
+    for (call, key, (kind, body)) in [
+        (append, "a", ("text/plain", "other")),
+        (append, "a", ("text/markdown", "more")),
+        ("import", "a", text),
+        (restore, "a", second),
+        (restore, "b", ("application/json", r#"{"version":1}"#)),
+    ] {
+        send(&server, call, key, (kind, body)).expect_problem(422, "conflict");
+    }
+    assert_eq!(Rest::of(&server).text(&doc), "ab\n");
+    // Without a key it is done as often as it comes.
+    for _ in 0..2 {
+        Rest::of(&server)
+            .call(
+                "POST",
+                &format!("/v1/docs/{doc}/{append}"),
+                &[("content-type", "text/plain")],
+                Some("x".to_owned()),
+            )
+            .expect(200);
+    }
+    assert_eq!(Rest::of(&server).text(&doc), "ab\nx\nx\n");
+}

@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::Documents;
+use super::{Documents, RepeatError};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{DocumentId, UserId, Version};
 use crate::ot::Delta;
-use crate::storage::annotations::{Anchor, Comment, CommentPatch, MovedAnchor};
+use crate::storage::annotations::{Anchor, Comment, CommentPatch, MovedAnchor, Repeat, Reserved};
 use crate::storage::{DocumentRow, history};
 
 /// Operations over which the anchors of one page are moved at once. What is left to do is done when they are read next.
@@ -34,11 +34,22 @@ pub enum About {
 }
 
 impl Documents {
-    /// Adds a comment.
+    /// Adds a comment; of a request that is sent again, returns the one that it has added, as that is now.
     ///
-    /// `NotFound` for a version, or a comment to be answered, that is not there; `Conflict` when there are too many.
-    pub async fn comment(&self, row: &DocumentRow, new: NewComment) -> Result<Comment, Refusal> {
+    /// `NotFound` for a version, or a comment to be answered, that is not there, and for a comment that was removed since;
+    /// `Conflict` when there are too many.
+    pub async fn comment(
+        &self,
+        row: &DocumentRow,
+        new: NewComment,
+        repeat: Option<&Repeat>,
+    ) -> Result<Comment, RepeatError> {
         self.may_write()?;
+        if let Some(repeat) = repeat
+            && let Some(reserved) = self.annotations()?.reserved(repeat).await?
+        {
+            return self.comment_of(&row.id, repeat, &reserved).await;
+        }
         let (parent, anchor) = match new.about {
             About::Comment(parent) => (Some(self.thread(&row.id, parent).await?), None),
             About::Text(anchor) => {
@@ -57,8 +68,23 @@ impl Documents {
             resolved: None,
             anchor,
         };
-        self.annotations()?.add_comment(&row.id, &comment).await?;
-        Ok(comment)
+        let reserved = self.annotations()?.add_comment(&row.id, &comment, repeat).await?;
+        match repeat.zip(reserved) {
+            // It has come twice at once.
+            Some((repeat, reserved)) => self.comment_of(&row.id, repeat, &reserved).await,
+            None => Ok(comment),
+        }
+    }
+
+    /// Reads the comment that a key stands for.
+    async fn comment_of(
+        &self,
+        doc: &DocumentId,
+        repeat: &Repeat,
+        reserved: &Reserved,
+    ) -> Result<Comment, RepeatError> {
+        let made = reserved.made.filter(|_| reserved.is_of(repeat)).ok_or(RepeatError::Differs)?;
+        Ok(self.annotations()?.comment(doc, made).await?)
     }
 
     /// Returns the comment that a thread begins with: an answer to an answer is one to that.

@@ -1,11 +1,12 @@
 //! What leads from one content to another: differences between versions, going back to one, and what is imported.
 
-use super::{Documents, Reading, RestOperation};
+use super::{Documents, Reading, RepeatError, RestOperation};
 use crate::actors::document::Read;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::session::frames::refuse_delta;
-use crate::ids::{ClientId, DocumentId, UserId, Version};
+use crate::ids::{DocumentId, UserId, Version};
 use crate::ot::{Attributes, Delta, Document};
+use crate::storage::annotations::Repeat;
 use crate::storage::history;
 
 /// How often an operation is made anew when the document has gone on too far meanwhile.
@@ -40,33 +41,36 @@ impl Documents {
     }
 
     /// Takes the document back to what it was at a version, by an operation like any other: what others write meanwhile
-    /// stays. Returns the version that it has made, once it is durable.
+    /// stays. Returns the version that it has made, once it is durable; of a request that is sent again, the one that it had made.
     pub async fn restore(
         &self,
         doc: &DocumentId,
         version: Version,
         user: &UserId,
-    ) -> Result<Version, Refusal> {
+        repeat: Option<&Repeat>,
+    ) -> Result<Version, RepeatError> {
         let make = async |head: &Reading| {
             let _turn = self.past.enter().await?;
             let target = self.version_beside(doc, head, version).await?;
             difference(head.content.clone(), target).await
         };
-        self.lead(doc, user, make).await
+        self.lead(doc, user, repeat, make).await
     }
 
-    /// Puts content into a document, by one operation. Returns the version that it has made, once it is durable.
+    /// Puts content into a document, by one operation. Returns the version that it has made, once it is durable; of a request that is
+    /// sent again, the one that it had made.
     pub async fn import(
         &self,
         doc: &DocumentId,
         content: Delta,
         placing: Placing,
         user: &UserId,
-    ) -> Result<Version, Refusal> {
+        repeat: Option<&Repeat>,
+    ) -> Result<Version, RepeatError> {
         let target = Document::from_delta(&content).map_err(|error| refuse_delta(&error))?;
         if target.size() > self.limits.document_bytes {
             let message = format!("the content has {} bytes, more than a document may", target.size());
-            return Err(Refusal::new(ErrorCode::TooLarge, message));
+            return Err(Refusal::new(ErrorCode::TooLarge, message).into());
         }
         let make = async |head: &Reading| match placing {
             Placing::Replace => {
@@ -75,7 +79,7 @@ impl Documents {
             }
             Placing::Append => Ok(behind(&head.content, &content)),
         };
-        self.lead(doc, user, make).await
+        self.lead(doc, user, repeat, make).await
     }
 
     /// Submits an operation that is made for the head, by a client of its own.
@@ -83,15 +87,17 @@ impl Documents {
         &self,
         doc: &DocumentId,
         user: &UserId,
+        repeat: Option<&Repeat>,
         make: impl AsyncFn(&Reading) -> Result<Delta, Refusal>,
-    ) -> Result<Version, Refusal> {
+    ) -> Result<Version, RepeatError> {
         self.may_write()?;
+        let client = self.client_of(doc, repeat).await?;
         let mut outcome = Err(Refusal::unavailable("the document changes too fast"));
         for _ in 0..TRIES {
             let head = self.ask(doc, || Read).await?;
             let operation = RestOperation {
                 doc: doc.clone(),
-                client: ClientId::generate(),
+                client,
                 seq: 1,
                 user: user.clone(),
                 base: head.version,
@@ -102,7 +108,7 @@ impl Documents {
                 break;
             }
         }
-        outcome
+        Ok(outcome?)
     }
 
     /// Reads the content at a version, by one who has the turn for it. `head` was just read.

@@ -23,6 +23,16 @@ pub struct IfMatch {
     if_match: Option<String>,
 }
 
+/// What a request is known by that may be sent again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "it is only looked at, to say what is in it")]
+pub struct IdempotencyKey {
+    /// Sent again within 24 hours, the request answers with what it has made; another request under the key is 422. ASCII
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
 /// Adds what all calls have in common to what their handlers say.
 pub fn complete(mut api: OpenApi) -> Value {
     for (path, item) in &mut api.paths.paths {

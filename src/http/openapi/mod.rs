@@ -22,7 +22,7 @@ use utoipa::OpenApi;
 pub use self::accounts::*;
 pub use self::administration::*;
 pub use self::bodies::*;
-pub use self::common::IfMatch;
+pub use self::common::{IdempotencyKey, IfMatch};
 pub use self::events::*;
 pub use self::restraints::*;
 pub use self::sharing::*;

@@ -3,7 +3,7 @@ use uuid::Uuid;
 use super::fixture::{Fixture, at, id};
 use crate::ids::{UserId, Version};
 use crate::storage::annotations::{
-    Anchor, Comment, CommentPatch, MAX_NAMES, MovedAnchor, NamedVersion, RepeatKey, Reserved,
+    Anchor, Comment, CommentPatch, MAX_NAMES, MovedAnchor, NamedVersion, REMEMBERED, Repeat, Reserved,
 };
 use crate::storage::{DocumentPatch, StoreError};
 
@@ -64,9 +64,9 @@ pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut
     let (doc, all) = (id("a"), f.annotations());
     let (first, second, answer) = (comment(1, None), comment(300, None), comment(20, Some(1)));
     for comment in [&second, &first, &answer] {
-        all.add_comment(&doc, comment).await.unwrap();
+        all.add_comment(&doc, comment, None).await.unwrap();
     }
-    let lost = all.add_comment(&doc, &comment(5, Some(9))).await;
+    let lost = all.add_comment(&doc, &comment(5, Some(9)), None).await;
     assert!(matches!(lost, Err(StoreError::NotFound { .. })), "{lost:?}");
     assert_eq!(all.comments(&doc, None, 2).await.unwrap(), [first.clone(), answer.clone()]);
     assert_eq!(all.comments(&doc, Some(answer.id), 2).await.unwrap(), std::slice::from_ref(&second));
@@ -98,7 +98,7 @@ pub(super) async fn an_anchor_is_moved_from_where_it_was_read(mut f: Fixture) {
     f.write("a", 3).await;
     let (doc, all) = (id("a"), f.annotations());
     for number in [1, 2] {
-        all.add_comment(&doc, &comment(number, None)).await.unwrap();
+        all.add_comment(&doc, &comment(number, None), None).await.unwrap();
     }
     let to = |version| Anchor { index: 7, length: 0, version };
     let moved =
@@ -114,26 +114,53 @@ pub(super) async fn a_purge_takes_names_and_comments_along_and_nothing_comes_aft
     f.write("a", 1).await;
     let (doc, all) = (id("a"), f.annotations());
     all.name_version(&doc, &named(1, "name")).await.unwrap();
-    all.add_comment(&doc, &comment(1, None)).await.unwrap();
+    all.add_comment(&doc, &comment(1, None), None).await.unwrap();
     f.store().purge_document(&doc, at(9)).await.unwrap();
     assert!(all.named_versions(&doc, 9, 9).await.unwrap().is_empty());
     assert!(all.comments(&doc, None, 9).await.unwrap().is_empty());
     assert!(matches!(all.name_version(&doc, &named(1, "x")).await, Err(StoreError::NotFound { .. })));
-    assert!(matches!(all.add_comment(&doc, &comment(2, None)).await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(all.add_comment(&doc, &comment(2, None), None).await, Err(StoreError::NotFound { .. })));
 }
 
-pub(super) async fn a_key_stands_for_one_document_until_it_is_old(f: Fixture) {
-    let all = f.annotations();
-    let key = |owner: &str| RepeatKey { user: user(owner), key: "k".into() };
+fn repeat(owner: &str, body: u8, at: i64) -> Repeat {
+    Repeat { user: user(owner), key: "k".into(), digest: [body; 32], at }
+}
+
+pub(super) async fn a_key_stands_for_one_request_until_it_is_old(f: Fixture) {
+    let (all, made) = (f.annotations(), Uuid::from_u128);
     let reserve =
-        async |owner: &str, doc: &str, now| all.reserve(&key(owner), &id(doc), now, now - 10).await.unwrap();
-    let first = Reserved { doc: id("a"), at: 100, fresh: true };
-    assert_eq!(reserve("ada", "a", 100).await, first);
-    assert_eq!(reserve("ada", "b", 110).await, Reserved { fresh: false, ..first.clone() });
-    assert_eq!(reserve("bob", "b", 105).await.doc, id("b"));
-    assert!(reserve("ada", "c", 111).await.fresh);
-    all.release(&key("ada")).await.unwrap();
-    assert!(reserve("ada", "d", 111).await.fresh);
+        async |repeat: &Repeat, doc: &str, number| all.reserve(repeat, &id(doc), made(number)).await.unwrap();
+    assert_eq!(all.reserved(&repeat("ada", 1, 100)).await.unwrap(), None);
+    let first = Reserved { doc: id("a"), made: Some(made(1)), digest: Some([1; 32]), at: 100, fresh: true };
+    assert_eq!(reserve(&repeat("ada", 1, 100), "a", 1).await, first);
+    let last = repeat("ada", 2, 100 + REMEMBERED);
+    let again = Reserved { fresh: false, ..first };
+    assert_eq!(reserve(&last, "b", 2).await, again);
+    assert_eq!(all.reserved(&last).await.unwrap().as_ref(), Some(&again));
+    assert!(!again.is_of(&last) && again.is_of(&repeat("ada", 1, 5)));
+    assert_eq!(reserve(&repeat("bob", 2, 105), "b", 2).await.doc, id("b"));
+    let late = repeat("ada", 2, 101 + REMEMBERED);
+    assert_eq!(all.reserved(&late).await.unwrap(), None);
+    assert!(reserve(&late, "c", 3).await.fresh);
+    all.release(&late).await.unwrap();
+    assert!(reserve(&late, "d", 4).await.fresh);
+}
+
+pub(super) async fn a_key_and_its_comment_are_there_together_or_not_at_all(mut f: Fixture) {
+    f.write("a", 3).await;
+    let (doc, all) = (id("a"), f.annotations());
+    let request = repeat("ada", 1, 100);
+    let lost = all.add_comment(&doc, &comment(5, Some(9)), Some(&request)).await;
+    assert!(matches!(lost, Err(StoreError::NotFound { .. })), "{lost:?}");
+    assert_eq!(all.reserved(&request).await.unwrap(), None);
+    assert_eq!(all.add_comment(&doc, &comment(1, None), Some(&request)).await.unwrap(), None);
+    let again = all.add_comment(&doc, &comment(2, None), Some(&request)).await.unwrap().unwrap();
+    assert_eq!((again.made, again.is_of(&request), again.fresh), (Some(Uuid::from_u128(1)), true, false));
+    assert_eq!(all.comments(&doc, None, 9).await.unwrap(), [comment(1, None)]);
+    // One that was removed is not made again.
+    assert!(all.remove_comment(&doc, Uuid::from_u128(1), None).await.unwrap());
+    assert!(all.add_comment(&doc, &comment(2, None), Some(&request)).await.unwrap().is_some());
+    assert!(all.comments(&doc, None, 9).await.unwrap().is_empty());
 }
 
 pub(super) async fn a_document_that_was_changed_is_not_changed_under_a_condition(mut f: Fixture) {

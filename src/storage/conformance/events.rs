@@ -101,7 +101,7 @@ pub(super) async fn what_happens_to_a_document_is_noted_with_it(mut f: Fixture) 
         resolved: None,
         anchor: None,
     };
-    f.annotations().add_comment(&doc, &comment).await.unwrap();
+    f.annotations().add_comment(&doc, &comment, None).await.unwrap();
     let notes = noted(&f).await;
     let told: Vec<_> = notes
         .iter()

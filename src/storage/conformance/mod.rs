@@ -61,7 +61,8 @@ macro_rules! run_over {
                 annotations: comments_are_read_in_order_and_changed_as_they_were_seen;
                 annotations: an_anchor_is_moved_from_where_it_was_read;
                 annotations: a_purge_takes_names_and_comments_along_and_nothing_comes_after_it;
-                annotations: a_key_stands_for_one_document_until_it_is_old;
+                annotations: a_key_stands_for_one_request_until_it_is_old;
+                annotations: a_key_and_its_comment_are_there_together_or_not_at_all;
             }
         }
     };

@@ -48,6 +48,7 @@ const EXCEPT: &[(&str, &str, &str)] = &[
     ("named_versions", "name", "what people have typed"),
     ("nodes", "url", "of a server"),
     ("recent_batches", "ops", "settled before a server begins, and so before anybody is renamed in logs"),
+    ("repeats", "made", "of a client or a comment"),
     ("segments", "object_key", "hashes"),
     ("service_tokens", "id", "of a key"),
     ("service_tokens", "scopes", "words of the server"),

@@ -13,8 +13,8 @@ use super::{PostgresStore, documents};
 use crate::ids::{DocumentId, Millis, UserId, Version};
 use crate::storage::StoreError;
 use crate::storage::annotations::{
-    Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion,
-    RepeatKey, Reserved, no_comment, too_many,
+    Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion, Repeat,
+    Reserved, no_comment, too_many,
 };
 
 const COUNT_NAMES: &str = "SELECT count(*) FROM named_versions WHERE doc_id = $1 AND version <> $2";
@@ -35,8 +35,10 @@ const REMOVE_COMMENT: &str = "DELETE FROM comments WHERE doc_id = $1 AND (id = $
 const MOVE_ANCHORS: &str = include_str!("sql/move_anchors.sql");
 const FORGET_REPEATS: &str = "DELETE FROM repeats WHERE at < $1";
 const ADD_REPEAT: &str =
-    "INSERT INTO repeats (user_id, key, doc_id, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-const READ_REPEAT: &str = "SELECT doc_id, at FROM repeats WHERE user_id = $1 AND key = $2";
+    "INSERT INTO repeats (user_id, key, doc_id, at, made, digest) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT DO NOTHING";
+const READ_REPEAT: &str =
+    "SELECT doc_id, made, digest, at FROM repeats WHERE user_id = $1 AND key = $2 AND at >= $3";
 const RELEASE_REPEAT: &str = "DELETE FROM repeats WHERE user_id = $1 AND key = $2";
 
 #[async_trait]
@@ -75,8 +77,27 @@ impl Annotations for PostgresStore {
         Ok(self.sessions.run(forget).await.map_err(store_error)? > 0)
     }
 
-    async fn add_comment(&self, doc: &DocumentId, comment: &Comment) -> Result<(), StoreError> {
+    async fn add_comment(
+        &self,
+        doc: &DocumentId,
+        comment: &Comment,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError> {
+        if let Some(repeat) = repeat {
+            self.sessions.run(forget_repeats(repeat)).await.map_err(store_error)?;
+        }
         let mut session = self.lock_document(doc).await?;
+        if let Some(repeat) = repeat
+            && session.run(add_repeat(repeat, doc, comment.id)).await.map_err(store_error)? == 0
+        {
+            let row = session.row(read_repeat(repeat)).await.map_err(store_error)?;
+            return row
+                .map(|row| reserved(&row))
+                .transpose()
+                .map_err(store_error)?
+                .map(Some)
+                .ok_or_else(given_back);
+        }
         if let Some(parent) = comment.parent {
             let read = statement(READ_COMMENT).bind(doc.as_str()).bind(parent);
             session.row(read).await.map_err(store_error)?.ok_or_else(|| no_comment(parent))?;
@@ -97,7 +118,8 @@ impl Annotations for PostgresStore {
             .bind(anchor.map(|anchor| integer(anchor.length)))
             .bind(anchor.map(|anchor| integer(anchor.version)));
         session.run(add).await.map_err(store_error)?;
-        session.commit().await.map_err(store_error)
+        session.commit().await.map_err(store_error)?;
+        Ok(None)
     }
 
     async fn comments(
@@ -177,19 +199,17 @@ impl Annotations for PostgresStore {
         self.sessions.run(move_all).await.map(|_| ()).map_err(store_error)
     }
 
-    async fn reserve(
-        &self,
-        key: &RepeatKey,
-        doc: &DocumentId,
-        at: Millis,
-        since: Millis,
-    ) -> Result<Reserved, StoreError> {
-        let reserved = self.take(key, doc, at, since).await.map_err(store_error)?;
-        reserved.ok_or_else(|| StoreError::unavailable("the key is being given back"))
+    async fn reserve(&self, repeat: &Repeat, doc: &DocumentId, made: Uuid) -> Result<Reserved, StoreError> {
+        self.take(repeat, doc, made).await.map_err(store_error)?.ok_or_else(given_back)
     }
 
-    async fn release(&self, key: &RepeatKey) -> Result<(), StoreError> {
-        let release = statement(RELEASE_REPEAT).bind(key.user.as_str()).bind(&key.key);
+    async fn reserved(&self, repeat: &Repeat) -> Result<Option<Reserved>, StoreError> {
+        let row = self.sessions.row(read_repeat(repeat)).await.map_err(store_error)?;
+        row.map(|row| reserved(&row)).transpose().map_err(store_error)
+    }
+
+    async fn release(&self, repeat: &Repeat) -> Result<(), StoreError> {
+        let release = statement(RELEASE_REPEAT).bind(repeat.user.as_str()).bind(&repeat.key);
         self.sessions.run(release).await.map(|_| ()).map_err(store_error)
     }
 }
@@ -205,21 +225,49 @@ impl PostgresStore {
     /// Each statement by itself: a key that somebody else takes at the same time is waited for, and read then.
     async fn take(
         &self,
-        key: &RepeatKey,
+        repeat: &Repeat,
         doc: &DocumentId,
-        at: Millis,
-        since: Millis,
+        made: Uuid,
     ) -> Result<Option<Reserved>, sqlx::Error> {
-        self.sessions.run(statement(FORGET_REPEATS).bind(since)).await?;
-        let add = statement(ADD_REPEAT).bind(key.user.as_str()).bind(&key.key).bind(doc.as_str()).bind(at);
-        if self.sessions.run(add).await? > 0 {
-            return Ok(Some(Reserved { doc: doc.clone(), at, fresh: true }));
+        self.sessions.run(forget_repeats(repeat)).await?;
+        if self.sessions.run(add_repeat(repeat, doc, made)).await? > 0 {
+            return Ok(Some(Reserved::by(repeat, doc.clone(), made)));
         }
-        let read = statement(READ_REPEAT).bind(key.user.as_str()).bind(&key.key);
-        let Some(row) = self.sessions.row(read).await? else { return Ok(None) };
-        let (doc, at) = (rows::document_id(&row, "doc_id")?, row.try_get("at")?);
-        Ok(Some(Reserved { doc, at, fresh: false }))
+        self.sessions.row(read_repeat(repeat)).await?.map(|row| reserved(&row)).transpose()
     }
+}
+
+fn forget_repeats(repeat: &Repeat) -> Statement<'_> {
+    statement(FORGET_REPEATS).bind(repeat.since())
+}
+
+fn add_repeat<'a>(repeat: &'a Repeat, doc: &'a DocumentId, made: Uuid) -> Statement<'a> {
+    statement(ADD_REPEAT)
+        .bind(repeat.user.as_str())
+        .bind(&repeat.key)
+        .bind(doc.as_str())
+        .bind(repeat.at)
+        .bind(made)
+        .bind(&repeat.digest[..])
+}
+
+fn read_repeat(repeat: &Repeat) -> Statement<'_> {
+    statement(READ_REPEAT).bind(repeat.user.as_str()).bind(&repeat.key).bind(repeat.since())
+}
+
+fn reserved(row: &PgRow) -> Result<Reserved, sqlx::Error> {
+    Ok(Reserved {
+        doc: rows::document_id(row, "doc_id")?,
+        made: row.try_get("made")?,
+        digest: row.try_get::<Option<&[u8]>, _>("digest")?.and_then(|digest| digest.try_into().ok()),
+        at: row.try_get("at")?,
+        fresh: false,
+    })
+}
+
+/// The key was there when it was to be taken, and not when it was to be read.
+fn given_back() -> StoreError {
+    StoreError::unavailable("the key is being given back")
 }
 
 async fn count_of(session: &mut Session, count: Statement<'_>) -> Result<u64, StoreError> {

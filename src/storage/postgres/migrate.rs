@@ -34,6 +34,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0026_create_used_answers",
     "0028_list_what_erasures_purge",
     "0029_create_nodes",
+    "0030_bind_keys_to_requests",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

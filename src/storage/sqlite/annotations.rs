@@ -14,8 +14,8 @@ use super::{SqliteStore, rows};
 use crate::ids::{DocumentId, Millis, UserId, Version};
 use crate::storage::StoreError;
 use crate::storage::annotations::{
-    Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion,
-    RepeatKey, Reserved, no_comment, too_many,
+    Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion, Repeat,
+    Reserved, no_comment, too_many,
 };
 
 const IS_THERE: &str = "SELECT 1 FROM documents WHERE id = ?1 AND purged_at IS NULL";
@@ -38,8 +38,10 @@ const REMOVE_COMMENT: &str = "DELETE FROM comments WHERE doc_id = ?1 AND (id = ?
 const MOVE_ANCHOR: &str = "UPDATE comments SET anchor_index = ?4, anchor_length = ?5, anchor_version = ?6
     WHERE doc_id = ?1 AND id = ?2 AND anchor_version = ?3";
 const FORGET_REPEATS: &str = "DELETE FROM repeats WHERE at < ?1";
-const READ_REPEAT: &str = "SELECT doc_id, at FROM repeats WHERE user_id = ?1 AND key = ?2";
-const ADD_REPEAT: &str = "INSERT INTO repeats (user_id, key, doc_id, at) VALUES (?1, ?2, ?3, ?4)";
+const READ_REPEAT: &str =
+    "SELECT doc_id, made, digest, at FROM repeats WHERE user_id = ?1 AND key = ?2 AND at >= ?3";
+const ADD_REPEAT: &str =
+    "INSERT INTO repeats (user_id, key, doc_id, at, made, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const RELEASE_REPEAT: &str = "DELETE FROM repeats WHERE user_id = ?1 AND key = ?2";
 
 /// What is written in one transaction.
@@ -80,9 +82,26 @@ impl Annotations for SqliteStore {
         .await
     }
 
-    async fn add_comment(&self, doc: &DocumentId, comment: &Comment) -> Result<(), StoreError> {
-        let (doc, comment) = (doc.clone(), comment.clone());
-        self.write(|conn| Box::pin(async move { add(conn, &doc, &comment).await })).await
+    async fn add_comment(
+        &self,
+        doc: &DocumentId,
+        comment: &Comment,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError> {
+        let (doc, comment, repeat) = (doc.clone(), comment.clone(), repeat.cloned());
+        self.write(|conn| {
+            Box::pin(async move {
+                if let Some(repeat) = repeat {
+                    let reserved =
+                        reserve(&mut *conn, &repeat, &doc, comment.id).await.map_err(store_error)?;
+                    if !reserved.fresh {
+                        return Ok(Some(reserved));
+                    }
+                }
+                add(conn, &doc, &comment).await.map(|()| None)
+            })
+        })
+        .await
     }
 
     async fn comments(
@@ -159,25 +178,23 @@ impl Annotations for SqliteStore {
         .await
     }
 
-    async fn reserve(
-        &self,
-        key: &RepeatKey,
-        doc: &DocumentId,
-        at: Millis,
-        since: Millis,
-    ) -> Result<Reserved, StoreError> {
-        let (key, doc) = (key.clone(), doc.clone());
+    async fn reserve(&self, repeat: &Repeat, doc: &DocumentId, made: Uuid) -> Result<Reserved, StoreError> {
+        let (repeat, doc) = (repeat.clone(), doc.clone());
         self.write(move |conn| {
-            Box::pin(async move { reserve(conn, &key, doc, at, since).await.map_err(store_error) })
+            Box::pin(async move { reserve(conn, &repeat, &doc, made).await.map_err(store_error) })
         })
         .await
     }
 
-    async fn release(&self, key: &RepeatKey) -> Result<(), StoreError> {
-        let key = key.clone();
+    async fn reserved(&self, repeat: &Repeat) -> Result<Option<Reserved>, StoreError> {
+        reserved(&self.inner.readers, repeat).await.map_err(store_error)
+    }
+
+    async fn release(&self, repeat: &Repeat) -> Result<(), StoreError> {
+        let repeat = repeat.clone();
         self.write(move |conn| {
             Box::pin(async move {
-                let release = sqlx::query(RELEASE_REPEAT).bind(key.user.as_str()).bind(&key.key);
+                let release = sqlx::query(RELEASE_REPEAT).bind(repeat.user.as_str()).bind(&repeat.key);
                 release.execute(conn).await.map_err(store_error)?;
                 Ok(())
             })
@@ -277,20 +294,36 @@ async fn change(
 
 async fn reserve(
     conn: &mut SqliteConnection,
-    key: &RepeatKey,
-    doc: DocumentId,
-    at: Millis,
-    since: Millis,
+    repeat: &Repeat,
+    doc: &DocumentId,
+    made: Uuid,
 ) -> Result<Reserved, sqlx::Error> {
-    sqlx::query(FORGET_REPEATS).bind(since).execute(&mut *conn).await?;
-    let read = sqlx::query(READ_REPEAT).bind(key.user.as_str()).bind(&key.key);
-    if let Some(row) = read.fetch_optional(&mut *conn).await? {
-        let (doc, at) = (rows::document_id(&row, "doc_id")?, row.try_get("at")?);
-        return Ok(Reserved { doc, at, fresh: false });
+    sqlx::query(FORGET_REPEATS).bind(repeat.since()).execute(&mut *conn).await?;
+    if let Some(reserved) = reserved(&mut *conn, repeat).await? {
+        return Ok(reserved);
     }
-    let add = sqlx::query(ADD_REPEAT).bind(key.user.as_str()).bind(&key.key).bind(doc.as_str()).bind(at);
+    let add = sqlx::query(ADD_REPEAT)
+        .bind(repeat.user.as_str())
+        .bind(&repeat.key)
+        .bind(doc.as_str())
+        .bind(repeat.at)
+        .bind(made.to_string())
+        .bind(&repeat.digest[..]);
     add.execute(conn).await?;
-    Ok(Reserved { doc, at, fresh: true })
+    Ok(Reserved::by(repeat, doc.clone(), made))
+}
+
+async fn reserved(conn: impl SqliteExecutor<'_>, repeat: &Repeat) -> Result<Option<Reserved>, sqlx::Error> {
+    let read = sqlx::query(READ_REPEAT).bind(repeat.user.as_str()).bind(&repeat.key).bind(repeat.since());
+    let Some(row) = read.fetch_optional(conn).await? else { return Ok(None) };
+    let has_made = row.try_get::<Option<&str>, _>("made")?.is_some();
+    Ok(Some(Reserved {
+        doc: rows::document_id(&row, "doc_id")?,
+        made: has_made.then(|| rows::uuid(&row, "made")).transpose()?,
+        digest: row.try_get::<Option<&[u8]>, _>("digest")?.and_then(|digest| digest.try_into().ok()),
+        at: row.try_get("at")?,
+        fresh: false,
+    }))
 }
 
 fn named(row: &SqliteRow) -> Result<NamedVersion, sqlx::Error> {

@@ -33,6 +33,7 @@ const STEPS: &[Step] = steps!["sqlite":
     "0025_prove_addresses",
     "0026_create_used_answers",
     "0028_list_what_erasures_purge",
+    "0030_bind_keys_to_requests",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| schema::migrator(STEPS));
