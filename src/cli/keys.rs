@@ -1,4 +1,4 @@
-//! `quire keys`: what objects are encrypted with, and brought under the current key.
+//! `quire keys`: what objects and secrets are encrypted with, and brought under the current key.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -31,8 +31,8 @@ Examples:
 
 What nothing names any more, since something was killed half way, is removed; on PostgreSQL when it is older than an hour.
 
-The first key is the current one. Snapshots and archived operations that are plain or under another key are written anew; each
-is read back before it takes the place of the old one, so that it may be stopped and run again at any time. The embedded database must
+The first key is the current one. Snapshots, archived operations and the secrets of webhooks that are plain or under another key are
+written anew; each is read back before it takes the place of the old one, so that it may be stopped and run again at any time. The embedded database must
 not be in use; on PostgreSQL servers may go on, if they have all the keys. Without any key everything is made plain.
 
 Exit code: 0 if everything is under the current key; 1 if not, with the reasons.")]
@@ -60,7 +60,11 @@ pub fn run(command: &KeysCommand) -> anyhow::Result<()> {
     let rotated = wait(rotate(options, dry))?;
     let mut out = std::io::stdout();
     if !dry {
-        writeln!(out, "{} snapshots and {} segments written anew", rotated.snapshots, rotated.segments)?;
+        let Rotated { snapshots, segments, secrets, .. } = rotated;
+        writeln!(
+            out,
+            "{snapshots} snapshots, {segments} segments and {secrets} secrets of webhooks written anew"
+        )?;
     }
     for (key, count) in &rotated.keys {
         match key {
@@ -97,6 +101,7 @@ async fn rotate(options: &KeysOptions, dry: bool) -> anyhow::Result<Rotated> {
         store: &*opened.store,
         bodies: &opened.bodies,
         tiers: &opened.tiers,
+        hooks: &*opened.webhooks,
         vault: &vault,
         dry,
         strays,

@@ -1,4 +1,4 @@
-//! Objects brought under the current key, and those that are plain encrypted.
+//! Objects and the secrets of webhooks brought under the current key, and those that are plain encrypted.
 //!
 //! An object is read, written anew and compared, and its row then names the new one. After each document the objects go that no row
 //! names: what a rotation was writing, or had replaced, when it was killed. So a key that is not used any more can be taken away, and
@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::sealing::{KeyId, Vault};
+use super::events::{Renewed, Secrets, Webhooks};
+use super::sealing::{KeyId, Vault, key_of};
 use super::strays::{Age, Strays};
 use super::{
     DocumentPatch, NewSnapshot, SegmentMeta, SnapshotBodies, SnapshotMeta, Store, StoreError, Tiers,
@@ -22,11 +23,12 @@ pub struct Rotated {
     /// How many were written anew …
     pub snapshots: u64,
     pub segments: u64,
+    pub secrets: u64,
     /// … and how many there are afterwards, by their keys; those without one are plain.
     pub keys: BTreeMap<Option<KeyId>, u64>,
     /// Objects that no row names, left by what was killed, under whatever key: so many are there, or were if they have been removed.
     pub strays: u64,
-    /// What could not be read or written, a line for each object: those stay as they are.
+    /// What could not be read or written, a line for each object or webhook: those stay as they are.
     pub complaints: Vec<String>,
 }
 
@@ -35,6 +37,7 @@ pub struct Rotation<'a> {
     pub store: &'a dyn Store,
     pub bodies: &'a SnapshotBodies,
     pub tiers: &'a Tiers,
+    pub hooks: &'a dyn Webhooks,
     pub vault: &'a Vault,
     /// Counts only, and writes nothing.
     pub dry: bool,
@@ -43,12 +46,13 @@ pub struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    /// Goes through all documents, trash included. `told` is called for each of them.
+    /// Goes through all webhooks and all documents, trash included. `told` is called for each of the documents.
     ///
     /// # Errors
     /// `Unavailable`: storage is away. What was done until then stays done.
     pub async fn run(&self, mut told: impl FnMut(&Rotated)) -> Result<Rotated, StoreError> {
         let mut rotated = Rotated::default();
+        self.secrets(&mut rotated).await?;
         let mut after = None;
         loop {
             let page = self.store.document_ids(after.as_ref(), PAGE).await?;
@@ -63,6 +67,54 @@ impl Rotation<'_> {
             }
             after = Some(last);
         }
+    }
+
+    async fn secrets(&self, rotated: &mut Rotated) -> Result<(), StoreError> {
+        let secrets = Secrets::new(self.vault.clone());
+        let mut after = String::new();
+        loop {
+            let page = self.hooks.sealed_secrets(&after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after.clone_from(last);
+            for (hook, before) in page {
+                self.secret(&secrets, &hook, &before, rotated).await?;
+            }
+        }
+    }
+
+    async fn secret(
+        &self,
+        secrets: &Secrets,
+        hook: &str,
+        before: &[u8],
+        rotated: &mut Rotated,
+    ) -> Result<(), StoreError> {
+        let renewed = if self.dry {
+            key_of(before).map_or_else(Renewed::Unreadable, Renewed::Current)
+        } else {
+            secrets.renew(hook, before).await?
+        };
+        let key = match renewed {
+            Renewed::Current(key) => key,
+            Renewed::Anew(sealed) => {
+                if !self.hooks.reseal(hook, before, &sealed).await? {
+                    if self.hooks.hook(hook).await?.is_some() {
+                        let again =
+                            format!("the secret of webhook {hook} was changed meanwhile: run this again");
+                        rotated.complaints.push(again);
+                    }
+                    return Ok(());
+                }
+                rotated.secrets += 1;
+                self.vault.current()
+            }
+            Renewed::Unreadable(why) => {
+                rotated.complaints.push(format!("the secret of webhook {hook} cannot be read: {why}"));
+                return Ok(());
+            }
+        };
+        *rotated.keys.entry(key).or_default() += 1;
+        Ok(())
     }
 
     async fn strays(&self, doc: &DocumentId) -> Result<u64, StoreError> {

@@ -258,6 +258,21 @@ pub(super) async fn a_user_who_was_disabled_is_told_nothing(f: Fixture) {
     assert_eq!(told().await, (0, 0));
 }
 
+pub(super) async fn a_secret_is_sealed_anew_in_the_place_of_what_was_read(f: Fixture) {
+    let hooks = f.webhooks();
+    for number in [1, 2] {
+        hooks.add_hook(&hook(number, None), &[number as u8]).await.unwrap();
+    }
+    let first = hooks.sealed_secrets("", 1).await.unwrap();
+    assert_eq!(first, [("wh_001".to_owned(), vec![1])]);
+    assert!(hooks.reseal("wh_001", &[1], &[9]).await.unwrap());
+    assert!(!hooks.reseal("wh_001", &[1], &[8]).await.unwrap());
+    assert!(!hooks.reseal("wh_003", &[1], &[8]).await.unwrap());
+    let all = hooks.sealed_secrets("", 9).await.unwrap();
+    assert_eq!(all, [("wh_001".to_owned(), vec![9]), ("wh_002".to_owned(), vec![2])]);
+    assert!(hooks.sealed_secrets("wh_002", 9).await.unwrap().is_empty());
+}
+
 /// A webhook with deliveries of so many events, due at 10, 20, …
 async fn delivering(f: &Fixture, number: u64) -> Vec<Delivery> {
     f.webhooks().add_hook(&hook(1, None), b"secret").await.unwrap();

@@ -32,6 +32,8 @@ const PATCH_HOOK: &str = "UPDATE webhooks SET
         failing_since = CASE WHEN $5 THEN NULL ELSE failing_since END
     WHERE id = $1
     RETURNING *";
+const SECRETS: &str = "SELECT id, secret FROM webhooks WHERE id > $1 ORDER BY id LIMIT $2";
+const RESEAL: &str = "UPDATE webhooks SET secret = $3 WHERE id = $1 AND secret = $2 RETURNING id";
 const DISABLE: &str = "UPDATE webhooks SET enabled = FALSE, reason = $2 WHERE id = $1 AND enabled";
 const REMOVE_HOOK: &str = "DELETE FROM webhooks WHERE id = $1 RETURNING id";
 /// One that was removed or disabled meanwhile is told nothing.
@@ -129,6 +131,16 @@ impl<T: Tables> Webhooks for T {
             .with(patch.enabled.unwrap_or_default());
         let answers = self.write(vec![change]).await?;
         answers.first().map_or(Ok(None), |rows| one(rows, webhook))
+    }
+
+    async fn sealed_secrets(&self, after: &str, limit: usize) -> Answer<Vec<(String, Vec<u8>)>> {
+        let page = Statement::new(SECRETS).with(after).with(limit as i64);
+        all(&self.read(page).await?, |row| Ok((row.text("id")?, row.bytes("secret")?)))
+    }
+
+    async fn reseal(&self, id: &str, before: &[u8], anew: &[u8]) -> Answer<bool> {
+        let answers = self.write(vec![Statement::new(RESEAL).with(id).with(before).with(anew)]).await?;
+        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }
 
     async fn disable_hook(&self, id: &str, reason: &str) -> Answer<()> {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub(in crate::storage) use self::secrets::Renewed;
 pub use self::secrets::Secrets;
 use super::StoreError;
 use crate::ids::{DocumentId, Millis, UserId, Version};
@@ -309,6 +310,12 @@ pub trait Webhooks: Send + Sync {
 
     /// Changes one, and returns it as it is then.
     async fn patch_hook(&self, id: &str, patch: &WebhookPatch) -> Result<Option<Webhook>, StoreError>;
+
+    /// Reads the sealed secrets of webhooks after `after`, in order of their ids, at most `limit`.
+    async fn sealed_secrets(&self, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+
+    /// Puts a secret that is sealed otherwise in the place of `before`; tells whether that was still there.
+    async fn reseal(&self, id: &str, before: &[u8], anew: &[u8]) -> Result<bool, StoreError>;
 
     /// Disables one, for a reason.
     async fn disable_hook(&self, id: &str, reason: &str) -> Result<(), StoreError>;

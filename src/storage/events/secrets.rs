@@ -2,12 +2,21 @@
 
 use crate::ids::{DocumentId, HistoryId};
 use crate::storage::StoreError;
-use crate::storage::sealing::{Kind, Place, Vault};
+use crate::storage::sealing::{KeyError, KeyId, Kind, Place, Unopened, Vault, key_of};
 
 /// Seals and opens secrets. Clones share the keys.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     vault: Vault,
+}
+
+/// What becomes of a secret when keys are exchanged.
+pub(in crate::storage) enum Renewed {
+    /// It is under the current key, or under none where there is none.
+    Current(Option<KeyId>),
+    /// It is under another one, or plain, and sealed anew it is this.
+    Anew(Vec<u8>),
+    Unreadable(Unopened),
 }
 
 impl Secrets {
@@ -38,6 +47,34 @@ impl Secrets {
             None => Ok(sealed.to_vec()),
         }
     }
+
+    /// Seals a secret with the current key, unless it is. What is returned opens as what there was.
+    ///
+    /// # Errors
+    /// `Unavailable` when the keys are.
+    pub(in crate::storage) async fn renew(&self, hook: &str, sealed: &[u8]) -> Result<Renewed, StoreError> {
+        match key_of(sealed) {
+            Ok(key) if key == self.vault.current() => return Ok(Renewed::Current(key)),
+            Ok(_) => {}
+            Err(why) => return Ok(Renewed::Unreadable(why)),
+        }
+        let name = name(hook)?;
+        let plain = match self.vault.unsealer(&place(&name), sealed).await {
+            Ok(Some(unsealer)) => unsealer.open(sealed),
+            Ok(None) => Ok(sealed.to_vec()),
+            Err(away @ Unopened::Key(KeyError::Away { .. })) => return Err(StoreError::unavailable(away)),
+            Err(why) => Err(why),
+        };
+        let plain = match plain {
+            Ok(plain) => plain,
+            Err(why) => return Ok(Renewed::Unreadable(why)),
+        };
+        let sealed = self.seal(hook, &plain).await?;
+        if self.open(hook, &sealed).await? == plain {
+            return Ok(Renewed::Anew(sealed));
+        }
+        Err(StoreError::unavailable(format!("the secret of {hook} that was sealed anew opens as another")))
+    }
 }
 
 /// A place is named as documents are.
@@ -67,5 +104,11 @@ mod tests {
         assert!(Secrets::new(Vault::plain()).open("wh_1", &sealed).await.is_err());
         // From before there were keys.
         assert_eq!(secrets.open("wh_1", b"whsec_old").await.unwrap(), b"whsec_old");
+        let Renewed::Anew(sealed) = secrets.renew("wh_1", b"whsec_old").await.unwrap() else {
+            panic!("it is plain")
+        };
+        assert_eq!(secrets.open("wh_1", &sealed).await.unwrap(), b"whsec_old");
+        assert!(matches!(secrets.renew("wh_1", &sealed).await.unwrap(), Renewed::Current(Some(_))));
+        assert!(matches!(secrets.renew("wh_1", b"QENC damaged").await.unwrap(), Renewed::Unreadable(_)));
     }
 }

@@ -2,16 +2,36 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ids::{ClientId, HistoryId, UserId};
+use crate::storage::events::Webhook;
 use crate::storage::sealing::tests::vault;
 use crate::storage::{
-    AppendEntry, DocumentStore as _, LoggedOp, MemoryStore, NewDocument, Objects, OpLog as _,
-    OwnershipStore as _, SegmentIndex as _, Segments, SnapshotIndex as _,
+    AppendEntry, DataDir, DocumentStore as _, LoggedOp, MemoryStore, NewDocument, Objects, OpLog as _,
+    OwnershipStore as _, SegmentIndex as _, Segments, SnapshotIndex as _, SqliteOptions, SqliteStore,
 };
 
-/// A document with 30 operations, of which 20 are in two segments, and snapshots of two versions: a small and a large one.
+/// A document with 30 operations, of which 20 are in two segments, and snapshots of two versions: a small and a large one. And a
+/// webhook.
 struct Scene {
     warm: Arc<MemoryStore>,
     objects: Objects,
+    hooks: SqliteStore,
+    _folder: tempfile::TempDir,
+}
+
+const SECRET: &[u8] = b"whsec_of_the_hook";
+
+fn hook() -> Webhook {
+    Webhook {
+        id: "wh_1".to_owned(),
+        owner: None,
+        made_by: UserId("ada".into()),
+        url: "https://example.org".to_owned(),
+        kinds: Vec::new(),
+        enabled: true,
+        reason: None,
+        failing_since: None,
+        made_at: 1,
+    }
 }
 
 /// Content that no compression makes small.
@@ -50,7 +70,13 @@ impl Scene {
 
     /// With everything under the keys of `vault`.
     async fn new(vault: &Vault) -> Self {
-        let scene = Self { warm: Arc::new(MemoryStore::new()), objects: Objects::in_memory() };
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::lock(folder.path()).unwrap();
+        let hooks = SqliteStore::open(dir, &SqliteOptions::default()).await.unwrap();
+        let sealed = Secrets::new(vault.clone()).seal("wh_1", SECRET).await.unwrap();
+        hooks.add_hook(&hook(), &sealed).await.unwrap();
+        let (warm, objects) = (Arc::new(MemoryStore::new()), Objects::in_memory());
+        let scene = Self { warm, objects, hooks, _folder: folder };
         let history = HistoryId::generate();
         let epochs = scene.warm.claim_all("node").await.unwrap();
         let epoch = epochs[usize::from(doc().shard())];
@@ -85,7 +111,8 @@ impl Scene {
     async fn rotate(&self, vault: &Vault, dry: bool) -> Rotated {
         let (tiers, bodies) = (self.tiers(vault), self.bodies(vault));
         let store = tiers.joined();
-        Rotation { store: &*store, bodies: &bodies, tiers: &tiers, vault, dry, strays: Age::Any }
+        let (tiers, hooks, strays) = (&tiers, &self.hooks, Age::Any);
+        Rotation { store: &*store, bodies: &bodies, tiers, hooks, vault, dry, strays }
             .run(|_| ())
             .await
             .unwrap()
@@ -99,6 +126,8 @@ impl Scene {
             let meta = self.warm.snapshots(&doc(), version, 1).await.unwrap().pop().unwrap();
             whole &= self.bodies(vault).read(&meta).await.is_ok_and(|found| found == content);
         }
+        let (hook, sealed) = self.hooks.sealed_secrets("", 9).await.unwrap().pop().unwrap();
+        whole &= Secrets::new(vault.clone()).open(&hook, &sealed).await.is_ok_and(|found| found == SECRET);
         whole
     }
 }
@@ -117,32 +146,33 @@ fn leak(key: &KeyId) -> &'static str {
 async fn plain_objects_are_encrypted_then_brought_under_another_key_and_the_old_one_is_not_needed() {
     let scene = Scene::new(&Vault::plain()).await;
     let (one, both, two) = (vault(&[("one", 1)]), vault(&[("two", 2), ("one", 1)]), vault(&[("two", 2)]));
-    assert_eq!(counts(&scene.rotate(&one, true).await), [("plain", 4)]);
+    assert_eq!(counts(&scene.rotate(&one, true).await), [("plain", 5)]);
     assert!(scene.is_whole_for(&one).await, "what is plain is readable");
 
     let rotated = scene.rotate(&one, false).await;
-    assert_eq!((rotated.snapshots, rotated.segments), (2, 2));
-    assert_eq!(counts(&rotated), [("one", 4)]);
+    assert_eq!((rotated.snapshots, rotated.segments, rotated.secrets), (2, 2, 1));
+    assert_eq!(counts(&rotated), [("one", 5)]);
     assert!(scene.is_whole_for(&one).await && !scene.is_whole_for(&Vault::plain()).await);
 
-    assert_eq!(counts(&scene.rotate(&both, false).await), [("two", 4)]);
+    assert_eq!(counts(&scene.rotate(&both, false).await), [("two", 5)]);
     assert!(scene.is_whole_for(&two).await && !scene.is_whole_for(&one).await);
     assert_eq!(scene.objects.count().await, 3, "nothing is left of the old ones");
     let again = scene.rotate(&both, false).await;
-    assert_eq!((again.snapshots, again.segments), (0, 0));
+    assert_eq!((again.snapshots, again.segments, again.secrets), (0, 0, 0));
     let row = scene.warm.document(&doc()).await.unwrap();
     assert_eq!((row.snapshot_version, &*row.preview), (20, "shown"));
 
-    assert_eq!(counts(&scene.rotate(&Vault::plain(), true).await), [("two", 4)]);
+    assert_eq!(counts(&scene.rotate(&Vault::plain(), true).await), [("two", 5)]);
 }
 
 #[tokio::test]
 async fn without_the_old_key_everything_stays_and_each_object_is_named() {
     let scene = Scene::new(&vault(&[("one", 1)])).await;
     let rotated = scene.rotate(&vault(&[("two", 2)]), false).await;
-    assert_eq!(rotated.complaints.len(), 4, "{:?}", rotated.complaints);
+    assert_eq!(rotated.complaints.len(), 5, "{:?}", rotated.complaints);
     for complaint in &rotated.complaints {
-        assert!(complaint.contains("document doc") && complaint.contains("key one"), "{complaint}");
+        let named = complaint.contains("document doc") || complaint.contains("webhook wh_1");
+        assert!(named && complaint.contains("key one"), "{complaint}");
     }
     assert!(scene.is_whole_for(&vault(&[("one", 1)])).await);
 }
