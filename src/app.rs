@@ -389,7 +389,9 @@ fn check_what_is_shared(options: &ServeOptions) -> Result<(), NotShared> {
 
 /// Tells what has become of somebody who was let in.
 fn standing(auth: &Auth, visitor: Option<&Visitor>, address: IpAddr) -> Standing {
-    let revoked = |visitor: &Visitor| auth.revoked.denies(&visitor.user, visitor.credential.as_deref());
+    let revoked = |visitor: &Visitor| {
+        auth.revoked.denies(&visitor.user, visitor.credential.as_deref(), visitor.issued_at)
+    };
     if auth.is_banned(visitor.map(|visitor| &visitor.user), Some(address)) {
         Standing::Banned
     } else if visitor.is_some_and(revoked) {

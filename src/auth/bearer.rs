@@ -20,6 +20,8 @@ pub struct Bearer {
     pub admin: bool,
     /// When the token ends, in Unix ms; `None` for a service token without an end.
     pub expires_at: Option<Millis>,
+    /// When a token from elsewhere was made, in Unix ms, if it says so.
+    pub issued_at: Option<Millis>,
     pub origin: Origin,
 }
 

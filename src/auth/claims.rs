@@ -74,6 +74,7 @@ impl Claims {
             name: self.text(&expected.name).and_then(shown_name),
             admin: self.0.get(&expected.admin) == Some(&Value::Bool(true)),
             expires_at: Some(self.expires_at()?),
+            issued_at: self.time("iat")?.map(|issued_at| issued_at as Millis),
             origin: Origin::Elsewhere,
         })
     }

@@ -27,7 +27,8 @@ pub struct Asking {
     pub scopes: Option<Scopes>,
 }
 
-/// What somebody who has signed in proves once more who they are with. It has no `Debug`.
+/// What somebody who has signed in proves once more who they are with; who has no password here, by having signed in just now. It has no
+/// `Debug`.
 #[derive(Clone, Default)]
 pub struct Proof {
     pub password: String,
@@ -91,9 +92,9 @@ impl Erasures {
                     forbidden("this is for administrators")
                 }
             }
-            (None, Some(_)) => match &self.accounts {
+            (None, Some(sign_in)) => match &self.accounts {
                 // An open browser is not enough.
-                Some(accounts) => accounts.prove(whom, &proof.password, &proof.code).await,
+                Some(accounts) => accounts.prove_anew(whom, sign_in, &proof.password, &proof.code).await,
                 None => forbidden("there is no such account any more"),
             },
             // Elsewhere they have proved it to whoever has made the token.
@@ -105,6 +106,7 @@ impl Erasures {
         let ended = self.people.begin_erasure(erasing).await?;
         // Before the documents, which take their time.
         self.revoked.end(ended.ended, self.clock.now());
+        self.revoked.erase(&erasing.user, erasing.begun_at);
         self.sharing.look_now().await;
         let purged = erasure::purge_doomed(&*self.people, self, &erasing.user).await?;
         let pending = ended.erasing.renames();

@@ -7,6 +7,9 @@ use crate::ids::{Millis, UserId};
 use crate::storage::StoreError;
 use crate::storage::accounts::{self, Totp};
 
+/// For how long a sign-in proves who somebody is whom a provider signs in, in ms.
+pub(super) const FRESH: Millis = 600_000;
+
 /// What somebody puts into an application to have codes made.
 pub struct Enrolment {
     /// As it is typed.
@@ -76,6 +79,31 @@ impl Accounts {
             self.throttle.succeed(&subject);
         }
         Ok(())
+    }
+
+    /// As [`Self::prove`]. Whom a provider signs in, and who so has no password here, proves it there: by a sign-in of at most
+    /// [`FRESH`] ms ago.
+    ///
+    /// # Errors
+    /// As [`Self::prove`]; `forbidden` when that sign-in is older.
+    pub(super) async fn prove_anew(
+        &self,
+        user: &UserId,
+        sign_in: &str,
+        password: &str,
+        code: &str,
+    ) -> Result<(), Refusal> {
+        if self.store.credentials(user).await?.is_some() {
+            return self.prove(user, password, code).await;
+        }
+        let now = self.clock.now();
+        let sign_ins = self.store.sign_ins(user, now).await?;
+        if sign_ins.iter().any(|one| one.id == sign_in && now - one.created_at <= FRESH) {
+            return Ok(());
+        }
+        let why =
+            "this account has no password here: sign in again with its provider, and try within ten minutes";
+        Err(Refusal::new(ErrorCode::Forbidden, why))
     }
 
     /// Tells whether a user has a password, and whether a second factor is asked for.

@@ -100,6 +100,7 @@ fn bearer(token: ServiceToken, owner: &User, now: Millis) -> Option<Bearer> {
         name: shown_name(&owner.name),
         admin: owner.admin && scopes.admin,
         expires_at: token.expires_at,
+        issued_at: None,
         origin: Origin::Service(Arc::from(token.id), scopes),
     })
 }

@@ -18,6 +18,7 @@ use super::*;
 use crate::actors::error::ErrorCode;
 use crate::ids::Millis;
 use crate::storage::accounts::{User, UserPatch};
+use crate::storage::people::{Erasing, Fate, tombstone_of};
 use crate::storage::{Opened, SqliteOptions};
 
 const NOW: Millis = 1_700_000_000_000;
@@ -34,7 +35,7 @@ struct Bench {
     now: Arc<AtomicI64>,
     /// In which `mail` has what was sent.
     folder: TempDir,
-    _opened: Opened,
+    opened: Opened,
 }
 
 impl Bench {
@@ -60,7 +61,24 @@ impl Bench {
         };
         let clock = Clock::from_fn(move || told.load(Ordering::Relaxed));
         let (auth, _) = Auth::open(settings, Some(opened.accounts.clone()), clock).await.unwrap();
-        Self { auth, store: opened.accounts.clone(), now, folder, _opened: opened }
+        Self { auth, store: opened.accounts.clone(), now, folder, opened }
+    }
+
+    /// Another server of the same database.
+    async fn another(&self) -> Arc<Auth> {
+        let settings = Settings {
+            secret: Some(SECRET.to_owned()),
+            expected: Expected::default(),
+            foreign: None,
+            mailer: Arc::new(LogMailer) as Arc<dyn Mailer>,
+            key_period: Duration::from_hours(24),
+            registration: false,
+            public_url: None,
+            oidc: None,
+        };
+        let told = self.now.clone();
+        let clock = Clock::from_fn(move || told.load(Ordering::Relaxed));
+        Auth::open(settings, Some(self.store.clone()), clock).await.unwrap().0
     }
 
     fn accounts(&self) -> &Arc<Accounts> {
@@ -196,19 +214,7 @@ async fn another_server_of_the_same_database_knows_the_keys() {
     let bench = Bench::new().await;
     bench.register().await;
     let token = bench.sign_in().await.access_token;
-    let settings = Settings {
-        secret: None,
-        expected: Expected::default(),
-        foreign: None,
-        mailer: Arc::new(LogMailer) as Arc<dyn Mailer>,
-        key_period: Duration::from_hours(24),
-        registration: false,
-        public_url: None,
-        oidc: None,
-    };
-    let told = bench.now.clone();
-    let clock = Clock::from_fn(move || told.load(Ordering::Relaxed));
-    let (other, _) = Auth::open(settings, Some(bench.store.clone()), clock).await.unwrap();
+    let other = bench.another().await;
     assert!(other.tokens.verify(&token).is_ok());
     assert_eq!(other.jwks(), bench.auth.jwks());
     // What the one ends, the other hears of.
@@ -397,6 +403,81 @@ async fn a_disabled_user_is_refused_everywhere() {
         panic!("signed in")
     };
     assert_eq!(why.message, "the address or the password is wrong");
+}
+
+#[tokio::test]
+async fn who_was_erased_is_refused_with_whatever_token_was_made_before() {
+    let bench = Bench::new().await;
+    let token = |claims: Value| hs256(None, SECRET.as_bytes(), &claims);
+    let exp = bench.seconds() + 1_000;
+    let old = token(json!({ "sub": "eve", "exp": exp, "iat": bench.seconds() - 5 }));
+    let undated = token(json!({ "sub": "eve", "exp": exp }));
+    let (other, new) = (
+        token(json!({ "sub": "bob", "exp": exp })),
+        token(json!({ "sub": "eve", "exp": exp, "iat": bench.seconds() + 1 })),
+    );
+    for good in [&old, &undated, &new, &other] {
+        bench.auth.tokens.verify(good).unwrap();
+    }
+    let eve = UserId("eve".into());
+    let other_server = bench.another().await;
+    let erasing = Erasing::new(eve.clone(), Fate::Private, NOW);
+    bench.opened.people.begin_erasure(&erasing).await.unwrap();
+    // The server that has done it knows it at once, another when it looks.
+    bench.auth.revoked.erase(&eve, NOW);
+    other_server.tokens.verify(&old).unwrap();
+    let before = other_server.revoked.generation().load(Ordering::Relaxed);
+    other_server.revoked.refresh(&*bench.store, NOW).await.unwrap();
+    assert_ne!(other_server.revoked.generation().load(Ordering::Relaxed), before);
+    for auth in [&bench.auth, &other_server] {
+        for dead in [&old, &undated] {
+            assert!(auth.tokens.verify(dead).unwrap_err().message.contains("revoked"));
+        }
+        for good in [&new, &other] {
+            auth.tokens.verify(good).unwrap();
+        }
+    }
+    // It stays known, whatever was read before that.
+    bench.auth.revoked.refresh(&*bench.store, NOW).await.unwrap();
+    bench.refused(&old, "revoked");
+    let row = bench.store.user(&tombstone_of(&eve)).await.unwrap().unwrap();
+    assert!(row.name.is_empty() && row.disabled_at == Some(NOW) && !format!("{row:?}").contains("eve"));
+}
+
+#[tokio::test]
+async fn whom_a_provider_signs_in_proves_it_by_a_fresh_sign_in() {
+    let bench = Bench::new().await;
+    let own = bench.register().await;
+    let theirs = User {
+        id: UserId("usr_1".into()),
+        issuer: "https://id.example".to_owned(),
+        subject: "1".to_owned(),
+        ..own.clone()
+    };
+    bench.store.create_user(&theirs, None).await.unwrap();
+    let sign_in = async || {
+        let signed_in = bench.accounts().begin_sign_in(&peer(), theirs.clone()).await.unwrap();
+        bench.auth.tokens.verify(&signed_in.access_token).unwrap().credential().unwrap().to_string()
+    };
+    let prove = async |user: &User, sign_in: &str, password: &str| {
+        bench.accounts().prove_anew(&user.id, sign_in, password, "").await.map_err(|why| why.code)
+    };
+    let first = sign_in().await;
+    bench.wait(second::FRESH);
+    assert_eq!(prove(&theirs, &first, "").await, Ok(()));
+    bench.wait(1);
+    assert_eq!(prove(&theirs, &first, "").await, Err(ErrorCode::Forbidden));
+    let second = sign_in().await;
+    assert_eq!(prove(&theirs, &second, "").await, Ok(()));
+    assert_eq!(prove(&theirs, &first, "").await, Err(ErrorCode::Forbidden), "another one's being fresh");
+    assert_eq!(prove(&theirs, "none", "").await, Err(ErrorCode::Forbidden));
+    bench.accounts().end_sign_in(&theirs.id, &second).await.unwrap();
+    assert_eq!(prove(&theirs, &second, "").await, Err(ErrorCode::Forbidden));
+    // Who has a password gives it, however fresh the sign-in is.
+    let own_sign_in = bench.sign_in().await;
+    let id = bench.auth.tokens.verify(&own_sign_in.access_token).unwrap().credential().unwrap().to_string();
+    assert_eq!(prove(&own, &id, "").await, Err(ErrorCode::Forbidden));
+    assert_eq!(prove(&own, &id, PASSWORD).await, Ok(()));
 }
 
 #[tokio::test]

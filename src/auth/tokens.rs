@@ -88,7 +88,8 @@ impl Tokens {
         } else {
             self.verify_signed(token)?
         };
-        let revoked = |own: &Own| own.revoked.denies(&bearer.user, bearer.credential().map(|id| &**id));
+        let credential = bearer.credential().map(|id| &**id);
+        let revoked = |own: &Own| own.revoked.denies(&bearer.user, credential, bearer.issued_at);
         if self.own.as_ref().is_some_and(revoked) {
             return Err(refused("the token was revoked"));
         }
@@ -147,6 +148,7 @@ fn own_bearer(claims: &Claims) -> Result<Bearer, Refusal> {
         name: claims.text("name").and_then(shown_name),
         admin: claims.flag("admin"),
         expires_at: Some(claims.expires_at()?),
+        issued_at: None,
         origin: Origin::SignIn(sign_in.into()),
     })
 }

@@ -9,7 +9,9 @@ mod statements;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use super::accounts::OWN_PREFIX;
@@ -17,6 +19,9 @@ use crate::ids::{DocumentId, Millis, UserId};
 
 /// The issuer of the rows that are left of accounts: they name nobody, and nothing of theirs is accepted.
 pub const ERASED: &str = "erased";
+
+/// What the ids of [`tombstone_of`] begin with.
+const TOMBSTONE_PREFIX: &str = "erased:";
 
 /// Which of a person's documents go with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +83,17 @@ pub fn is_own(user: &UserId) -> bool {
     user.0.starts_with(OWN_PREFIX)
 }
 
+/// Returns the id of the row that is left of somebody from elsewhere, by which tokens from before the erasure are known. It is a hash of
+/// theirs: who has the id finds the row, and who has the row does not find the id unless it can be guessed.
+pub fn tombstone_of(user: &UserId) -> UserId {
+    UserId(format!("{TOMBSTONE_PREFIX}{}", HEXLOWER.encode(&Sha256::digest(user.0.as_bytes()))).into())
+}
+
+/// Tells whether an id is one of [`tombstone_of`].
+pub fn is_tombstone(user: &UserId) -> bool {
+    user.0.starts_with(TOMBSTONE_PREFIX)
+}
+
 /// An erasure that is durable: but for documents nothing is left of the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
@@ -125,7 +141,7 @@ pub trait People: Send + Sync {
     /// away rights and memberships, counted as changes of the documents concerned; removes the person's own rows; and replaces the
     /// id wherever it is not in a log. A group whose only manager goes is the oldest member's then, and one without any ends.
     ///
-    /// Of an own account a row stays that names nobody and is disabled.
+    /// Of an own account a row stays that names nobody and is disabled; of somebody from elsewhere one under [`tombstone_of`] them.
     async fn begin_erasure(&self, erasing: &Erasing) -> Result<Begun, StoreError>;
 
     /// Returns who is being erased.

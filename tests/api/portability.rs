@@ -1,10 +1,11 @@
 //! What is kept of a person, given out and taken away by REST.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::Launch;
 use crate::rest::Rest;
-use crate::signed_in::{SECRET, admin_token, call, knows_tokens, token};
+use crate::signed_in::{SECRET, SignedIn, admin_token, call, in_seconds, knows_tokens, token, token_of};
 
 #[test]
 fn people_get_what_is_theirs_and_administrators_what_is_anybodys() {
@@ -44,6 +45,9 @@ fn who_is_erased_is_named_nowhere_after_the_next_start() {
         call(&rest, &token("ada"), "POST", &path, None)
     };
     erase("bob").expect_problem(403, "forbidden");
+    let old = token("ada");
+    let mut socket = SignedIn::join(&server, "bobs", Uuid::new_v4(), &old);
+    socket.frame("welcome");
     let erased = erase("me").expect(202).json();
     assert_eq!((&erased["purged"], &erased["pending"]), (&json!(1), &json!(true)));
     rest.get("/v1/docs/adas").expect(404);
@@ -54,13 +58,19 @@ fn who_is_erased_is_named_nowhere_after_the_next_start() {
     );
     let versions = rest.get("/v1/docs/bobs/versions").expect(200).json();
     assert!(!versions.to_string().contains("\"ada\""), "{versions}");
-    // She comes back, and what she makes is hers.
+    // Whatever she has had is good for nothing.
+    assert!([Some(4401), Some(4403)].contains(&socket.closed()));
+    call(&rest, &old, "GET", "/v1/docs", None).expect_problem(401, "unauthorized");
+    // She comes back with a token that is newer, and what she makes is hers.
+    let new = token_of("ada", in_seconds(1));
     let novel = json!({ "id": "novel", "content": [{ "insert": "a year of work\n" }] });
-    call(&rest, &token("ada"), "POST", "/v1/docs", Some(&novel)).expect(201);
+    call(&rest, &new, "POST", "/v1/docs", Some(&novel)).expect(201);
     server.signal(libc::SIGTERM);
     let data = server.ended().1;
     let server = Launch::on(data).with("QUIRE_JWT_SECRET", SECRET).start();
     let rest = Rest::of(&server);
+    call(&rest, &old, "GET", "/v1/docs", None).expect_problem(401, "unauthorized");
+    call(&rest, &new, "GET", "/v1/docs", None).expect(200);
     let authors: Vec<Value> = rest.ops("bobs").iter().map(|op| op["user"].clone()).collect();
     assert_eq!(authors[0], "bob");
     assert!(authors[1].as_str().is_some_and(|author| author.starts_with("erased_")), "{authors:?}");

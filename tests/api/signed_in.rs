@@ -32,6 +32,11 @@ pub fn token_until(user: &str, exp: u64) -> String {
     sign(&json!({ "sub": user, "name": user, "exp": exp, "iat": in_seconds(0) }))
 }
 
+/// A token that says that it was made at this time, in Unix seconds.
+pub fn token_of(user: &str, iat: u64) -> String {
+    sign(&json!({ "sub": user, "name": user, "exp": in_seconds(3_600), "iat": iat }))
+}
+
 fn sign(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("claims are JSON")

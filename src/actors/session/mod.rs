@@ -93,6 +93,8 @@ pub struct Visitor {
     pub expires_at: Option<Millis>,
     /// The sign-in or service token that it is of, if it may be revoked alone.
     pub credential: Option<Arc<str>>,
+    /// When a token that is of neither was made, in Unix ms, if it says so.
+    pub issued_at: Option<Millis>,
     /// Whether the token is good for reading alone.
     pub reads_only: bool,
     /// Whether it is an administrator's.

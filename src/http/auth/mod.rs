@@ -53,6 +53,8 @@ pub struct Caller {
     sign_in: Option<Arc<str>>,
     /// What can be revoked before the token ends: the sign-in, or the service token.
     credential: Option<Arc<str>>,
+    /// When a token from elsewhere was made, in Unix ms.
+    issued_at: Option<Millis>,
 }
 
 impl Caller {
@@ -67,6 +69,7 @@ impl Caller {
             link: None,
             sign_in: None,
             credential: None,
+            issued_at: None,
         }
     }
 
@@ -104,6 +107,7 @@ impl Caller {
             name: self.name,
             expires_at: self.expires_at,
             credential: self.credential,
+            issued_at: self.issued_at,
             reads_only: self.scopes.is_some_and(|scopes| !scopes.write),
             admin: self.admin,
         })
@@ -152,8 +156,9 @@ impl From<Bearer> for Caller {
             Origin::SignIn(id) => Some(id),
             Origin::Service(..) | Origin::Elsewhere => None,
         };
-        let Bearer { user, name, admin, expires_at, .. } = bearer;
-        Self { user: Some(user), name, expires_at, admin, scopes, link: None, sign_in, credential }
+        let Bearer { user, name, admin, expires_at, issued_at, .. } = bearer;
+        let (user, link) = (Some(user), None);
+        Self { user, name, expires_at, admin, scopes, link, sign_in, credential, issued_at }
     }
 }
 

@@ -138,7 +138,8 @@ pub struct SigningKey {
 /// What is not accepted any more although its tokens have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revoked {
-    pub users: Vec<UserId>,
+    /// With when they were disabled.
+    pub users: Vec<(UserId, Millis)>,
     /// Ids of sign-ins and of service tokens.
     pub credentials: Vec<String>,
 }

@@ -121,7 +121,7 @@ const ADD_SIGNING_KEY: &str = "INSERT INTO signing_keys (kid, seed, signs_from, 
     WHERE NOT EXISTS (SELECT 1 FROM signing_keys WHERE signs_until >= $4)";
 /// Bounded, since every server holds them: those disabled last. Of an own account all sign-ins have ended as well.
 const DISABLED: &str =
-    "SELECT id FROM users WHERE disabled_at IS NOT NULL ORDER BY disabled_at DESC LIMIT 100000";
+    "SELECT id, disabled_at FROM users WHERE disabled_at IS NOT NULL ORDER BY disabled_at DESC LIMIT 100000";
 const ENDED: &str = "SELECT id FROM sign_ins WHERE ended_at > $1
     UNION ALL SELECT id FROM service_tokens WHERE ended_at > $1";
 const SWEEP: [&str; 5] = [
@@ -368,7 +368,7 @@ impl<T: Tables> Accounts for T {
     async fn revoked(&self, since: Millis) -> Answer<Revoked> {
         let users = self.read(Statement::new(DISABLED)).await?;
         let credentials = self.read(Statement::new(ENDED).with(since)).await?;
-        let user = |row: &dyn Columns| Ok(UserId(row.text("id")?.into()));
+        let user = |row: &dyn Columns| Ok((UserId(row.text("id")?.into()), row.number("disabled_at")?));
         Ok(Revoked { users: all(&users, user)?, credentials: all(&credentials, id)? })
     }
 

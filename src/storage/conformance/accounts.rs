@@ -95,7 +95,10 @@ pub(super) async fn a_patch_changes_what_it_names_of_a_user(f: Fixture) {
     f.accounts().patch_user(&ada.id, &disable, NOW + 1).await.unwrap();
     assert_eq!(f.accounts().sign_ins(&ada.id, NOW).await.unwrap(), []);
     let revoked = f.accounts().revoked(NOW).await.unwrap();
-    assert_eq!((revoked.users, revoked.credentials), (vec![ada.id.clone()], vec!["one".to_owned()]));
+    assert_eq!(
+        (revoked.users, revoked.credentials),
+        (vec![(ada.id.clone(), NOW + 1)], vec!["one".to_owned()])
+    );
     let enable = UserPatch { disabled_at: Some(None), name: Some("Ada".to_owned()), ..UserPatch::default() };
     let enabled = f.accounts().patch_user(&ada.id, &enable, NOW + 2).await.unwrap().unwrap();
     assert_eq!((enabled.disabled_at, &*enabled.name, enabled.admin), (None, "Ada", true));

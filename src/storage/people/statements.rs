@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::places::{GIVEN, Given, REMOVED, RENAMED, RENAMED_IN_LOG, Shown};
-use super::{Begun, ERASED, Erasing, Fate, People, PersonsDocument, Share, is_own};
+use super::{Begun, ERASED, Erasing, Fate, People, PersonsDocument, Share, is_own, tombstone_of};
 use crate::ids::{DocumentId, InvalidDocumentId, UserId};
 use crate::storage::StoreError;
 use crate::storage::accounts::tables::{Columns, Rows, Statement, Tables};
@@ -126,6 +126,11 @@ const REPLACE: [&str; 3] = [
     "UPDATE service_tokens SET owner = (SELECT e.pseudonym FROM erasures AS e WHERE e.user_id = $1) WHERE owner = $1",
     "UPDATE sign_ins SET user_id = (SELECT e.pseudonym FROM erasures AS e WHERE e.user_id = $1) WHERE user_id = $1",
 ];
+/// By which tokens from elsewhere are known that were made before $2.
+const REMEMBER: &str =
+    "INSERT INTO users (id, issuer, subject, name, email, created_at, seen_at, disabled_at, admin, may_create)
+    VALUES ($1, $3, $1, '', NULL, $2, $2, $2, FALSE, FALSE)
+    ON CONFLICT (id) DO UPDATE SET disabled_at = excluded.disabled_at";
 const FORGET: &str = "DELETE FROM users WHERE id = $1 RETURNING 1 AS gone";
 
 type Answer<T> = Result<T, StoreError>;
@@ -191,6 +196,10 @@ impl<T: Tables> People for T {
             statements.extend([of(tombstone).with(at).with(ERASED), of(tokens), of(sign_ins), of(FORGET)]);
         } else {
             statements.push(of(EMPTY));
+        }
+        let tombstone = tombstone_of(&erasing.user);
+        if !is_own(&erasing.user) {
+            statements.push(Statement::new(REMEMBER).with(tombstone.as_str()).with(at).with(ERASED));
         }
         let answers = self.write(statements).await?;
         let begun = answers.first().map_or(Ok(Vec::new()), |rows| all(rows, self::erasing))?;

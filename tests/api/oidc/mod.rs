@@ -96,6 +96,20 @@ fn somebody_signs_in_with_the_provider_and_is_the_same_the_next_time() {
 }
 
 #[test]
+fn who_has_just_signed_in_with_the_provider_may_have_the_account_deleted() {
+    let provider = provider();
+    let server = believing(&provider).start();
+    let rest = Rest::of(&server);
+    let (mut browser, _) = sign_in(&server, "ada");
+    let id = me(&server, &mut browser)["id"].clone();
+    let access = browser.refresh().json()["access_token"].as_str().expect("a token").to_owned();
+    call(&rest, &access, "POST", "/v1/users/me/erase", Some(&json!({}))).expect(200);
+    call(&rest, &access, "GET", "/v1/auth/me", None).expect_problem(401, "unauthorized");
+    let (mut again, _) = sign_in(&server, "ada");
+    assert_ne!(me(&server, &mut again)["id"], id, "it is somebody new");
+}
+
+#[test]
 fn an_own_account_with_the_same_address_stays_its_owners() {
     let provider = provider();
     let server = believing(&provider).with("QUIRE_REGISTRATION", "open").start();

@@ -2,6 +2,8 @@
 import { explain } from "../api";
 import { el } from "../dom";
 import { identity } from "../identity";
+import { signInPath } from "../sign-in/address";
+import { RequestFailed } from "../request";
 import { textButton } from "../ui/button";
 import { Form, field, passwordField, select } from "../ui/form";
 import { erase, exportPerson, type Me } from "./api";
@@ -27,6 +29,14 @@ export function dataSection(): HTMLElement {
     textButton({ label: "Export my data", onClick: () => void fetchAll() }),
   );
   return section.element;
+}
+
+/** Why an account was not deleted. */
+function complaint(error: unknown, hasPassword: boolean): string {
+  const kept = "Your account is as it was.";
+  if (hasPassword) return passwordComplaint(error, kept);
+  const stale = error instanceof RequestFailed && error.status === 403;
+  return stale ? `You have not signed in within the last ten minutes. ${kept}` : explain(error, kept);
 }
 
 export function deleteSection(me: Me): HTMLElement {
@@ -61,13 +71,21 @@ export function deleteSection(me: Me): HTMLElement {
       explain: (error) =>
         error instanceof Error && error.message === "not confirmed"
           ? `That is not ${word}. Nothing was deleted.`
-          : passwordComplaint(error, "Your account is as it was."),
+          : complaint(error, me.password),
     },
     documents,
     typed.element,
     password && password.element,
     code && code.element,
   );
+  const again = async () => {
+    await identity.signOut().catch(() => identity.forget());
+    location.assign(signInPath("/account"));
+  };
+  const proof = !me.password && [
+    el("p", {}, "You have no password here. Sign in again with your provider, then delete the account within ten minutes."),
+    textButton({ label: "Sign in again", onClick: () => void again() }),
+  ];
   const section = new Section(
     "Delete the account",
     el(
@@ -75,7 +93,7 @@ export function deleteSection(me: Me): HTMLElement {
       {},
       "Your account, your sign-ins and what is shared with you are deleted at once, and so are documents that you share with nobody. What you have written in other people’s documents stays there, without your name. This cannot be undone.",
     ),
-    el("details", {}, el("summary", {}, "Go on"), form.element),
+    el("details", {}, el("summary", {}, "Go on"), ...(proof || []), form.element),
   );
   return section.element;
 }
