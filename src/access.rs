@@ -23,7 +23,7 @@ pub enum Action {
     Purge,
     /// See and change who may do what.
     Share,
-    /// Give it to another owner.
+    /// Give it to another owner. For the one whose it is: the role of an owner, granted, is not enough.
     Transfer,
 }
 
@@ -56,24 +56,24 @@ impl Action {
         }
     }
 
-    /// Returns the role that it takes at least.
-    fn needs(self) -> Role {
+    /// Returns the role that it takes at least; `None` where no role is enough.
+    fn needs(self) -> Option<Role> {
         match self {
-            Self::Read => Role::Viewer,
-            Self::Comment => Role::Commenter,
-            Self::Edit | Self::Rename => Role::Editor,
-            Self::Archive | Self::Trash | Self::Purge | Self::Share | Self::Transfer => Role::Owner,
+            Self::Read => Some(Role::Viewer),
+            Self::Comment => Some(Role::Commenter),
+            Self::Edit | Self::Rename => Some(Role::Editor),
+            Self::Archive | Self::Trash | Self::Purge | Self::Share => Some(Role::Owner),
+            Self::Transfer => None,
         }
     }
 
-    /// Returns the role that it takes where a document belongs to nobody; `None` where no role is enough. Who may share it is
-    /// not told by the link's role: that could else be lowered once and never be raised again.
+    /// Returns the role that it takes where a document belongs to nobody. Who may share it is not told by the link's role: that could
+    /// else be lowered once and never be raised again.
     fn needs_of_unowned(self) -> Option<Role> {
         match self {
             Self::Archive | Self::Trash | Self::Purge => Some(Role::Editor),
             Self::Share => Some(Role::Viewer),
-            Self::Transfer => None,
-            other => Some(other.needs()),
+            other => other.needs(),
         }
     }
 
@@ -119,6 +119,8 @@ pub struct Access {
     /// The role that was given; `None` for nobody.
     pub role: Option<Role>,
     pub archived: bool,
+    /// It is this user's own, and no role that was granted.
+    pub owns: bool,
     /// A guest has made it: nobody can prove to be that guest, so whoever may edit it looks after it.
     pub unowned: bool,
     /// Looks after the server.
@@ -130,12 +132,10 @@ impl Access {
     /// is said of everybody, be it more or less; a share link adds to it. The owner is somebody who has signed in.
     pub fn of(user: &UserId, ground: Ground<'_>, standing: &Standing) -> Self {
         let unowned = ground.owner.is_guest();
-        let role = if user == ground.owner && !unowned {
-            Some(Role::Owner)
-        } else {
-            higher(standing.granted.or(ground.link), standing.shared)
-        };
-        Self { role, archived: ground.archived, unowned, admin: standing.admin }
+        let owns = user == ground.owner && !unowned;
+        let role =
+            if owns { Some(Role::Owner) } else { higher(standing.granted.or(ground.link), standing.shared) };
+        Self { role, archived: ground.archived, owns, unowned, admin: standing.admin }
     }
 
     /// Returns the role that clients are told, `None` for those who may not even look: nobody writes into an archived
@@ -150,10 +150,10 @@ impl Access {
 
     /// Tells whether this may be done.
     pub fn allows(self, action: Action) -> bool {
-        let needs = if self.unowned { action.needs_of_unowned() } else { Some(action.needs()) };
-        let by_role = match (self.role, needs) {
-            (Some(role), Some(needs)) => role.includes(needs),
-            (role, _) => role == Some(Role::Owner),
+        let needs = if self.unowned { action.needs_of_unowned() } else { action.needs() };
+        let by_role = match needs {
+            Some(needs) => self.role.is_some_and(|role| role.includes(needs)),
+            None => self.owns,
         };
         (by_role || self.admin && action.is_for_admins()) && !(self.archived && action.changes_text())
     }

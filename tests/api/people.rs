@@ -248,7 +248,7 @@ impl Scene {
 
     /// What somebody here is by the table.
     pub fn access(person: &Person, role: Option<Role>, archived: bool) -> Access {
-        Access { role, archived, unowned: false, admin: person.name == "root" }
+        Access { role, archived, owns: person.name == "ada", unowned: false, admin: person.name == "root" }
     }
 }
 

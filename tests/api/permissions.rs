@@ -84,7 +84,7 @@ fn every_call_asks_the_table_for_everybody() {
 #[test]
 fn what_ends_a_document_or_gives_it_away_is_for_owners_and_administrators() {
     let server = reserved();
-    for name in ["otto", "eda", "gus", "nobody", "root"] {
+    for name in ["ada", "otto", "eda", "gus", "nobody", "root"] {
         let scene = Scene::new(&server);
         let (person, role) = scene.people.iter().find(|(person, _)| person.name == name).expect("there");
         check(&scene, person, *role, &("DELETE", "?purge=true", Action::Purge, None), false);
