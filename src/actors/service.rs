@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures_util::future::{BoxFuture, join, join_all};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use self::blame::Blame;
 pub use self::comments::{About, NewComment};
@@ -128,6 +128,10 @@ const PAST_AT_ONCE: usize = 2;
 /// How many others may wait for their turn, and how long.
 const PAST_QUEUE: usize = 64;
 const PAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a turn is asked for by who cannot be told to try again, and the pause in between.
+const TURNS_TRIED: u32 = 30;
+const TURN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Documents that are looked up at once, twice as many as storage has connections for: what a question takes while it waits
 /// for one is, after thousands of people have come at once, hardly given back.
@@ -343,6 +347,22 @@ impl Documents {
             return Err(no_version(doc, version, head.version));
         }
         self.read_past(Place { doc, history: head.history }, version).await
+    }
+
+    /// Waits for a turn among those who read the past, for who has begun to answer and cannot be told to try again: for
+    /// [`TURNS_TRIED`] times as long as the others.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn turn_of_the_past(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        for _ in 1..TURNS_TRIED {
+            if let Ok(turn) = self.past.enter().await {
+                return Ok(turn);
+            }
+            // A queue that is full says so at once.
+            tokio::time::sleep(TURN_PAUSE).await;
+        }
+        self.past.enter().await
     }
 
     async fn read_past(&self, place: Place<'_>, version: Version) -> Result<Reading, Refusal> {

@@ -141,7 +141,7 @@ async fn export(options: &ExportOptions) -> anyhow::Result<()> {
     };
     let (store, bodies, people) = (opened.store.clone(), opened.bodies.clone(), opened.people.clone());
     let (out, mut parts) = mpsc::channel::<Bytes>(1);
-    let write = async move { Exporter { store, bodies, people }.write(&user, &out).await };
+    let write = async move { Exporter { store, bodies, people }.write(&user, &out, async || Ok(())).await };
     let print = async {
         let mut stdout = std::io::stdout().lock();
         while let Some(part) = parts.recv().await {

@@ -17,6 +17,7 @@ use crate::http::openapi::{EraseBody, ErasedView};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::UserId;
+use crate::storage::StoreError;
 use crate::storage::people::Fate;
 use crate::storage::portability::Exporter;
 
@@ -60,10 +61,11 @@ pub async fn export(
 ) -> Result<HttpResponse, Problem> {
     let user = whom(&caller, &path)?;
     note(&request, Note { subject: Some(format!("user:{}", user.0)), ..Note::default() });
-    let exporter = exporter(&state)?.clone();
+    let (exporter, documents) = (exporter(&state)?.clone(), state.documents.clone());
     let (out, parts) = mpsc::channel::<Bytes>(1);
     actix_web::rt::spawn(async move {
-        if let Err(error) = exporter.write(&user, &out).await {
+        let turn = async || documents.turn_of_the_past().await.map_err(StoreError::unavailable);
+        if let Err(error) = exporter.write(&user, &out, turn).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "an export was cut off");
         }
     });

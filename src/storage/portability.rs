@@ -33,21 +33,29 @@ pub enum ExportError {
 
 impl Exporter {
     /// Writes `{"user", "account": {table: [row]}, "documents": [{…}], "complete": true}` into `out`: a person's own rows, every document
-    /// that they own with its content, and those that they have written into with how much.
+    /// that they own with its content, and those that they have written into with how much. Each content is read by who has what `turn`
+    /// returns, and nobody who takes parts slowly keeps that.
     ///
     /// # Errors
-    /// Storage does not oblige, or nobody takes it. What was written then lacks its end.
-    pub async fn write(&self, user: &UserId, out: &Sender<Bytes>) -> Result<(), ExportError> {
-        let account = self.people.person(user).await?;
-        let head = format!(r#"{{"user":{},"account":{},"documents":["#, json!(user), json!(account));
-        send(out, head.into()).await?;
+    /// Storage does not oblige, there is no turn, or nobody takes it. What was written then lacks its end.
+    pub async fn write<T>(
+        &self,
+        user: &UserId,
+        out: &Sender<Bytes>,
+        turn: impl AsyncFn() -> Result<T, StoreError>,
+    ) -> Result<(), ExportError> {
+        let (account, own) = (self.people.person(user).await?, user.clone());
+        let head = off_thread(move || {
+            format!(r#"{{"user":{},"account":{},"documents":["#, json!(own), json!(account))
+        });
+        send(out, head.await?.into()).await?;
         let mut after = None;
         let mut first = true;
         loop {
             let page = self.people.documents_of(user, after.as_ref(), PAGE).await?;
             let Some(last) = page.last().map(|last| last.doc.clone()) else { break };
             for document in page {
-                match self.document(user, &document).await {
+                match self.document(user, &document, &turn).await {
                     // It went while this was written.
                     Err(StoreError::NotFound { .. }) => {}
                     Err(error) => return Err(error.into()),
@@ -65,7 +73,12 @@ impl Exporter {
         send(out, Bytes::from_static(b"],\"complete\":true}\n")).await
     }
 
-    async fn document(&self, user: &UserId, document: &PersonsDocument) -> Result<Vec<u8>, StoreError> {
+    async fn document<T>(
+        &self,
+        user: &UserId,
+        document: &PersonsDocument,
+        turn: impl AsyncFn() -> Result<T, StoreError>,
+    ) -> Result<Vec<u8>, StoreError> {
         let row = self.store.document(&document.doc).await?;
         let share = self.people.share_of(user, &document.doc).await?;
         let metadata = json!({
@@ -79,15 +92,25 @@ impl Exporter {
             "written": share,
         });
         let mut text = metadata.to_string().into_bytes();
-        if document.owns {
-            let loaded = history::at(&*self.store, &self.bodies, &row.id, row.version).await?;
+        if !document.owns {
+            return Ok(text);
+        }
+        let _turn = turn().await?;
+        let loaded = history::at(&*self.store, &self.bodies, &row.id, row.version).await?;
+        off_thread(move || {
             text.pop();
             text.extend_from_slice(b",\"content\":");
             loaded.content.write_json(&mut text);
             text.push(b'}');
-        }
-        Ok(text)
+            text
+        })
+        .await
     }
+}
+
+/// Does what takes long where nobody is kept waiting by it.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(StoreError::unavailable)
 }
 
 async fn send(out: &Sender<Bytes>, part: Bytes) -> Result<(), ExportError> {

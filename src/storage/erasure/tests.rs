@@ -136,7 +136,11 @@ impl Scene {
     async fn export(&self, id: &str) -> Value {
         let (out, mut parts) = tokio::sync::mpsc::channel::<Bytes>(99);
         let (store, bodies, people) = (self.tiers.joined(), self.bodies.clone(), self.people.clone());
-        Exporter { store, bodies, people }.write(&user(id), &out).await.unwrap();
+        // Whoever kept a turn would wait for themselves.
+        let turns = tokio::sync::Semaphore::new(1);
+        let turn = async || turns.acquire().await.map_err(StoreError::unavailable);
+        Exporter { store, bodies, people }.write(&user(id), &out, turn).await.unwrap();
+        assert_eq!(turns.available_permits(), 1);
         drop(out);
         let mut text = Vec::new();
         while let Some(part) = parts.recv().await {
