@@ -100,6 +100,11 @@ pub(in crate::storage) trait Tables: Send + Sync {
     /// `Conflict` where a constraint says so; nothing is written then.
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError>;
 
+    /// Tells whether several write at once, each of whom locks the rows that it changes.
+    fn locks_rows(&self) -> bool {
+        false
+    }
+
     /// Returns what has to be written along with a change of a shard's log that is no append; `None` where nobody remembers any of it.
     fn changed(&self, _: Shard) -> Option<Statement> {
         None

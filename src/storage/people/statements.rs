@@ -68,9 +68,21 @@ const END_SIGN_INS: &str = "UPDATE sign_ins SET ended_at = COALESCE(ended_at, $2
 const END_TOKENS: &str = "UPDATE service_tokens SET ended_at = COALESCE(ended_at, $2), name = ''
     WHERE owner = $1 RETURNING id";
 
-/// Locks the groups of $1, where there are locks, so that changes of one group follow each other.
-const TOUCH_GROUPS: &str = "UPDATE user_groups SET name = name
-    WHERE id IN (SELECT m.group_id FROM group_members AS m WHERE m.user_id = $1)";
+/// The groups of $1 are locked, where there are locks, so that changes of one group follow each other; then the documents that are
+/// counted or renamed. Both in order of id, as all lock them who lock several.
+const LOCK: [&str; 2] = [
+    "SELECT g.id FROM user_groups AS g
+    WHERE g.id IN (SELECT m.group_id FROM group_members AS m WHERE m.user_id = $1)
+    ORDER BY g.id FOR UPDATE",
+    "SELECT d.id FROM documents AS d
+    WHERE d.owner = $1
+        OR d.id IN (SELECT p.doc_id FROM permissions AS p WHERE p.kind = 'user' AND p.subject = $1)
+        OR d.id IN (
+            SELECT p.doc_id FROM permissions AS p INNER JOIN group_members AS m ON m.group_id = p.subject
+            WHERE p.kind = 'group' AND m.user_id = $1
+        )
+    ORDER BY d.id FOR NO KEY UPDATE",
+];
 const COUNT_CHANGES: &str = "UPDATE documents SET access_changes = access_changes + 1
     WHERE purged_at IS NULL AND (
         owner = $1
@@ -182,7 +194,11 @@ impl<T: Tables> People for T {
         let mut statements = vec![begin, of(END_SIGN_INS).with(at), of(END_TOKENS).with(at)];
         let ended = 1..statements.len();
         // Before what it is judged by has changed.
-        statements.extend([doom, of(TOUCH_GROUPS), of(COUNT_CHANGES), of(HAND_OVER_GROUPS)]);
+        statements.push(doom);
+        if self.locks_rows() {
+            statements.extend(LOCK.map(of));
+        }
+        statements.extend([of(COUNT_CHANGES), of(HAND_OVER_GROUPS)]);
         statements.extend(END_GROUPS.map(of));
         let removed = statements.len();
         statements.extend(REMOVED.iter().copied().map(of));

@@ -35,6 +35,10 @@ impl Tables for PostgresStore {
         run.await.map_err(store_error)
     }
 
+    fn locks_rows(&self) -> bool {
+        true
+    }
+
     fn changed(&self, shard: Shard) -> Option<Statement> {
         Some(Statement::new(NOTE_CHANGE).with(i64::from(shard)))
     }

@@ -12,6 +12,11 @@ use crate::storage::permissions::{
     Group, GroupId, MAX_GROUPS, MAX_MEMBERS, Member, no_group, no_manager, sql, too_many,
 };
 
+/// Documents are locked in order of id, as all lock them who lock several.
+const LOCK_DOCUMENTS: &str = "SELECT id FROM documents
+    WHERE id IN (SELECT doc_id FROM permissions WHERE kind = 'group' AND subject = $1)
+    ORDER BY id FOR NO KEY UPDATE";
+
 pub(super) async fn create(session: &mut Session, group: &Group) -> Result<(), StoreError> {
     let create = statement(sql::CREATE_GROUP)
         .bind(group.id.to_string())
@@ -130,6 +135,7 @@ async fn count(
 }
 
 async fn count_changes(session: &mut Session, group: GroupId) -> Result<(), sqlx::Error> {
+    session.rows(statement(LOCK_DOCUMENTS).bind(group.to_string())).await?;
     session.run(statement(sql::COUNT_CHANGES_BY_GROUP).bind(group.to_string())).await.map(|_| ())
 }
 

@@ -3,6 +3,7 @@
 mod cluster;
 mod connections;
 mod fencing;
+mod groups;
 mod projections;
 mod relay;
 mod row_security;
