@@ -231,7 +231,7 @@ impl Accounts {
     /// `unauthorized`; if it was an old one, the whole sign-in has ended by that.
     pub async fn refresh(&self, peer: &Peer, token: &str) -> Result<SignedIn, Refusal> {
         let refused = || bearer::refused("the refresh token is not good, or not any more");
-        let address = [Subject::address(peer.address)];
+        let address = [Subject::refreshing(peer.address)];
         self.begin(&address)?;
         let old = RefreshToken::parse(token).ok_or_else(refused)?;
         let (new, now) = (old.next(), self.clock.now());

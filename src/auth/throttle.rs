@@ -18,6 +18,9 @@ const ACCOUNT: Allowance = Allowance { free: 5, longest: 300_000 };
 /// The same of an address, behind which there may be many people.
 const ADDRESS: Allowance = Allowance { free: 30, longest: 900_000 };
 
+/// The same of an address whose people refresh, apart from how they sign in. Tokens cannot be guessed, so this is for the load alone.
+const REFRESH: Allowance = Allowance { free: 300, longest: 60_000 };
+
 /// The first wait, in ms.
 const FIRST: Millis = 1_000;
 
@@ -39,6 +42,8 @@ pub enum Subject {
     /// An account, whether there is one or not: its address is not kept.
     Account(Hash),
     Address(IpAddr),
+    /// An address, for those who exchange refresh tokens: they keep nobody from signing in, and are not kept by who tries passwords.
+    Refreshing(IpAddr),
 }
 
 impl Subject {
@@ -49,18 +54,19 @@ impl Subject {
 
     /// Names an address; of version 6 the network, since whoever has one has all of it.
     pub fn address(address: IpAddr) -> Self {
-        let network =
-            |v6: std::net::Ipv6Addr| IpAddr::from((u128::from(v6) & (u128::MAX << 64)).to_be_bytes());
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(v6) => network(v6),
-            v4 @ IpAddr::V4(_) => v4,
-        })
+        Self::Address(network(address))
+    }
+
+    /// The same, for an exchange of a refresh token.
+    pub fn refreshing(address: IpAddr) -> Self {
+        Self::Refreshing(network(address))
     }
 
     fn allowance(&self) -> &'static Allowance {
         match self {
             Self::Account(_) => &ACCOUNT,
             Self::Address(_) => &ADDRESS,
+            Self::Refreshing(_) => &REFRESH,
         }
     }
 }
@@ -111,7 +117,7 @@ impl Throttle {
         for subject in subjects {
             match subject {
                 Subject::Account(_) => drop(all.remove(subject)),
-                Subject::Address(_) => {
+                Subject::Address(_) | Subject::Refreshing(_) => {
                     if let Some(attempts) = all.get_mut(subject) {
                         attempts.count = attempts.count.saturating_sub(1);
                         attempts.wait_until = 0;
@@ -119,6 +125,13 @@ impl Throttle {
                 }
             }
         }
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) & (u128::MAX << 64)).to_be_bytes()),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -184,6 +197,20 @@ mod tests {
         assert!(throttle.begin(&[Subject::account("x"), of("2001:db8::2")], 0).is_err());
         assert!(throttle.begin(&[Subject::account("x"), of("2001:db8:0:1::2")], 0).is_ok());
         assert!(of("::ffff:10.0.0.1") == of("10.0.0.1"));
+    }
+
+    #[test]
+    fn refreshing_and_signing_in_keep_each_other_from_nothing() {
+        let throttle = Throttle::default();
+        let address = "192.0.2.1".parse().unwrap();
+        let (signs_in, refreshes) = ([Subject::address(address)], [Subject::refreshing(address)]);
+        let until_refused =
+            |subject: &[Subject]| (0..).take_while(|_| throttle.begin(subject, 0).is_ok()).count();
+        assert_eq!(until_refused(&signs_in), ADDRESS.free as usize + 1);
+        assert_eq!(until_refused(&refreshes), REFRESH.free as usize + 1);
+        let throttle = Throttle::default();
+        while throttle.begin(&refreshes, 0).is_ok() {}
+        throttle.begin(&signs_in, 0).unwrap();
     }
 
     #[test]
