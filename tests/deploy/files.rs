@@ -232,13 +232,22 @@ fn quire_takes_the_settings_of_the_pods() {
     write("database-url", "postgres://quire:secret@postgres/quire\n");
     let here = folder.path().to_str().expect("UTF-8");
     assert!(settings.contains("/run/quire-secrets/"));
-    write("quire.toml", &settings.replace("/run/quire-secrets", here));
-    let mut check = Command::new(env!("CARGO_BIN_EXE_quire"));
-    check.args(["config", "check", "--config"]).arg(folder.path().join("quire.toml"));
-    // What is set around a test run is not for this.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUIRE_")) {
-        check.env_remove(name);
-    }
-    let done = check.output().expect("the binary is there");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let settings = settings.replace("/run/quire-secrets", here);
+    let check = |settings: &str| {
+        write("quire.toml", settings);
+        let mut check = Command::new(env!("CARGO_BIN_EXE_quire"));
+        check.args(["config", "check", "--config"]).arg(folder.path().join("quire.toml"));
+        // What is set around a test run is not for this.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUIRE_")) {
+            check.env_remove(name);
+        }
+        let done = check.output().expect("the binary is there");
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    // Nobody is believed where requests come from unless whoever installs it says who.
+    let (is_good, said) = check(&settings);
+    assert!(!is_good && said.contains("trusted_proxies"), "{said}");
+    let (is_good, said) = check(&settings.replace("THE-ADDRESSES-OF-THE-INGRESS", "10.1.2.16/28"));
+    assert!(is_good, "{said}");
 }
