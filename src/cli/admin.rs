@@ -25,7 +25,9 @@ Examples:
   quire admin drain                   stop the server in order
   quire admin webhooks list           who is told of events
 
-Wants the token of an administrator in QUIRE_TOKEN.";
+Wants the token of an administrator in QUIRE_TOKEN.
+
+Exit code: 0 if it was done, and of verify if the log is as it should be; 1 if not, with the reason.";
 
 /// What `quire admin` does.
 #[derive(Subcommand, Debug)]

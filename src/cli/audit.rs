@@ -17,6 +17,14 @@ const PAGE: usize = 1_000;
 
 /// What `quire audit` does.
 #[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  quire audit verify --data /srv/quire
+  quire audit export --data /srv/quire | gzip > audit.jsonl.gz
+
+A server may be running.
+
+Exit code: 0 if all records fit, or are written; 1 if not, with the reason.")]
 pub enum AuditCommand {
     /// Go through every chain and tell the first record of each that does not fit.
     Verify(VerifyOptions),

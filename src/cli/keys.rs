@@ -14,6 +14,14 @@ use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
 
 /// What `quire keys` does.
 #[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  QUIRE_ENCRYPTION_KEYS_FILE=keys quire keys rotate --data /srv/quire
+  quire keys show --config /etc/quire.toml       the file of the servers will do
+
+How a new key is made: quire keys rotate --help.
+
+Exit code: 0 if everything can be read, and after rotate is under the current key; 1 if not, with the reasons.")]
 pub enum KeysCommand {
     /// Encrypt everything with the current key that is plain or under another one.
     Rotate(KeysOptions),

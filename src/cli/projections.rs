@@ -21,6 +21,11 @@ const PUBLISHER: &str = crate::actors::publisher::READER;
 
 /// What `quire projections` does.
 #[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  quire projections rebuild --data /srv/quire
+
+Exit code: 0 if all were made again; 1 if not, with the reasons.")]
 pub enum ProjectionsCommand {
     /// Make them again from the beginning of every log, across all tiers.
     Rebuild(RebuildOptions),

@@ -10,6 +10,15 @@ use super::rest::{Method, Rest, ServerOptions};
 
 /// What `quire admin webhooks` does.
 #[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Examples:
+  quire admin webhooks add https://hooks.example/quire --types document.created,document.deleted
+  quire admin webhooks dead wh_1             what could not be delivered
+  quire admin webhooks redeliver wh_1        all of that once more
+
+Wants the token of an administrator in QUIRE_TOKEN.
+
+Exit code: 0 if it was done; 1 if not, with the reason.")]
 pub enum WebhooksCommand {
     /// List the webhooks.
     List(ServerOptions),
