@@ -1,5 +1,7 @@
 /** Whoever looks after the server sees what runs, and acts on it. */
 import { createHmac } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./people";
@@ -72,6 +74,52 @@ test("documents and sessions are shown live, and acted on", async ({ arrive }) =
   expect(found.violations).toEqual([]);
   await bans.getByRole("button", { name: "Lift" }).click();
   await expect(bans).toContainText("Nobody is banned.");
+  await server.remove();
+});
+
+test("what a webhook was not told is shown, and sent again after a question", async ({ arrive }) => {
+  test.slow();
+  let answer = 503;
+  const receiver = createServer((_, response) => response.writeHead(answer).end());
+  await new Promise<void>((listening) => receiver.listen(0, "127.0.0.1", listening));
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const server = await Server.start({
+    QUIRE_JWT_SECRET: SECRET,
+    QUIRE_WEBHOOK_TARGETS: "any",
+    QUIRE_WEBHOOK_RETRY_MS: "1",
+  });
+  const given = token({ sub: "root", admin: true });
+  const made = await fetch(`${server.url}/v1/webhooks`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${given}`, "content-type": "application/json" },
+    body: JSON.stringify({ url, scope: "server", types: ["document.created"] }),
+  });
+  expect(made.status).toBe(201);
+  const id = await server.create("Minutes", [{ insert: "The first line\n" }]);
+
+  const { page } = await arrive("Root");
+  await enter(page, server.url, given);
+  const hook = page.getByRole("region", { name: "Webhooks" }).getByRole("row").filter({ hasText: url });
+  await hook.getByRole("button", { name: "Show what was given up" }).click();
+  const dead = page.getByRole("region", { name: "Deliveries that were given up" });
+  const delivery = dead.getByRole("row").filter({ hasText: id });
+  await expect(delivery).toContainText("answered 503", { timeout: 30_000 });
+  await expect(hook).toContainText("failing since just now");
+  const found = await new AxeBuilder({ page }).analyze();
+  expect(found.violations).toEqual([]);
+
+  answer = 204;
+  await delivery.getByRole("button", { name: "Send again" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await expect(delivery).toBeVisible();
+  await delivery.getByRole("button", { name: "Send again" }).click();
+  await expect(page.getByRole("dialog")).toContainText(`document.created of ${id}`);
+  await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
+  await expect(dead).toContainText("Nothing was given up.");
+  await expect(hook).toContainText("enabled");
+  await hook.getByRole("button", { name: "Hide what was given up" }).click();
+  await expect(dead).toBeHidden();
+  receiver.close();
   await server.remove();
 });
 

@@ -62,6 +62,34 @@ export interface Ban {
 
 export type NewBan = Pick<Ban, "user" | "network" | "reason" | "expires_at">;
 
+/** Somebody's address that is told of events. */
+export interface Webhook {
+  id: string;
+  /** Events of its owner's documents, or of all. */
+  scope: "documents" | "server";
+  owner?: string;
+  url: string;
+  enabled: boolean;
+  /** Why the server has disabled it. */
+  disabled_because?: string;
+  /** Since when nothing was taken. */
+  failing_since?: number;
+}
+
+/** What a webhook was not told, although it was tried. */
+export interface DeadDelivery {
+  id: string;
+  type: string;
+  doc?: string;
+  tries: number;
+  /** When it was given up. */
+  done_at?: number;
+  /** Of the last answer. */
+  status?: number;
+  /** Why there was none. */
+  error?: string;
+}
+
 /** What one look at the server finds. */
 export interface Found {
   node: ServerNode;
@@ -70,6 +98,9 @@ export interface Found {
   more: boolean;
   sessions: LiveSession[];
   bans: Ban[];
+  hooks: Webhook[];
+  /** Of the webhook that was asked for. */
+  dead: { of: string; deliveries: DeadDelivery[] } | undefined;
 }
 
 /** The most documents that are shown. */
@@ -79,40 +110,59 @@ const PAGE = 100;
 export class Administration {
   constructor(private readonly token?: string) {}
 
-  async look(): Promise<Found> {
-    const [{ nodes }, { docs, next }, { sessions }, { bans }] = await Promise.all([
-      this.ask<{ nodes: ServerNode[] }>("GET", "nodes"),
-      this.ask<{ docs: LiveDocument[]; next?: string }>("GET", `docs?limit=${PAGE}`),
-      this.ask<{ sessions: LiveSession[] }>("GET", `sessions?limit=${PAGE}`),
-      this.ask<{ bans: Ban[] }>("GET", `bans?limit=${PAGE}`),
+  /** `hook` is the webhook of which it is shown what was given up. */
+  async look(hook?: string): Promise<Found> {
+    const [{ nodes }, { docs, next }, { sessions }, { bans }, { webhooks }, dead] = await Promise.all([
+      this.ask<{ nodes: ServerNode[] }>("GET", "admin/nodes"),
+      this.ask<{ docs: LiveDocument[]; next?: string }>("GET", `admin/docs?limit=${PAGE}`),
+      this.ask<{ sessions: LiveSession[] }>("GET", `admin/sessions?limit=${PAGE}`),
+      this.ask<{ bans: Ban[] }>("GET", `admin/bans?limit=${PAGE}`),
+      this.ask<{ webhooks: Webhook[] }>("GET", `webhooks?limit=${PAGE}`),
+      hook === undefined ? undefined : this.dead(hook),
     ]);
     const node = nodes[0];
     if (!node) throw new RequestFailed(500, "internal", "The server says nothing of itself.");
-    return { node, docs, more: next !== undefined, sessions, bans };
+    return { node, docs, more: next !== undefined, sessions, bans, hooks: webhooks, dead };
+  }
+
+  private async dead(hook: string): Promise<Found["dead"]> {
+    const path = `webhooks/${encodeURIComponent(hook)}/deliveries?state=dead&limit=${PAGE}`;
+    try {
+      return { of: hook, ...(await this.ask<{ deliveries: DeadDelivery[] }>("GET", path)) };
+    } catch (error) {
+      // It was removed.
+      if (error instanceof RequestFailed && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async redeliver(hook: Webhook, delivery: DeadDelivery): Promise<void> {
+    const [of, id] = [hook.id, delivery.id].map(encodeURIComponent);
+    await this.call("POST", `webhooks/${of}/deliveries/${id}/redeliver`);
   }
 
   async passivate(doc: string): Promise<void> {
-    await this.call("POST", `docs/${encodeURIComponent(doc)}/passivate`);
+    await this.call("POST", `admin/docs/${encodeURIComponent(doc)}/passivate`);
   }
 
   verify(doc: string): Promise<Verified> {
-    return this.ask("POST", `docs/${encodeURIComponent(doc)}/verify`);
+    return this.ask("POST", `admin/docs/${encodeURIComponent(doc)}/verify`);
   }
 
   async dismiss({ doc, session }: LiveSession): Promise<void> {
-    await this.call("DELETE", `docs/${encodeURIComponent(doc)}/sessions/${session}`);
+    await this.call("DELETE", `admin/docs/${encodeURIComponent(doc)}/sessions/${session}`);
   }
 
   async ban(ban: NewBan): Promise<void> {
-    await this.call("POST", "bans", ban);
+    await this.call("POST", "admin/bans", ban);
   }
 
   async lift({ id }: Ban): Promise<void> {
-    await this.call("DELETE", `bans/${encodeURIComponent(id)}`);
+    await this.call("DELETE", `admin/bans/${encodeURIComponent(id)}`);
   }
 
   async drain(): Promise<void> {
-    await this.call("POST", "drain");
+    await this.call("POST", "admin/drain");
   }
 
   private async ask<T>(method: string, path: string): Promise<T> {
@@ -121,6 +171,6 @@ export class Administration {
 
   private call(method: string, path: string, body?: object): Promise<Response> {
     const headers = this.token === undefined ? {} : { authorization: `Bearer ${this.token}` };
-    return call(method, `/v1/admin/${path}`, body, { headers });
+    return call(method, `/v1/${path}`, body, { headers });
   }
 }

@@ -9,10 +9,20 @@ import { confirm } from "../ui/dialog";
 import { pageBar as bar } from "../ui/page-bar";
 import { canSignIn, learnEntrance } from "../ui/person";
 import { showToast } from "../ui/toast";
-import { Administration, type Ban, type Found, type LiveDocument, type LiveSession } from "./api";
+import {
+  Administration,
+  type Ban,
+  type DeadDelivery,
+  type Found,
+  type LiveDocument,
+  type LiveSession,
+  type Webhook,
+} from "./api";
 import { Bans } from "./bans";
 import { Chart } from "./chart";
 import { entrance, forgetToken, keptToken } from "./entrance";
+import { askAgain } from "./hook-words";
+import { Hooks } from "./hooks";
 import { Table } from "./table";
 
 /** How often the server is looked at, in ms, while the page is. */
@@ -59,6 +69,10 @@ export class AdminPage {
   private readonly bans = new Bans({
     ban: (ban) => this.tryTo("Nobody was banned.", () => this.administration.ban(ban)),
     lift: (ban) => void this.lift(ban),
+  });
+  private readonly hooks = new Hooks({
+    look: () => void this.look(),
+    redeliver: (hook, delivery) => void this.redeliver(hook, delivery),
   });
   private before: { at: number; operations: number } | undefined;
   private timer = 0;
@@ -130,6 +144,8 @@ export class AdminPage {
         this.sessions.element,
         el("h2", {}, "Bans"),
         this.bans.element,
+        el("h2", {}, "Webhooks"),
+        this.hooks.element,
       ),
     );
   }
@@ -141,7 +157,7 @@ export class AdminPage {
 
   private async look(): Promise<void> {
     try {
-      if (document.visibilityState === "visible") this.draw(await this.administration.look());
+      if (document.visibilityState === "visible") this.draw(await this.administration.look(this.hooks.shown));
     } catch (error) {
       const why = refused(error);
       if (why !== undefined) {
@@ -154,7 +170,7 @@ export class AdminPage {
     this.lookSoon();
   }
 
-  private draw({ node, docs, more, sessions, bans }: Found): void {
+  private draw({ node, docs, more, sessions, bans, hooks, dead }: Found): void {
     const now = Date.now();
     const { charts, before } = this;
     if (before && node.operations >= before.operations && now > before.at)
@@ -174,6 +190,7 @@ export class AdminPage {
     this.more.hidden = !more;
     this.sessions.draw(sessions);
     this.bans.draw(bans);
+    this.hooks.draw(hooks, dead);
   }
 
   private actionsOf(doc: LiveDocument): HTMLElement {
@@ -215,6 +232,15 @@ export class AdminPage {
 
   private async lift(ban: Ban): Promise<void> {
     await this.attempt("The ban holds.", () => this.administration.lift(ban));
+  }
+
+  private async redeliver(hook: Webhook, delivery: DeadDelivery): Promise<void> {
+    const sure = await confirm({
+      title: "Send this again?",
+      text: askAgain(hook, delivery),
+      action: "Send again",
+    });
+    if (sure) await this.attempt("It was not sent again.", () => this.administration.redeliver(hook, delivery));
   }
 
   private async drain(): Promise<void> {
