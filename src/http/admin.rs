@@ -5,9 +5,9 @@
 use std::sync::atomic::Ordering;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{at, get};
 use crate::actors::administration::{Known, KnownState};
@@ -19,14 +19,11 @@ use crate::http::body::{self, Members};
 use crate::http::openapi::{
     LiveDocumentsPage, MoveBody, MovedView, NodesView, SessionsPage, SnapshotMade, VerifiedView,
 };
+use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Millis, SHARDS, SessionId, UserId, Version};
 use crate::metrics::METRICS;
-
-/// Documents on a page, unless asked otherwise, and at most.
-const PAGE: usize = 50;
-const MAX_PAGE: usize = 200;
 
 /// Bytes of a request to move a document.
 const MOVE_BYTES: usize = 1 << 10;
@@ -43,26 +40,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/admin/docs/{id}/sessions/{session}", "DELETE").route(web::delete().to(dismiss)))
         .service(at("/v1/admin/nodes", "GET, HEAD").route(get().to(nodes)))
         .service(at("/v1/admin/drain", "POST").route(web::post().to(drain)));
-}
-
-/// Which page of what is in memory.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageParameters {
-    /// `next` of the page before; the first page without it.
-    cursor: Option<DocumentId>,
-    /// Documents on the page: 50 without it, and at most 200.
-    #[param(minimum = 1)]
-    limit: Option<usize>,
-}
-
-impl PageParameters {
-    fn limit(&self) -> Result<usize, Problem> {
-        match self.limit {
-            Some(0) => Err(Problem::bad_request("limit begins at 1")),
-            given => Ok(given.unwrap_or(PAGE).min(MAX_PAGE)),
-        }
-    }
 }
 
 /// A document in memory.
@@ -146,13 +123,12 @@ impl SessionView {
 /// Reads a page of what is in memory, and where to go on if there may be more.
 async fn page(
     state: &HttpState,
-    parameters: PageParameters,
+    parameters: &PageParameters,
 ) -> Result<(Vec<Known>, Option<DocumentId>), Problem> {
     let limit = parameters.limit()?;
-    let mut known = state.administration.documents(parameters.cursor, limit + 1).await?;
-    let more = known.len() > limit;
-    known.truncate(limit);
-    let next = known.last().filter(|_| more).map(|last| last.doc.clone());
+    let after = parameters.after(|cursor| cursor.parse().ok())?;
+    let mut known = state.administration.documents(after, limit + 1).await?;
+    let next = pages::cut(&mut known, limit, |last| last.doc.clone());
     Ok((known, next))
 }
 
@@ -168,7 +144,7 @@ pub(super) async fn documents(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
-    let (known, next) = page(&state, parameters.into_inner()).await?;
+    let (known, next) = page(&state, &parameters).await?;
     let docs: Vec<_> = known.into_iter().map(DocumentView::from).collect();
     Ok(HttpResponse::Ok().json(match next {
         Some(next) => json!({ "docs": docs, "next": next }),
@@ -188,7 +164,7 @@ pub(super) async fn sessions(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
-    let (known, next) = page(&state, parameters.into_inner()).await?;
+    let (known, next) = page(&state, &parameters).await?;
     let mut sessions = Vec::new();
     for Known { doc, state } in known {
         if let KnownState::Live(examined) = state {

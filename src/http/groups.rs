@@ -9,7 +9,8 @@ use crate::actors::error::ErrorCode;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::openapi::{GroupBody, MemberBody};
-use crate::http::permissions::{MAX_BODY, PageParameters, bad_cursor, cut, user_of};
+use crate::http::pages::{self, PageParameters};
+use crate::http::permissions::{MAX_BODY, user_of};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{Millis, UserId};
@@ -114,9 +115,9 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let user = signed_in(&caller)?;
     let limit = parameters.limit()?;
-    let after = parameters.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())?;
+    let after = parameters.after(|cursor| cursor.parse().ok())?;
     let mut groups = state.sharing.groups_of(&user, after.map(GroupId), limit + 1).await?;
-    let next = cut(&mut groups, limit).map(|(group, _)| group.id);
+    let next = pages::cut(&mut groups, limit, |(group, _)| group.id);
     let view = |(group, manager): (Group, bool)| {
         let Group { id, name, made_by, made_at } = group;
         GroupView { id, name, made_by, made_at, manager, members: None }

@@ -11,7 +11,8 @@ use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::openapi::NewLinkBody;
-use crate::http::permissions::{MAX_BODY, PageParameters, bad_cursor, cut, end_of, may_give};
+use crate::http::pages::{self, PageParameters};
+use crate::http::permissions::{MAX_BODY, end_of, may_give};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Millis, UserId};
@@ -97,9 +98,9 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     permitted(&state, &caller, &doc, Action::Share).await?;
     let limit = parameters.limit()?;
-    let after = parameters.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())?;
+    let after = parameters.after(|cursor| cursor.parse().ok())?;
     let mut links = state.sharing.links(&doc, after, limit + 1).await?;
-    let next = cut(&mut links, limit).map(|last| last.id);
+    let next = pages::cut(&mut links, limit, |last| last.id);
     let links = links.into_iter().map(|link| LinkView::new(link, None)).collect();
     Ok(HttpResponse::Ok().json(Page { links, next }))
 }

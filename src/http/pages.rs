@@ -43,8 +43,41 @@ impl PageParameters {
 }
 
 /// Cuts what was read, one more than the page may have, to the page; tells where the next one begins, if there is one.
-pub fn cut<T>(entries: &mut Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> String) -> Option<String> {
+pub fn cut<T, C>(entries: &mut Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> C) -> Option<C> {
     let more = entries.len() > limit;
     entries.truncate(limit);
     entries.last().filter(|_| more).map(cursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_as_many_as_are_wanted_within_bounds() {
+        let limit = |limit| PageParameters { cursor: None, limit }.limit().ok();
+        assert_eq!(
+            [None, Some(1), Some(200), Some(201), Some(0)].map(limit),
+            [Some(50), Some(1), Some(200), Some(200), None]
+        );
+    }
+
+    #[test]
+    fn a_cursor_is_one_that_a_list_has_given() {
+        let after = |cursor: Option<&str>| {
+            let page = PageParameters { cursor: cursor.map(str::to_owned), limit: None };
+            page.after(|cursor| cursor.parse::<u32>().ok()).ok()
+        };
+        assert_eq!([after(None), after(Some("7")), after(Some("x"))], [Some(None), Some(Some(7)), None]);
+    }
+
+    #[test]
+    fn a_page_goes_on_where_there_is_more() {
+        let cut_to = |limit| {
+            let mut entries = vec![1, 2, 3];
+            let next = cut(&mut entries, limit, |last| *last);
+            (entries.len(), next)
+        };
+        assert_eq!([cut_to(2), cut_to(3), cut_to(4)], [(2, Some(2)), (3, None), (3, None)]);
+    }
 }

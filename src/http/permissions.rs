@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::access::Action;
 use crate::actors::error::ErrorCode;
@@ -12,6 +12,7 @@ use crate::http::access::{Permitted, permitted};
 use crate::http::auth::{Caller, require_room};
 use crate::http::body::{self, Members};
 use crate::http::openapi::{GrantBody, LinkBody, LinkRoleView, OwnerBody, OwnerView};
+use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Millis, UserId};
@@ -23,10 +24,6 @@ const MAX_USER_BYTES: usize = 128;
 
 /// The longest body of these calls, in bytes.
 pub(super) const MAX_BODY: usize = 4_096;
-
-/// Things on a page of a list, unless asked otherwise, and at most.
-const PAGE: usize = 50;
-const MAX_PAGE: usize = 200;
 
 /// A grant as REST shows it.
 #[derive(Serialize, ToSchema)]
@@ -72,42 +69,6 @@ struct Page {
     next: Option<String>,
 }
 
-/// Which page of a list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageParameters {
-    /// `next` of the page before; the first page without it.
-    pub cursor: Option<String>,
-    /// Entries on the page: 50 without it, and at most 200.
-    #[param(minimum = 1)]
-    limit: Option<usize>,
-}
-
-impl PageParameters {
-    /// Returns how many things are wanted.
-    ///
-    /// # Errors
-    /// `bad_request` for none.
-    pub fn limit(&self) -> Result<usize, Problem> {
-        match self.limit {
-            Some(0) => Err(Problem::bad_request("limit begins at 1")),
-            given => Ok(given.unwrap_or(PAGE).min(MAX_PAGE)),
-        }
-    }
-}
-
-/// Cuts a list that has one thing too many if there are more; returns the last one then.
-pub fn cut<T>(list: &mut Vec<T>, limit: usize) -> Option<&T> {
-    let more = list.len() > limit;
-    list.truncate(limit);
-    list.last().filter(|_| more)
-}
-
-/// Refuses a cursor that no list has given.
-pub fn bad_cursor() -> Problem {
-    Problem::bad_request("cursor is not one that a list has given")
-}
-
 /// `GET /v1/docs/{id}/permissions?cursor=&limit=`
 #[utoipa::path(
     get, path = "/v1/docs/{id}/permissions", tag = "sharing", summary = "List who has been given what",
@@ -122,12 +83,9 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let Permitted { row, .. } = permitted(&state, &caller, &doc, Action::Share).await?;
     let limit = parameters.limit()?;
-    let after = match &parameters.cursor {
-        Some(cursor) => Some(subject_of(cursor).map_err(|_| bad_cursor())?),
-        None => None,
-    };
+    let after = parameters.after(|cursor| subject_of(cursor).ok())?;
     let mut grants = state.sharing.grants(&doc, after.as_ref(), limit + 1).await?;
-    let next = cut(&mut grants, limit).map(|last| shown(&last.subject));
+    let next = pages::cut(&mut grants, limit, |last| shown(&last.subject));
     let permissions = try_join_all(grants.into_iter().map(|grant| named(&state, grant))).await?;
     let owner_name = name_of(&state, &row.owner).await?;
     Ok(HttpResponse::Ok().json(Page { owner: row.owner, owner_name, link: row.link, permissions, next }))

@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::actors::error::ErrorCode;
 use crate::http::auth::Caller;
+use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::Millis;
@@ -96,26 +97,21 @@ pub async fn list(
         Some(0) => return Err(Problem::bad_request("limit begins at 1")),
         given => given.unwrap_or(PAGE).min(MAX_PAGE),
     };
-    let after = cursor.map(|cursor| read_cursor(&cursor)).transpose()?;
+    let after = PageParameters { cursor, limit: None }.after(read_cursor)?;
     let log = state.audit_log.as_ref();
     let log = log.ok_or_else(|| Problem::new(ErrorCode::Unavailable, "this server keeps no audit log"))?;
     // One more than the page, to know whether there is a next one.
     let query = AuditQuery { actor, subject, action, from, to, after, limit: limit + 1 };
     let mut records = log.find_audit(&query).await.map_err(crate::actors::error::Refusal::from)?;
-    let more = records.len() > limit;
-    records.truncate(limit);
-    let next = records.last().filter(|_| more);
-    let next = next.map(|record| format!("{}.{}.{}", record.at, record.n, record.chain));
+    let next = pages::cut(&mut records, limit, |last| format!("{}.{}.{}", last.at, last.n, last.chain));
     let records = records.iter().map(RecordView::of).collect();
     Ok(HttpResponse::Ok().json(Page { records, next }))
 }
 
 /// Reads a cursor that [`list`] made.
-fn read_cursor(cursor: &str) -> Result<(Millis, String, u64), Problem> {
+fn read_cursor(cursor: &str) -> Option<(Millis, String, u64)> {
     let mut parts = cursor.splitn(3, '.');
     let mut next = || parts.next();
-    let read = (|| Some((next()?.parse().ok()?, next()?.parse().ok()?, next()?.to_owned())))();
-    let (at, n, chain) =
-        read.ok_or_else(|| Problem::bad_request("cursor is not one that a list has given"))?;
-    Ok((at, chain, n))
+    let (at, n) = (next()?.parse().ok()?, next()?.parse().ok()?);
+    Some((at, next()?.to_owned(), n))
 }
