@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::access::Standing;
 use crate::actors::clock::Clock;
-use crate::actors::document::AccessChanged;
+use crate::actors::document::{AccessChanged, Stop};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::registry::{Find, ListLive, RegistryActor, SharedAddress};
 use crate::ids::{DocumentId, Millis, UserId};
@@ -235,8 +235,9 @@ impl Sharing {
                 }
             };
             for (doc, count) in found {
+                let address = live.remove(&doc);
                 if told.get(&doc) != Some(&count)
-                    && let Some(address) = live.remove(&doc)
+                    && let Some(address) = address
                 {
                     changed.push(tell(address, Some(count)));
                 }
@@ -244,6 +245,8 @@ impl Sharing {
             }
         }
         join_all(changed).await;
+        // What is left is not there any more: another server has purged it. Whoever asks for it again does not find it.
+        live.into_values().for_each(|address| address.do_send(Stop));
         *told = counts;
     }
 

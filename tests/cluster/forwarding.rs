@@ -6,18 +6,27 @@ use crate::client::{TestClient, insertion};
 use crate::harness::{Launch, TestServer};
 use crate::rest::Rest;
 use crate::scene::{Scene, metric, nodes, until};
+use crate::signed_in::{admin_token, call, token};
 
 #[test]
 fn sessions_of_one_document_meet_wherever_they_come_in() {
     let scene = Scene::new();
-    let [a, b] = scene.two();
+    let [a, b, c] = scene.servers();
     let doc = Rest::of(&b).create(&json!([{ "insert": "text\n" }]));
-    let (mut here, mut there) = (TestClient::join(&b, &doc), TestClient::join(&a, &doc));
-    there.insert(0, "from elsewhere ");
-    here.until_version(2);
-    here.insert(0, "from here ");
-    there.until_version(3);
-    assert_eq!(here.text(), there.text());
+    let mut here = TestClient::join(&b, &doc);
+    let (mut there, mut third) = (TestClient::join(&a, &doc), TestClient::join(&c, &doc));
+    for n in 0..20 {
+        there.edit(&insertion(n, "a"));
+        third.edit(&insertion(n, "c"));
+        here.edit(&insertion(0, "b"));
+        [&mut here, &mut there, &mut third].map(TestClient::until_acknowledged);
+    }
+    for client in [&mut here, &mut there, &mut third] {
+        client.until_version(61);
+    }
+    assert!(here.text() == there.text() && here.text() == third.text());
+    assert_eq!(here.text().len(), 65);
+    third.leave();
     // Pings go through, and a close does both ways.
     there.send(&json!({ "type": "ping", "t": 7 }));
     assert_eq!(there.until_frame("pong")["t"], 7);
@@ -31,7 +40,7 @@ fn sessions_of_one_document_meet_wherever_they_come_in() {
 #[test]
 fn requests_are_answered_as_by_the_server_that_has_the_document() {
     let scene = Scene::new();
-    let [a, b] = scene.two();
+    let [a, b] = scene.servers();
     let (near, far) = (Rest::of(&b), Rest::of(&a));
     let doc = near.create(&json!([{ "insert": "text\n" }]));
     let path = format!("/v1/docs/{doc}/content");
@@ -68,7 +77,7 @@ fn requests_are_answered_as_by_the_server_that_has_the_document() {
 #[test]
 fn a_document_is_made_where_it_will_be_and_once_for_a_key() {
     let scene = Scene::new();
-    let [a, b] = scene.two();
+    let [a, b] = scene.servers();
     let rests = [Rest::of(&a), Rest::of(&b)];
     for n in 0..8 {
         let id = format!("named-{n}");
@@ -119,7 +128,7 @@ fn several_servers_need_a_database_that_they_share() {
 #[test]
 fn a_session_through_another_server_is_told_when_that_one_stops() {
     let scene = Scene::new();
-    let [a, b] = scene.two();
+    let [a, b] = scene.servers();
     assert_eq!(nodes(&a).len(), 2);
     let doc = Rest::of(&b).create_empty();
     let mut client = TestClient::join(&a, &doc);
@@ -134,4 +143,29 @@ fn a_session_through_another_server_is_told_when_that_one_stops() {
     let mut again = TestClient::resume(&b, &doc, client.lose_connection());
     again.insert(0, "y");
     assert_eq!(again.text(), "yx");
+}
+
+/// Who is erased by one server may own documents that another one has in memory.
+#[test]
+fn what_one_server_purges_leaves_the_memory_of_the_others() {
+    let scene = Scene::new();
+    let [a, b] = scene.servers();
+    let body = json!({ "content": [{ "insert": "mine\n" }] });
+    let made = call(&Rest::of(&b), &token("ada"), "POST", "/v1/docs", Some(&body)).expect(201).json();
+    let doc = made["id"].as_str().expect("an id");
+    call(
+        &Rest::of(&b),
+        &token("ada"),
+        "PUT",
+        &format!("/v1/docs/{doc}/link"),
+        Some(&json!({ "role": "editor" })),
+    )
+    .expect(200);
+    let mut guest = TestClient::join(&b, doc);
+    let path = "/v1/users/ada/erase?documents=owned";
+    let erased = call(&Rest::of(&a), &admin_token("root"), "POST", path, Some(&json!({})));
+    assert!([200, 202].contains(&erased.status), "{erased:?}");
+    assert_eq!(erased.json()["purged"], 1);
+    assert_eq!(guest.until_closed(), Some(4404));
+    Rest::of(&b).get(&format!("/v1/docs/{doc}")).expect_problem(404, "not_found");
 }

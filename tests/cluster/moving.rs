@@ -17,7 +17,7 @@ fn move_to(server: &TestServer, doc: &str, node: &str) -> Answer {
 #[test]
 fn a_document_goes_to_another_server_while_people_write() {
     let scene = Scene::new();
-    let [a, b] = scene.two();
+    let [a, b] = scene.servers();
     let doc = Rest::of(&b).create(&json!([{ "insert": "\n" }]));
     let load = Load::start(&b, std::slice::from_ref(&doc), 4);
     load.wait_for(30);
@@ -48,7 +48,7 @@ fn what_cannot_be_moved_is_refused_with_the_reason() {
 #[test]
 fn servers_are_listed_with_what_they_have() {
     let scene = Scene::new();
-    let [a, b] = scene.two();
+    let [a, b] = scene.servers();
     let all = nodes(&a);
     assert_eq!(all.len(), 2);
     assert_eq!((&all[0]["name"], &all[1]["name"]), (&json!(name(&a)), &json!(name(&b))));

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::rest::Rest;
@@ -53,12 +54,26 @@ impl Scene {
             .start()
     }
 
-    /// Two servers, each with a good part of the shards.
-    pub fn two(&self) -> [TestServer; 2] {
-        let servers = [self.server(), self.server()];
-        until("both have their share", || servers.iter().all(|server| shards(server) >= 64));
+    /// Servers of which each has its share.
+    pub fn servers<const N: usize>(&self) -> [TestServer; N] {
+        let servers = std::array::from_fn(|_| self.server());
+        until_shared_out(&servers);
         servers
     }
+}
+
+/// Waits until each of these servers has its share, and nothing is moving any more.
+#[track_caller]
+pub fn until_shared_out<'a>(servers: impl IntoIterator<Item = &'a TestServer> + Clone) {
+    let weight = |shard: u64, server: &TestServer| {
+        xxh3_64_with_seed(format!("http://{}", server.address()).as_bytes(), shard)
+    };
+    let all: Vec<_> = servers.into_iter().collect();
+    let owner =
+        |shard| all.iter().max_by_key(|server| weight(shard, server)).expect("there is one").address();
+    let share =
+        |server: &TestServer| (0..256).filter(|shard| owner(*shard) == server.address()).count() as u64;
+    until("each has its share", || all.iter().all(|server| shards(server) == share(server)));
 }
 
 /// One that was free a moment ago. Others have to be told of it before the server listens there.
@@ -78,9 +93,9 @@ pub fn name(server: &TestServer) -> String {
     nodes(server)[0]["name"].as_str().expect("a name").to_owned()
 }
 
-/// How many shards a server has.
+/// How many shards a server has, as far as it knows.
 pub fn shards(server: &TestServer) -> u64 {
-    nodes(server)[0]["shards"].as_u64().expect("a number")
+    metric(server, "quire_shards") as u64
 }
 
 /// The value of a metric of a server, all its labels together.

@@ -14,6 +14,8 @@ use crate::storage::cluster::{Member, Standing};
 /// Who should have what.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plan<'a> {
+    /// Those who are there and stay.
+    ready: Vec<&'a Member>,
     /// Of each shard; `None` while nobody is there who could.
     owners: Vec<Option<&'a str>>,
 }
@@ -22,12 +24,12 @@ impl<'a> Plan<'a> {
     /// Makes the plan of what there is.
     pub fn of(standing: &'a Standing) -> Self {
         let ready = ready(&standing.members);
-        let owners = (0..=Shard::MAX).map(|shard| {
+        let owner = |shard| {
             let pinned = standing.holders.get(usize::from(shard)).and_then(|holder| holder.pinned.as_deref());
             let pinned = pinned.filter(|pinned| ready.iter().any(|member| member.node == *pinned));
             pinned.or_else(|| nearest(shard, &ready))
-        });
-        Self { owners: owners.collect() }
+        };
+        Self { owners: (0..=Shard::MAX).map(owner).collect(), ready }
     }
 
     /// Lists what this server should have and has not: what nobody serves first, all of it; then what is taken from servers that are
@@ -43,8 +45,7 @@ impl<'a> Plan<'a> {
         let missing = planned.map(|(shard, _)| shard).filter(|shard| !has(*shard));
         let is_served = |shard: &Shard| {
             let holder = &standing.holders[usize::from(*shard)].node;
-            let member = standing.members.iter().find(|member| member.node == *holder);
-            holder != node && member.is_some_and(|member| member.is_alive() && !member.draining)
+            holder != node && self.ready.iter().any(|member| member.node == *holder)
         };
         let (mut served, mut wanted): (Vec<_>, Vec<_>) = missing.partition(is_served);
         served.sort_by_key(|shard| standing.holders[usize::from(*shard)].pinned.as_deref() != Some(node));
@@ -134,6 +135,11 @@ mod tests {
         there.members.push(Member { node: "node-again".into(), started_at: 2, ..member("a") });
         let after = shares(&Plan::of(&there));
         assert_eq!((after.get("node-a"), after["node-again"]), (None, before));
+        for holder in &mut there.holders {
+            holder.node = "node-a".into();
+        }
+        let wanted = Plan::of(&there).wanted(&there, "node-again", |_| false, 5);
+        assert_eq!(wanted.len(), before, "and nobody waits for that");
     }
 
     #[test]

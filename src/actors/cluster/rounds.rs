@@ -23,6 +23,11 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// Shards that are taken in a round from servers that are there: the people in their documents all reconnect.
 const TAKES: usize = 16;
 
+/// After the database was away for so long, everybody seems silent until they have said that they are there: nothing is taken for two
+/// turns of that.
+const AWAY_FOR: Duration = Duration::from_secs(5);
+const LISTENS_FOR: Duration = RENEW_EVERY.saturating_mul(2);
+
 /// A round that has slept in between, because its process was stopped, knows nothing any more.
 const FRESH_FOR: Duration = Duration::from_secs(2);
 
@@ -34,12 +39,16 @@ pub struct Rounds {
     /// What was taken and not let go of: documents of these may be in memory.
     mine: [bool; SHARDS],
     renewed: Option<Instant>,
+    /// When it was last known who is there, and until when that is only listened for.
+    known: Option<Instant>,
+    listens_until: Instant,
 }
 
 impl Rounds {
     /// Takes shards for this journal and this registry.
     pub fn new(cluster: Cluster, journal: Addr<JournalActor>, registry: Addr<RegistryActor>) -> Self {
-        Self { cluster, journal, registry, mine: [false; SHARDS], renewed: None }
+        let (mine, now) = ([false; SHARDS], Instant::now());
+        Self { cluster, journal, registry, mine, renewed: None, known: None, listens_until: now }
     }
 
     /// Goes on until the server has said that it is gone.
@@ -71,8 +80,11 @@ impl Rounds {
         }
         let began = Instant::now();
         let standing = self.cluster.look().await?;
+        if self.known.replace(began).is_some_and(|known| known.elapsed() >= AWAY_FOR) {
+            self.listens_until = Instant::now() + LISTENS_FOR;
+        }
         self.let_go(&standing).await;
-        if began.elapsed() < FRESH_FOR {
+        if began.elapsed() < FRESH_FOR && self.listens_until <= Instant::now() {
             self.take(&standing).await?;
         }
         METRICS.cluster.shards.set(self.cluster.inner.holdings.count() as i64);

@@ -55,9 +55,8 @@ impl Target<'_> {
     }
 
     fn mac(&self, secret: &[u8], said: &str) -> Hmac<Sha256> {
-        let mut mac = match Hmac::<Sha256>::new_from_slice(secret) {
-            Ok(mac) => mac,
-            Err(_) => unreachable!("HMAC takes keys of any length"),
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+            unreachable!("HMAC takes keys of any length")
         };
         let target = self.uri.path_and_query().map_or("/", |target| target.as_str());
         let host = self.headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());

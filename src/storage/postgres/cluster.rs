@@ -17,7 +17,7 @@ const KEEP_SECRET: &str =
 const READ_SECRET: &str = "SELECT secret FROM node_secret";
 const RENEW: &str = include_str!("sql/renew_node.sql");
 const FORGET_SILENT: &str = "DELETE FROM nodes WHERE seen_at < clock_timestamp() - interval '1 hour'";
-const RELEASE: &str = "UPDATE shards SET node = '' WHERE node = $1";
+const RELEASE: &str = include_str!("sql/release_shards.sql");
 const LEAVE: &str = "DELETE FROM nodes WHERE node = $1";
 const LIST_NODES: &str = include_str!("sql/list_nodes.sql");
 const LIST_HOLDERS: &str = include_str!("sql/list_holders.sql");
