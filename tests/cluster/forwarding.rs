@@ -19,7 +19,9 @@ fn sessions_of_one_document_meet_wherever_they_come_in() {
         there.edit(&insertion(n, "a"));
         third.edit(&insertion(n, "c"));
         here.edit(&insertion(0, "b"));
-        [&mut here, &mut there, &mut third].map(TestClient::until_acknowledged);
+        for client in [&mut here, &mut there, &mut third] {
+            client.until_acknowledged();
+        }
     }
     for client in [&mut here, &mut there, &mut third] {
         client.until_version(61);
