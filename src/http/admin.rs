@@ -276,12 +276,12 @@ pub(super) async fn dismiss(
 #[serde(untagged)]
 pub(super) enum ListedNode<'a> {
     This(NodeView<'a>),
-    Other(MemberView),
+    Other(OtherNodeView),
 }
 
 /// Another server of the same database, which is asked itself for more.
 #[derive(Serialize, ToSchema)]
-pub(super) struct MemberView {
+pub(super) struct OtherNodeView {
     name: String,
     /// At which other servers reach it.
     url: String,
@@ -352,7 +352,7 @@ pub(super) async fn nodes(caller: Caller, state: web::Data<HttpState>) -> Result
     };
     let others = members.into_iter().filter(|(member, _)| member.node != node.name);
     let others = others.map(|(member, shards)| {
-        ListedNode::Other(MemberView {
+        ListedNode::Other(OtherNodeView {
             alive: member.is_alive(),
             name: member.node,
             url: member.url,
