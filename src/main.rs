@@ -6,7 +6,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    keep_pages_small();
+    quire::platform::allow_huge_pages(false);
     match quire::cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -14,13 +14,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Asks for pages of 4 KiB only. The allocator asks for huge ones, which are given whole: each thread's heap then holds
-/// 2 MiB for every few KiB that are used somewhere in them (23 MiB at the start of a server instead of 3), and never gives
-/// them back.
-fn keep_pages_small() {
-    // A kernel without the call, or without huge pages, leaves everything as it is.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -33,6 +33,7 @@ Exit code: 0 after it was stopped; 1 if it could not start or stop, with the rea
 pub fn run(options: ServeOptions) -> anyhow::Result<()> {
     telemetry::init(std::io::stderr, &options.log);
     traces::begin(&options.traces)?;
+    platform::allow_huge_pages(options.huge_pages.is_on());
     platform::hand_on_without_preempting();
     let served = actix_rt::System::new().block_on(async {
         let application = Application::build(options).await?;

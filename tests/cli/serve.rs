@@ -134,3 +134,18 @@ fn its_health_is_asked_for_by_the_same_settings() {
     server.kill();
     quire(["health", "--listen", &address]).fails_with(&[&address, "is not well"]);
 }
+
+/// What the kernel says of huge pages for a server's memory (`proc_pid_status(5)`).
+#[cfg(target_os = "linux")]
+fn may_have_huge_pages(server: &TestServer) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("THP_enabled:")).expect("a kernel since 5.0");
+    line.ends_with('1')
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn huge_pages_are_for_those_who_ask_for_them() {
+    assert!(!may_have_huge_pages(&TestServer::start()));
+    assert!(may_have_huge_pages(&Launch::new().with("QUIRE_HUGE_PAGES", "on").start()));
+}

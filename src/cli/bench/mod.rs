@@ -30,7 +30,8 @@ use self::process::{pin_to_core, usable_cores};
 use self::report::{Outcome, table};
 use self::scenarios::{Bench, Scenario, Settings};
 use self::target::{Cores, Plan};
-use crate::config::Secret;
+use crate::config::{Secret, Switch};
+use crate::platform;
 
 /// What `quire bench` is told.
 #[derive(Args, Debug)]
@@ -42,6 +43,7 @@ Examples:
   quire bench light open               two scenarios
   quire bench hot --only quire         without the relay beside it
   quire bench many --load 2500         10,000 op/s and nothing else
+  QUIRE_HUGE_PAGES=on quire bench many both servers with large pages of memory
   quire bench many --url http://127.0.0.1:8080 --pid 4711
   quire bench store --database-url postgres://quire@127.0.0.1/bench
 
@@ -126,6 +128,10 @@ enum Part {
         /// Address to listen on; port 0 picks a free one.
         #[arg(long, default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
         listen: SocketAddr,
+
+        /// As of the server that it stands beside.
+        #[arg(long, env = "QUIRE_HUGE_PAGES", default_value = "off", value_name = "on|off")]
+        huge_pages: Switch,
     },
 }
 
@@ -137,7 +143,10 @@ pub fn run(options: BenchOptions) -> anyhow::Result<()> {
     let room = files::make_room().context("raising the limit of open files")?;
     match options.part {
         Some(Part::Store(options)) => return store::run(&options),
-        Some(Part::Relay { listen }) => return actix_rt::System::new().block_on(relay::serve(listen)),
+        Some(Part::Relay { listen, huge_pages }) => {
+            platform::allow_huge_pages(huge_pages.is_on());
+            return actix_rt::System::new().block_on(relay::serve(listen));
+        }
         None => {}
     }
     let cores = cores(&options);
