@@ -19,7 +19,7 @@ use crate::http::body::{self, Members};
 use crate::http::openapi::{
     LiveDocumentsPage, MoveBody, MovedView, NodesView, SessionsPage, SnapshotMade, VerifiedView,
 };
-use crate::http::pages::{self, PageParameters};
+use crate::http::pages::PageParameters;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Millis, SHARDS, SessionId, UserId, Version};
@@ -125,11 +125,8 @@ async fn page(
     state: &HttpState,
     parameters: &PageParameters,
 ) -> Result<(Vec<Known>, Option<DocumentId>), Problem> {
-    let limit = parameters.limit()?;
-    let after = parameters.after(|cursor| cursor.parse().ok())?;
-    let mut known = state.administration.documents(after, limit + 1).await?;
-    let next = pages::cut(&mut known, limit, |last| last.doc.clone());
-    Ok((known, next))
+    let list = async |after, limit| Ok(state.administration.documents(after, limit).await?);
+    parameters.page(|cursor| cursor.parse().ok(), list, |last: &Known| last.doc.clone()).await
 }
 
 /// `GET /v1/admin/docs?cursor=&limit=`
@@ -243,8 +240,7 @@ pub(super) async fn move_document(
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     let body = body::read(&request, payload, MOVE_BYTES).await?;
-    let node: Option<String> = Members::read(&body)?.get("node")?;
-    let node = node.ok_or_else(|| Problem::bad_request("node is missing: the name of a server"))?;
+    let node: String = Members::read(&body)?.required("node")?;
     let alone = || Problem::new(ErrorCode::Conflict, "this server is alone: there is no other to move it to");
     let forwarder = state.forwarder.as_ref().ok_or_else(alone)?;
     state.documents.look_up(&doc).await?;

@@ -197,6 +197,14 @@ impl<'a> Members<'a> {
         let read = |text| serde_json::from_str(text);
         self.raw(name).map(read).transpose().map_err(|error| Problem::bad_request(format!("{name}: {error}")))
     }
+
+    /// Reads a value that has to be there.
+    ///
+    /// # Errors
+    /// `bad_request` if it is not, or not of this kind.
+    pub fn required<T: DeserializeOwned>(&self, name: &str) -> Result<T, Problem> {
+        self.get(name)?.ok_or_else(|| Problem::bad_request(format!("{name} is missing")))
+    }
 }
 
 impl<'de> de::Deserialize<'de> for Members<'de> {
@@ -244,6 +252,8 @@ mod tests {
         assert_eq!(members.raw("b"), Some("{\"k\":1}"));
         assert_eq!(members.raw("none"), None);
         assert!(members.get::<bool>("title").is_err());
+        assert_eq!(members.required::<String>("title").unwrap(), "a");
+        assert!(members.required::<String>("none").is_err() && members.required::<bool>("title").is_err());
         assert!(Members::read(b"").unwrap().0.is_empty());
     }
 

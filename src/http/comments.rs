@@ -15,7 +15,7 @@ use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::conditions::{self, Repeatable};
 use crate::http::openapi::{CommentPatchBody, IdempotencyKey, IfMatch, NewCommentBody, ReplyBody};
-use crate::http::pages::{self, PageParameters};
+use crate::http::pages::PageParameters;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Millis, UserId, Version};
@@ -102,10 +102,10 @@ pub async fn list(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
-    let limit = page.limit()?;
-    let after = page.after(|cursor| Uuid::try_parse(cursor).ok())?;
-    let mut comments = state.documents.comments(&doc, permitted.head(), after, limit + 1).await?;
-    let next = pages::cut(&mut comments, limit, |last| last.id.to_string());
+    let list =
+        async |after, limit| Ok(state.documents.comments(&doc, permitted.head(), after, limit).await?);
+    let read = |cursor: &str| Uuid::try_parse(cursor).ok();
+    let (comments, next) = page.page(read, list, |last: &Comment| last.id.to_string()).await?;
     let comments = comments.into_iter().map(CommentView::from).collect();
     Ok(HttpResponse::Ok().json(CommentsPage { comments, next }))
 }
@@ -298,7 +298,7 @@ fn number(members: &Members<'_>, name: &str) -> Result<Option<u64>, Problem> {
 }
 
 fn required_text(members: &Members<'_>) -> Result<String, Problem> {
-    let text = members.get::<String>("text")?.ok_or_else(|| Problem::bad_request("text is missing"))?;
+    let text = members.required::<String>("text")?;
     text_of(&text)
 }
 

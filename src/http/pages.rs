@@ -40,6 +40,23 @@ impl PageParameters {
         let bad = || Problem::bad_request("cursor is not one that a list has given");
         self.cursor.as_deref().map(|cursor| read(cursor).ok_or_else(bad)).transpose()
     }
+
+    /// Reads a page with `list`, which is told after which entry it begins and how many are wanted: one more than the page has. Returns
+    /// it with where the next one begins, if there is one.
+    ///
+    /// # Errors
+    /// `bad_request` for parameters that are none, and those of `list`.
+    pub async fn page<T, A, C>(
+        &self,
+        read: impl FnOnce(&str) -> Option<A>,
+        list: impl AsyncFnOnce(Option<A>, usize) -> Result<Vec<T>, Problem>,
+        cursor: impl FnOnce(&T) -> C,
+    ) -> Result<(Vec<T>, Option<C>), Problem> {
+        let limit = self.limit()?;
+        let mut entries = list(self.after(read)?, limit + 1).await?;
+        let next = cut(&mut entries, limit, cursor);
+        Ok((entries, next))
+    }
 }
 
 /// Cuts what was read, one more than the page may have, to the page; tells where the next one begins, if there is one.

@@ -145,7 +145,7 @@ pub async fn grant(
     let subject = subject_of(&subject)?;
     let body = body::read(&request, payload, MAX_BODY).await?;
     let members = Members::read(&body)?;
-    let role = members.get("role")?.ok_or_else(|| Problem::bad_request("role is missing"))?;
+    let role = members.required("role")?;
     let expires_at = end_of(&members, &state)?;
     let permitted = permitted(&state, &caller, &doc, Action::Share).await?;
     may_give(&permitted, role)?;
@@ -234,8 +234,7 @@ pub async fn transfer(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let body = body::read(&request, payload, MAX_BODY).await?;
-    let user: Option<String> = Members::read(&body)?.get("user")?;
-    let to = user_of(&user.ok_or_else(|| Problem::bad_request("user is missing"))?)?;
+    let to = user_of(&Members::read(&body)?.required::<String>("user")?)?;
     let Permitted { row, .. } = permitted(&state, &caller, &doc, Action::Transfer).await?;
     if to != row.owner {
         require_room(&state.security, &to).await?;

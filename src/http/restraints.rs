@@ -15,7 +15,7 @@ use crate::http::audit::{self, Note};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::openapi::{NewBanBody, QuotaBody};
-use crate::http::pages::{self, PageParameters};
+use crate::http::pages::PageParameters;
 use crate::http::permissions::{MAX_BODY, end_of, user_of};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -87,11 +87,10 @@ pub(super) async fn list_bans(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
-    let limit = parameters.limit()?;
-    let after = parameters.after(|cursor| Some(cursor.to_owned()))?;
-    let mut bans =
-        state.security.auth.store()?.bans(state.sharing.now(), after.as_deref(), limit + 1).await?;
-    let next = pages::cut(&mut bans, limit, |ban| ban.id.clone());
+    let (store, now) = (state.security.auth.store()?, state.sharing.now());
+    let list = async |after: Option<String>, limit| Ok(store.bans(now, after.as_deref(), limit).await?);
+    let (bans, next) =
+        parameters.page(|cursor| Some(cursor.to_owned()), list, |last: &Ban| last.id.clone()).await?;
     Ok(HttpResponse::Ok().json(Bans { bans: bans.into_iter().map(BanView::from).collect(), next }))
 }
 
@@ -227,10 +226,10 @@ pub(super) async fn list_quotas(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
-    let limit = parameters.limit()?;
-    let after = parameters.after(|cursor| Some(UserId(cursor.into())))?;
-    let mut quotas = state.security.auth.store()?.quotas(after.as_ref(), limit + 1).await?;
-    let next = pages::cut(&mut quotas, limit, |quota| quota.user.to_string());
+    let store = state.security.auth.store()?;
+    let list = async |after: Option<UserId>, limit| Ok(store.quotas(after.as_ref(), limit).await?);
+    let read = |cursor: &str| Some(UserId(cursor.into()));
+    let (quotas, next) = parameters.page(read, list, |last: &Quota| last.user.to_string()).await?;
     Ok(HttpResponse::Ok().json(Quotas { quotas: quotas.into_iter().map(QuotaView::from).collect(), next }))
 }
 
@@ -276,10 +275,9 @@ pub(super) async fn set_quota(
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     let body = body::read(&request, payload, MAX_BODY).await?;
-    let documents = Members::read(&body)?.get("documents")?;
     let quota = Quota {
         user: user_of(&user)?,
-        documents: documents.ok_or_else(|| Problem::bad_request("documents is missing"))?,
+        documents: Members::read(&body)?.required("documents")?,
         set_by: caller.author(),
         set_at: state.sharing.now(),
     };

@@ -118,7 +118,7 @@ pub async fn name(
 ) -> Result<HttpResponse, Problem> {
     let body = body::read(&request, payload, state.sessions.limits.frame_bytes).await?;
     let members = Members::read(&body)?;
-    let name = members.get::<String>("name")?.ok_or_else(|| Problem::bad_request("name is missing"))?;
+    let name = members.required::<String>("name")?;
     let name = name_of(&name)?;
     let version = version_of(&members, "version")?;
     let permitted = permitted(&state, &caller, &doc, Action::Rename).await?;

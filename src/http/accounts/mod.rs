@@ -13,7 +13,6 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -77,7 +76,7 @@ struct SignedInView {
 pub async fn register(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
-    let (email, password): (String, String) = (required(&members, "email")?, required(&members, "password")?);
+    let (email, password): (String, String) = (members.required("email")?, members.required("password")?);
     let name = members.get::<String>("name")?;
     accounts(&state)?.register(&peer(&request), &email, &password, name.as_deref()).await?;
     Ok(HttpResponse::Accepted().json(json!({})))
@@ -92,7 +91,7 @@ pub async fn register(request: HttpRequest, payload: web::Payload, state: State)
 pub async fn login(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
-    let (email, password): (String, String) = (required(&members, "email")?, required(&members, "password")?);
+    let (email, password): (String, String) = (members.required("email")?, members.required("password")?);
     let (code, cookie) = (members.get::<String>("totp")?, members.get("cookie")?.unwrap_or(false));
     let accounts = accounts(&state)?;
     match accounts.sign_in(&peer(&request), &email, &password, code.as_deref()).await {
@@ -225,7 +224,7 @@ pub async fn me(caller: Caller, state: State) -> Answer {
 pub async fn rename(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
-    let name: String = required(&Members::read(&body)?, "name")?;
+    let name: String = Members::read(&body)?.required("name")?;
     let user = accounts(&state)?.rename(user, &name).await?;
     Ok(HttpResponse::Ok().json(UserView::from(user)))
 }
@@ -245,7 +244,7 @@ pub async fn change_password(
     let (user, sign_in) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
-    let (old, new): (String, String) = (required(&members, "old")?, required(&members, "new")?);
+    let (old, new): (String, String) = (members.required("old")?, members.required("new")?);
     accounts(&state)?.change_password(user, sign_in, &old, &new).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -258,7 +257,7 @@ pub async fn change_password(
 )]
 pub async fn forget_password(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
-    let email: String = required(&Members::read(&body)?, "email")?;
+    let email: String = Members::read(&body)?.required("email")?;
     accounts(&state)?.forget_password(&peer(&request), &email)?;
     Ok(HttpResponse::Accepted().json(json!({})))
 }
@@ -272,7 +271,7 @@ pub async fn forget_password(request: HttpRequest, payload: web::Payload, state:
 pub async fn reset_password(request: HttpRequest, payload: web::Payload, state: State) -> Answer {
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
-    let (token, new): (String, String) = (required(&members, "token")?, required(&members, "password")?);
+    let (token, new): (String, String) = (members.required("token")?, members.required("password")?);
     accounts(&state)?.reset_password(&peer(&request), &token, &new).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -358,10 +357,6 @@ fn accounts(state: &State) -> Result<&Arc<Accounts>, Problem> {
 
 async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Body, Problem> {
     body::read(request, payload, MAX_BODY).await
-}
-
-fn required<T: DeserializeOwned>(members: &Members<'_>, name: &str) -> Result<T, Problem> {
-    members.get(name)?.ok_or_else(|| Problem::bad_request(format!("{name} is missing")))
 }
 
 /// Who asks, as far as gateways that are believed tell.

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{Answer, State, accounts, read, required};
+use super::{Answer, State, accounts, read};
 use crate::http::auth::Caller;
 use crate::http::body::Members;
 use crate::http::openapi::{CodeBody, EnrolmentView, PasswordBody, RecoveryCodesView, RemoveTotpBody};
@@ -17,7 +17,7 @@ use crate::http::openapi::{CodeBody, EnrolmentView, PasswordBody, RecoveryCodesV
 pub async fn enrol(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
-    let password: String = required(&Members::read(&body)?, "password")?;
+    let password: String = Members::read(&body)?.required("password")?;
     let enrolment = accounts(&state)?.enrol_totp(user, &password).await?;
     Ok(HttpResponse::Ok().json(json!({ "secret": enrolment.secret, "address": enrolment.address })))
 }
@@ -34,7 +34,7 @@ pub async fn enrol(request: HttpRequest, payload: web::Payload, caller: Caller, 
 pub async fn confirm(request: HttpRequest, payload: web::Payload, caller: Caller, state: State) -> Answer {
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
-    let code: String = required(&Members::read(&body)?, "code")?;
+    let code: String = Members::read(&body)?.required("code")?;
     let codes = accounts(&state)?.confirm_totp(user, &code).await?;
     Ok(HttpResponse::Ok().json(json!({ "recovery_codes": codes })))
 }
@@ -49,7 +49,7 @@ pub async fn remove(request: HttpRequest, payload: web::Payload, caller: Caller,
     let (user, _) = caller.require_sign_in()?;
     let body = read(&request, payload).await?;
     let members = Members::read(&body)?;
-    let password: String = required(&members, "password")?;
+    let password: String = members.required("password")?;
     let code = members.get::<String>("code")?.unwrap_or_default();
     accounts(&state)?.remove_totp(user, &password, &code).await?;
     Ok(HttpResponse::NoContent().finish())
