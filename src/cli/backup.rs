@@ -1,4 +1,4 @@
-//! `quire backup`: all documents and their logs, as one file.
+//! `quire backup`: all documents, their logs, and what is beside them, as one file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _};
@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
-use crate::storage::backup::{Counts, write};
-use crate::storage::{DatabaseOptions, Reading, SqliteOptions, Store};
+use crate::storage::backup::{Backup, Counts};
+use crate::storage::{DatabaseOptions, Reading, SqliteOptions};
 
 /// What `quire backup` is told.
 #[derive(Args, Debug)]
@@ -23,7 +23,11 @@ Examples:
 
 A server may be running: the backup has all that was acknowledged before it began, and of what comes meanwhile some. Of an
 embedded database that is in use a copy is made first, in the folder for temporary files (TMPDIR). In the backup are
-documents, their operations and the ids that were purged; everything else is derived from them.
+documents with their operations, named versions, comments, grants and share links; accounts with passwords (hashed), second
+factors and service tokens, groups, bans and quotas; and the ids that were purged. Not in it are sign-ins, the keys that
+tokens are signed with, webhooks and the audit log.
+
+With encryption keys (QUIRE_ENCRYPTION_KEYS) the backup is encrypted with the first one, and can only be restored with that.
 
 Exit code: 0 if the backup is whole and on the disk; 1 if not, with the reason; a file is then not there.")]
 pub struct BackupOptions {
@@ -48,9 +52,17 @@ pub struct BackupOptions {
 /// Storage or the file do not oblige, or a log cannot be read.
 pub fn run(options: &BackupOptions) -> anyhow::Result<()> {
     let counts = wait(backup(options))?;
-    let Counts { documents, operations, purged } = counts;
-    eprintln!("{documents} documents, {operations} operations, {purged} purged ids");
+    eprintln!("{}", told(&counts));
     Ok(())
+}
+
+/// Tells what there is, in words.
+pub(super) fn told(counts: &Counts) -> String {
+    let Counts { documents, operations, purged, rows } = counts;
+    format!(
+        "{documents} documents, {operations} operations, {purged} purged ids, \
+        {rows} rows of accounts, rights, names and comments"
+    )
 }
 
 async fn backup(options: &BackupOptions) -> anyhow::Result<Counts> {
@@ -59,26 +71,28 @@ async fn backup(options: &BackupOptions) -> anyhow::Result<Counts> {
         None => SqliteOptions::default().into(),
     };
     let storage = options.objects.storage(database)?;
+    let vault = storage.vault.clone();
     let reading = Reading::from(&options.data, storage).await?;
-    let written = write_to(&*reading.store, &options.output).await;
+    let (store, belongings) = (&*reading.store, &*reading.belongings);
+    let written = write_to(&Backup { store, belongings, vault: &vault }, &options.output).await;
     reading.close().await?;
     written
 }
 
-async fn write_to(store: &dyn Store, output: &Path) -> anyhow::Result<Counts> {
+async fn write_to(backup: &Backup<'_>, output: &Path) -> anyhow::Result<Counts> {
     let bar = progress();
     let told = |counts: &Counts| tell(&bar, counts);
     if output == Path::new("-") {
         if io::stdout().is_terminal() {
             bail!("a backup is not for a terminal: name a file, or pipe it to a program");
         }
-        return Ok(write(store, BufWriter::new(io::stdout().lock()), told).await?.0);
+        return Ok(backup.write(BufWriter::new(io::stdout().lock()), told).await?.0);
     }
     // Under its name only when it is whole.
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = || format!("writing {}", output.display());
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    let (counts, _) = write(store, BufWriter::new(file.as_file_mut()), told).await?;
+    let (counts, _) = backup.write(BufWriter::new(file.as_file_mut()), told).await?;
     file.as_file().sync_all().with_context(failed)?;
     file.persist(output).with_context(failed)?;
     File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)?;

@@ -1,18 +1,18 @@
 //! `quire restore`: documents out of a backup.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 
-use super::backup::{progress, tell};
+use super::backup::{progress, tell, told};
 use super::wait;
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Millis, Version};
-use crate::storage::backup::{Counts, Reader, Restore, Until};
+use crate::storage::backup::{Counts, Reader, Restore, Target, Until};
 use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
 
 /// What `quire restore` is told.
@@ -30,8 +30,14 @@ No server may be running on the data folder; one that uses the same PostgreSQL d
 histories, which begin where the backup ends: pages that were ahead of it load them anew. With --keep-history they do not, for
 a move: nothing may have been written after the backup.
 
-Exit code: 0 if everything is restored; 1 if not, with the reason. What was restored before a failure is there: begin anew
-with an empty database.")]
+With accounts, groups and rights: people sign in anew, with the passwords and second factors that they had. One document
+alone brings what belongs to it; under another id not who may do what with it, and of an earlier version no comments.
+
+A backup is read to its end before anything is written: one that is damaged changes nothing. One that is no file is put into
+the folder for temporary files (TMPDIR) first. Of one that is encrypted the key is wanted (QUIRE_ENCRYPTION_KEYS).
+
+Exit code: 0 if everything is restored; 1 if not, with the reason. What was restored before the database failed is there:
+begin anew with an empty one.")]
 pub struct RestoreOptions {
     /// The backup; - is standard input.
     backup: PathBuf,
@@ -80,18 +86,21 @@ fn time(text: &str) -> Result<Millis, String> {
 /// The backup cannot be read, or storage does not oblige.
 pub fn run(options: RestoreOptions) -> anyhow::Result<()> {
     let counts = wait(restore(options))?;
-    let Counts { documents, operations, purged } = counts;
-    eprintln!("restored {documents} documents, {operations} operations, {purged} purged ids");
+    eprintln!("restored {}", told(&counts));
     Ok(())
 }
 
 async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
-    let reader = Reader::new(open(&options.backup)?)?;
     let database = match options.database.postgres()? {
         Some(postgres) => DatabaseOptions::Postgres(postgres),
         None => SqliteOptions::default().into(),
     };
     let storage = options.objects.storage(database)?;
+    let vault = storage.vault.clone();
+    let mut file = open(&options.backup)?;
+    Reader::open(BufReader::new(&file), &vault).await?.check()?;
+    file.rewind()?;
+    let reader = Reader::open(BufReader::new(&file), &vault).await?;
     let opened = Opened::at(&options.data, storage).await?;
     let how = Restore {
         only: options.doc,
@@ -101,15 +110,29 @@ async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
         at: Clock::system().now(),
     };
     let bar = progress();
-    let restored = how.run(&*opened.store, &opened.bodies, reader, |counts| tell(&bar, counts)).await;
+    let target = Target { store: &*opened.store, belongings: &*opened.belongings, bodies: &opened.bodies };
+    let restored = how.run(target, reader, |counts| tell(&bar, counts)).await;
     opened.close().await?;
     Ok(restored?)
 }
 
-fn open(backup: &Path) -> anyhow::Result<Box<dyn Read>> {
+/// Opens a backup that can be read twice: what is no file is put into one that has no name.
+fn open(backup: &Path) -> anyhow::Result<File> {
+    let failed = || format!("reading {}", backup.display());
     if backup == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+        return spooled(io::stdin().lock()).with_context(failed);
     }
-    let file = File::open(backup).with_context(|| format!("reading {}", backup.display()))?;
-    Ok(Box::new(BufReader::new(file)))
+    let file = File::open(backup).with_context(failed)?;
+    if file.metadata().with_context(failed)?.is_file() {
+        Ok(file)
+    } else {
+        spooled(file).with_context(failed)
+    }
+}
+
+fn spooled(mut from: impl io::Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut from, &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::accounts::SharedAccounts;
 use super::annotations::SharedAnnotations;
 use super::audit::SharedAuditLog;
+use super::backup::rows::SharedBelongings;
 use super::cluster::SharedCluster;
 use super::erasure::Eraser;
 use super::events::{Secrets, SharedEvents, SharedWebhooks};
@@ -73,6 +74,7 @@ pub struct Opened {
     pub accounts: SharedAccounts,
     pub audit: SharedAuditLog,
     pub people: SharedPeople,
+    pub belongings: SharedBelongings,
     pub events: SharedEvents,
     pub webhooks: SharedWebhooks,
     /// Opens what webhooks sign with.
@@ -123,9 +125,9 @@ impl Opened {
             Database::Sqlite(store) => (store.clone(), store.clone()),
             Database::Postgres(store, _) => (store.clone(), store.clone()),
         };
-        let (audit, people): (SharedAuditLog, SharedPeople) = match &database {
-            Database::Sqlite(store) => (store.clone(), store.clone()),
-            Database::Postgres(store, _) => (store.clone(), store.clone()),
+        let (audit, people, belongings): (SharedAuditLog, SharedPeople, SharedBelongings) = match &database {
+            Database::Sqlite(store) => (store.clone(), store.clone(), store.clone()),
+            Database::Postgres(store, _) => (store.clone(), store.clone(), store.clone()),
         };
         let (events, webhooks): (SharedEvents, SharedWebhooks) = match &database {
             Database::Sqlite(store) => (store.clone(), store.clone()),
@@ -143,6 +145,7 @@ impl Opened {
             accounts,
             audit,
             people,
+            belongings,
             events,
             webhooks,
             secrets: Secrets::new(vault),
@@ -272,6 +275,7 @@ pub struct Reading {
     pub projections: SharedProjections,
     pub accounts: SharedAccounts,
     pub audit: SharedAuditLog,
+    pub belongings: SharedBelongings,
     from: ReadFrom,
     /// Declared last: the copy of an embedded database goes after it is closed.
     _copy: Option<TempDir>,
@@ -302,6 +306,7 @@ impl Reading {
                     projections: warm.clone(),
                     accounts: warm.clone(),
                     audit: warm.clone(),
+                    belongings: warm.clone(),
                     from: ReadFrom::Postgres(warm),
                     _copy: None,
                 })
@@ -346,8 +351,9 @@ impl Reading {
     fn opened(opened: Opened, copy: Option<TempDir>) -> Self {
         let (store, projections) = (opened.store.clone(), opened.projections.clone());
         let accounts = opened.accounts.clone();
-        let audit = opened.audit.clone();
-        Self { store, projections, accounts, audit, from: ReadFrom::Opened(Box::new(opened)), _copy: copy }
+        let (audit, belongings) = (opened.audit.clone(), opened.belongings.clone());
+        let from = ReadFrom::Opened(Box::new(opened));
+        Self { store, projections, accounts, audit, belongings, from, _copy: copy }
     }
 
     /// Closes it.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::harness::{DataFolder, Launch, PATIENCE, TestServer};
 use crate::rest::{Answer, Rest};
-use crate::signed_in::{SignedIn, call};
+use crate::signed_in::{SignedIn, call, code_of};
 
 const PASSWORD: &str = "correct horse";
 
@@ -274,20 +274,6 @@ fn a_second_factor_is_asked_for_by_a_problem_that_says_so() {
     post("/v1/auth/totp/remove", body).expect(204);
     log_in(&rest, "ada@example.org", PASSWORD).expect(200);
     assert!(step > 0);
-}
-
-/// The code of this moment, as an application makes it (RFC 6238), and its step.
-fn code_of(secret: &str) -> (String, u64) {
-    use hmac::{Hmac, KeyInit as _, Mac as _};
-
-    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).expect("base 32");
-    let step = crate::signed_in::in_seconds(0) / 30;
-    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(&secret).expect("any length");
-    mac.update(&step.to_be_bytes());
-    let digest = mac.finalize().into_bytes();
-    let offset = usize::from(digest[19] & 0xf);
-    let bytes: [u8; 4] = digest[offset..offset + 4].try_into().expect("four");
-    (format!("{:06}", (u32::from_be_bytes(bytes) & 0x7fff_ffff) % 1_000_000), step)
 }
 
 #[test]

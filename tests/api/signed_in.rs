@@ -48,6 +48,20 @@ pub fn in_seconds(seconds: u64) -> u64 {
     now.as_secs() + seconds
 }
 
+/// The code of this moment, as an application for second factors makes it (RFC 6238), and its step.
+pub fn code_of(secret: &str) -> (String, u64) {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+
+    let secret = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).expect("base 32");
+    let step = in_seconds(0) / 30;
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(&secret).expect("any length");
+    mac.update(&step.to_be_bytes());
+    let digest = mac.finalize().into_bytes();
+    let offset = usize::from(digest[19] & 0xf);
+    let bytes: [u8; 4] = digest[offset..offset + 4].try_into().expect("four");
+    (format!("{:06}", (u32::from_be_bytes(bytes) & 0x7fff_ffff) % 1_000_000), step)
+}
+
 /// A REST call with a token.
 pub fn call(rest: &Rest, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
     let authorization = format!("Bearer {token}");

@@ -26,6 +26,7 @@ mod accounts;
 mod admin;
 mod audit;
 mod backup;
+mod belongings;
 mod command;
 mod config;
 mod database;

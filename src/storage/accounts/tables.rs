@@ -1,8 +1,10 @@
 //! Statements over both databases: what they ask is the same text in each, so that accounts behave alike by being written once.
 //!
-//! Parameters are `$1` … in both; columns are text, numbers (64 bits), flags and bytes.
+//! Parameters are `$1` … in both; columns are text, numbers (64 bits), flags and bytes. UUIDs are text in one of them, and cast to it
+//! where they are read.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::ids::Shard;
 use crate::storage::StoreError;
@@ -19,6 +21,7 @@ pub(in crate::storage) enum Value {
     Number(Option<i64>),
     Flag(bool),
     Bytes(Option<Vec<u8>>),
+    Uuid(Option<Uuid>),
 }
 
 impl Statement {
@@ -133,9 +136,9 @@ pub(in crate::storage) fn all<T>(
     rows.iter().map(|row| read(&**row)).collect::<Result<_, _>>().map_err(StoreError::unavailable)
 }
 
-/// Implements [`Columns`] for a backend's row, and binds values to its queries.
+/// Implements [`Columns`] for a backend's row, and binds values to its queries: UUIDs as `$uuid` makes them.
 macro_rules! backend {
-    ($row:ty, $query:ty) => {
+    ($row:ty, $query:ty, $uuid:expr) => {
         impl $crate::storage::accounts::tables::Columns for $row {
             fn text(&self, column: &str) -> Result<String, sqlx::Error> {
                 sqlx::Row::try_get(self, column)
@@ -174,6 +177,7 @@ macro_rules! backend {
                 Value::Number(number) => query.bind(number),
                 Value::Flag(flag) => query.bind(flag),
                 Value::Bytes(bytes) => query.bind(bytes),
+                Value::Uuid(id) => query.bind(id.map($uuid)),
             })
         }
 

@@ -2,18 +2,21 @@
 
 use std::io::Read;
 
+use super::current::Current;
 use super::read::{BackupError, Reader};
-use super::{Counts, DocumentRecord, OpRecord, Record};
-use crate::ids::{DocumentId, Epoch, HistoryId, Millis, SHARDS, UserId, Version};
-use crate::ot::{Delta, Document};
+use super::rows::{Belongings, OF_THE_SERVER, Row, Table, is_of_a_document, table};
+use super::{Counts, DocumentRecord, OpRecord, Record, RowRecord};
+use crate::ids::{DocumentId, Epoch, HistoryId, Millis, SHARDS, Version};
 use crate::storage::{
-    AppendEntry, AppendError, DocumentPatch, Fork, LoggedOp, NewDocument, NewSnapshot, SnapshotBodies, Store,
-    StoreError, first_line,
+    AppendEntry, AppendError, DocumentPatch, Fork, NewSnapshot, SnapshotBodies, Store, StoreError, first_line,
 };
 
 /// Operations of one append at most, and bytes of their deltas.
 const AT_ONCE: usize = 2_000;
 const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Rows of one transaction at most.
+const ROWS_AT_ONCE: usize = 200;
 
 /// Operations from which on a document gets a snapshot, as it would have while it was written.
 const SNAPSHOT_FROM: Version = 100;
@@ -27,10 +30,11 @@ pub enum Until {
 }
 
 impl Until {
-    fn includes(self, op: &OpRecord) -> bool {
+    /// Tells whether a version is restored that was made at `at`.
+    pub(super) fn has(self, version: Version, at: Millis) -> bool {
         match self {
-            Self::Version(version) => op.version <= version,
-            Self::Time(time) => op.at <= time,
+            Self::Version(last) => version <= last,
+            Self::Time(last) => at <= last,
         }
     }
 }
@@ -49,6 +53,14 @@ pub struct Restore {
     pub at: Millis,
 }
 
+/// Where it is restored to.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    pub store: &'a dyn Store,
+    pub belongings: &'a dyn Belongings,
+    pub bodies: &'a SnapshotBodies,
+}
+
 /// Why documents could not be restored. What was restored before is there.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
@@ -64,6 +76,10 @@ pub enum RestoreError {
     },
     #[error("there are documents here already: a backup is restored into an empty database")]
     NotEmpty,
+    #[error(
+        "there are accounts, groups, bans or quotas here already: a backup is restored into an empty database"
+    )]
+    Inhabited,
     #[error("document {0} is here already, or was purged")]
     Exists(DocumentId),
     #[error("document {0} is not in the backup")]
@@ -72,26 +88,28 @@ pub enum RestoreError {
 
 impl Restore {
     /// Restores what there is in `reader`, and tells `progress` after each append what there is so far. Every operation is
-    /// read and applied, so that none that cannot be is restored. Holds one document's content and a few thousand
-    /// operations.
+    /// read and applied, so that none that cannot be is restored. Holds one document's content, a few thousand operations and
+    /// some hundred rows. A backup that was not [checked](Reader::check) may turn out to be damaged half way.
     ///
     /// # Errors
     /// With what was restored before left behind.
     pub async fn run<R: Read>(
         &self,
-        store: &dyn Store,
-        bodies: &SnapshotBodies,
+        target: Target<'_>,
         mut reader: Reader<R>,
         mut progress: impl FnMut(&Counts),
     ) -> Result<Counts, RestoreError> {
-        self.expect_room(store).await?;
-        let mut restorer = Restorer::new(self, store, bodies).await?;
+        self.expect_room(target, reader.has_rows()).await?;
+        let mut restorer = Restorer::new(self, target).await?;
         while let Some(record) = reader.record()? {
             match record {
                 Record::Document(document) => {
                     restorer.finish(&reader).await?;
+                    restorer.flush_rows().await?;
                     restorer.begin(document);
                 }
+                Record::Row(row) => restorer.row(row, &reader).await?,
+                Record::Head(head) => restorer.expect(head),
                 Record::Op(op) => restorer.op(op, &reader).await?,
                 Record::Purged(doc) => {
                     // One that was purged while it was written ends with that.
@@ -100,7 +118,10 @@ impl Restore {
                     }
                     restorer.purge(&doc).await?;
                 }
-                Record::End(_) => restorer.finish(&reader).await?,
+                Record::End(_) => {
+                    restorer.finish(&reader).await?;
+                    restorer.flush_rows().await?;
+                }
             }
             progress(&restorer.counts);
         }
@@ -110,13 +131,22 @@ impl Restore {
         }
     }
 
-    async fn expect_room(&self, store: &dyn Store) -> Result<(), RestoreError> {
-        // A single document is refused when it comes to that.
-        let there = match self.only {
-            Some(_) => Vec::new(),
-            None => [store.document_ids(None, 1).await?, store.purged_ids(None, 1).await?].concat(),
-        };
-        if there.is_empty() { Ok(()) } else { Err(RestoreError::NotEmpty) }
+    async fn expect_room(&self, target: Target<'_>, for_people: bool) -> Result<(), RestoreError> {
+        if self.only.is_some() {
+            // It is refused when it comes to that.
+            return Ok(());
+        }
+        let Target { store, belongings, .. } = target;
+        let there = [store.document_ids(None, 1).await?, store.purged_ids(None, 1).await?].concat();
+        if !there.is_empty() {
+            return Err(RestoreError::NotEmpty);
+        }
+        for table in OF_THE_SERVER.iter().filter(|_| for_people) {
+            if !belongings.rows(table, None, None, 1).await?.is_empty() {
+                return Err(RestoreError::Inhabited);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,39 +154,23 @@ impl Restore {
 struct Restorer<'a> {
     how: &'a Restore,
     store: &'a dyn Store,
+    belongings: &'a dyn Belongings,
     bodies: &'a SnapshotBodies,
     epochs: Box<[Epoch; SHARDS]>,
     positions: Box<[u64; SHARDS]>,
     current: Option<Current>,
+    /// Rows of no document that are not written yet.
+    rows: Vec<(&'static Table, Row)>,
     counts: Counts,
 }
 
-/// The document whose operations are being read.
-struct Current {
-    record: DocumentRecord,
-    /// Under which it is restored.
-    id: DocumentId,
-    content: Document,
-    /// The last version that was read.
-    read: Version,
-    /// The last one that is restored, and when it was made.
-    version: Version,
-    at: Millis,
-    /// What is not written yet.
-    ops: Vec<LoggedOp>,
-    bytes: usize,
-    created: bool,
-}
-
 impl<'a> Restorer<'a> {
-    async fn new(
-        how: &'a Restore,
-        store: &'a dyn Store,
-        bodies: &'a SnapshotBodies,
-    ) -> Result<Self, StoreError> {
+    async fn new(how: &'a Restore, target: Target<'a>) -> Result<Self, StoreError> {
+        let Target { store, belongings, bodies } = target;
         let epochs = store.claim_all(&format!("restore-{}", std::process::id())).await?;
         let positions = store.last_positions().await?;
-        Ok(Self { how, store, bodies, epochs, positions, current: None, counts: Counts::default() })
+        let (rows, counts) = (Vec::new(), Counts::default());
+        Ok(Self { how, store, belongings, bodies, epochs, positions, current: None, rows, counts })
     }
 
     fn begin(&mut self, record: DocumentRecord) {
@@ -165,6 +179,57 @@ impl<'a> Restorer<'a> {
         }
         let id = self.how.renamed.clone().unwrap_or_else(|| record.id.clone());
         self.current = Some(Current::new(record, id));
+    }
+
+    fn expect(&mut self, head: Version) {
+        if let Some(current) = &mut self.current {
+            current.record.version = head;
+        }
+    }
+
+    async fn row<R: Read>(&mut self, record: RowRecord, reader: &Reader<R>) -> Result<(), RestoreError> {
+        let RowRecord { table: name, row } = record;
+        let table = table(&name).ok_or_else(|| reader.damaged("is of a table that is not known"))?;
+        if is_of_a_document(table) {
+            let Some(current) = &mut self.current else { return Ok(()) };
+            current.take_row(table, row, self.how);
+            if current.rows.len() >= ROWS_AT_ONCE {
+                self.flush_rows_of_document().await?;
+            }
+            return Ok(());
+        }
+        self.finish(reader).await?;
+        if self.how.only.is_none() {
+            self.rows.push((table, row));
+            if self.rows.len() >= ROWS_AT_ONCE {
+                self.flush_rows().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes rows of no document.
+    async fn flush_rows(&mut self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut self.rows);
+        if !rows.is_empty() {
+            self.belongings.put_rows(None, &rows).await?;
+            self.counts.rows += rows.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes rows of the current document, which is made for them if need be.
+    async fn flush_rows_of_document(&mut self) -> Result<(), RestoreError> {
+        if self.current.as_ref().is_some_and(|current| !current.created) {
+            self.flush().await?;
+        }
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let rows = std::mem::take(&mut current.rows);
+        if !rows.is_empty() {
+            self.belongings.put_rows(Some(&current.id), &rows).await?;
+            self.counts.rows += rows.len() as u64;
+        }
+        Ok(())
     }
 
     async fn op<R: Read>(&mut self, op: OpRecord, reader: &Reader<R>) -> Result<(), RestoreError> {
@@ -211,6 +276,7 @@ impl<'a> Restorer<'a> {
                 .into());
         }
         self.flush().await?;
+        self.flush_rows_of_document().await?;
         let Some(current) = self.current.take() else { return Ok(()) };
         self.set_row(&current).await?;
         let history = self.fork(&current).await?;
@@ -289,94 +355,5 @@ impl<'a> Restorer<'a> {
         self.store.purge_document(doc, self.how.at).await?;
         self.counts.purged += 1;
         Ok(())
-    }
-}
-
-impl Current {
-    fn new(record: DocumentRecord, id: DocumentId) -> Self {
-        Self {
-            record,
-            id,
-            content: Document::new(),
-            read: 0,
-            version: 0,
-            at: 0,
-            ops: Vec::new(),
-            bytes: 0,
-            created: false,
-        }
-    }
-
-    /// Takes the next operation; says what is wrong with it if something is.
-    fn take(&mut self, op: OpRecord, until: Option<Until>) -> Result<(), String> {
-        let named = |why: &dyn std::fmt::Display| {
-            format!("has version {} of document {}, which {why}", op.version, self.record.id)
-        };
-        if op.version != self.read + 1 {
-            return Err(named(&format!("does not follow version {}", self.read)));
-        }
-        let json = op.delta.get();
-        let delta = Delta::parse_stored(json).map_err(|error| named(&format!("cannot be read: {error}")))?;
-        if until.is_none_or(|until| until.includes(&op)) {
-            self.content.apply(&delta).map_err(|error| named(&format!("cannot be applied: {error}")))?;
-            self.bytes += json.len();
-            (self.version, self.at) = (op.version, op.at);
-            let delta = json.as_bytes().to_vec().into();
-            let (version, client, seq, user, at) = (op.version, op.client, op.seq, op.user, op.at);
-            self.ops.push(LoggedOp { version, client, seq, user, at, delta });
-        }
-        self.read = op.version;
-        Ok(())
-    }
-
-    /// A document of which only the id is known.
-    fn nothing(doc: &DocumentId) -> Self {
-        let record = DocumentRecord {
-            id: doc.clone(),
-            history: HistoryId::generate(),
-            title: String::new(),
-            owner: UserId::guest_rest(),
-            created_at: 0,
-            updated_at: 0,
-            version: 0,
-            preview: String::new(),
-            deleted_at: None,
-            archived: false,
-            link: None,
-            forks: Vec::new(),
-        };
-        Self::new(record, doc.clone())
-    }
-
-    fn new_document(&self, how: &Restore) -> NewDocument {
-        let is_same = how.renamed.is_none();
-        NewDocument {
-            history: if is_same { self.record.first_history() } else { HistoryId::generate() },
-            title: self.record.title.clone(),
-            owner: self.record.owner.clone(),
-            created_at: self.record.created_at,
-            preview: first_line(&self.content),
-            link: self.record.link,
-        }
-    }
-
-    fn refused(&self, source: AppendError) -> RestoreError {
-        let doc = self.id.clone();
-        match &source {
-            AppendError::Entries(entries)
-                if !self.created
-                    && entries.iter().any(|(_, why)| matches!(why, StoreError::Conflict { .. })) =>
-            {
-                RestoreError::Exists(doc)
-            }
-            _ => RestoreError::Append { doc, source },
-        }
-    }
-}
-
-impl DocumentRecord {
-    /// The history that the document was made with.
-    fn first_history(&self) -> HistoryId {
-        self.forks.last().map_or(self.history, |fork| fork.parent)
     }
 }

@@ -14,7 +14,7 @@ use crate::storage::accounts::tables::{Rows, Statement, Tables, backend};
 /// With another type than in other places, and so with another text: statements are remembered by that.
 const NOTE_CHANGE: &str = "UPDATE shards SET changes = changes + 1 WHERE shard = CAST($1 AS smallint)";
 
-backend! { PgRow, sessions::Statement<'static> }
+backend! { PgRow, sessions::Statement<'static>, std::convert::identity }
 
 #[async_trait]
 impl Tables for PostgresStore {

@@ -152,6 +152,11 @@ impl Unsealer {
         Self { cipher: Cipher::new(key, place, header.whole.to_vec()), key: header.key }
     }
 
+    /// Returns how many bytes lie in front of part 0.
+    pub fn header_bytes(&self) -> usize {
+        self.cipher.header.len()
+    }
+
     /// Opens what [`Sealer::seal`] has made.
     ///
     /// # Errors

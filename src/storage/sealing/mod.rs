@@ -27,6 +27,8 @@ pub enum Kind {
     Segment,
     /// What the deliveries of a webhook are signed with.
     Webhook,
+    /// A file of `quire backup`.
+    Backup,
 }
 
 /// Where an object belongs: nothing else opens it.
@@ -46,6 +48,7 @@ impl Place<'_> {
             Kind::Snapshot => b's',
             Kind::Segment => b'o',
             Kind::Webhook => b'w',
+            Kind::Backup => b'b',
         };
         let mut bytes = vec![kind];
         bytes.extend_from_slice(self.history.0.as_bytes());

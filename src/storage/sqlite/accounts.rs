@@ -11,7 +11,7 @@ use super::writer::WriterGuard;
 use crate::storage::StoreError;
 use crate::storage::accounts::tables::{Rows, Statement, Tables, backend};
 
-backend! { SqliteRow, Query<'static, Sqlite, SqliteArguments> }
+backend! { SqliteRow, Query<'static, Sqlite, SqliteArguments>, |id| id.to_string() }
 
 #[async_trait]
 impl Tables for SqliteStore {
