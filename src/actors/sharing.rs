@@ -16,8 +16,10 @@ use crate::actors::clock::Clock;
 use crate::actors::document::{AccessChanged, Stop};
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::registry::{Find, ListLive, RegistryActor, SharedAddress};
+use crate::actors::service::RepeatError;
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
+use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
     Grant, Group, GroupId, LinkKey, Member, Rules, ShareLink, SharedPermissions, Subject,
 };
@@ -42,6 +44,13 @@ pub struct Sharing {
     clock: Clock,
     /// The counts of changes that documents in memory have been told.
     told: Arc<Mutex<HashMap<DocumentId, u64>>>,
+}
+
+/// Tells what a key stands for that was taken before.
+fn made(repeat: Option<Repeat>, reserved: Option<Reserved>) -> Result<Option<Uuid>, RepeatError> {
+    let Some((repeat, reserved)) = repeat.zip(reserved) else { return Ok(None) };
+    let made = reserved.made.filter(|_| reserved.is_of(&repeat));
+    made.map(Some).ok_or(RepeatError::Differs)
 }
 
 impl Sharing {
@@ -114,9 +123,27 @@ impl Sharing {
         .await
     }
 
-    /// Makes a share link, which changes nothing for those who are there.
-    pub async fn add_link(&self, doc: &DocumentId, link: ShareLink, key: LinkKey) -> Result<(), Refusal> {
-        self.change(doc, async move |permissions, doc| permissions.add_link(&doc, &link, &key).await).await
+    /// Makes a share link, which changes nothing for those who are there. Returns the one that was made when the request has come
+    /// before.
+    ///
+    /// `NotFound` for one that has been forgotten since.
+    pub async fn add_link(
+        &self,
+        doc: &DocumentId,
+        link: ShareLink,
+        key: LinkKey,
+        repeat: Option<Repeat>,
+    ) -> Result<Option<ShareLink>, RepeatError> {
+        let kept = repeat.clone();
+        let add = async move |permissions: SharedPermissions, doc: DocumentId| {
+            permissions.add_link(&doc, &link, &key, kept.as_ref()).await
+        };
+        let Some(made) = made(repeat, self.change(doc, add).await?)? else { return Ok(None) };
+        // Lists go on after an id: the one before it is that of nothing.
+        let before = Uuid::from_u128(made.as_u128().saturating_sub(1));
+        let link = self.links(doc, Some(before), 1).await?.into_iter().find(|link| link.id == made);
+        let gone = || Refusal::new(ErrorCode::NotFound, "the link has been forgotten since");
+        Ok(Some(link.ok_or_else(gone)?))
     }
 
     /// Lists share links.
@@ -135,9 +162,10 @@ impl Sharing {
         self.change(doc, async move |permissions, doc| permissions.revoke_link(&doc, link, now).await).await
     }
 
-    /// Makes a group.
-    pub async fn create_group(&self, group: Group) -> Result<(), Refusal> {
-        Ok(self.permissions()?.create_group(&group).await?)
+    /// Makes a group, and returns its id: that of the one that was made when the request has come before.
+    pub async fn create_group(&self, group: Group, repeat: Option<Repeat>) -> Result<GroupId, RepeatError> {
+        let reserved = self.permissions()?.create_group(&group, repeat.as_ref()).await?;
+        Ok(made(repeat, reserved)?.map_or(group.id, GroupId))
     }
 
     /// Reads a group with its members.

@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use crate::actors::error::ErrorCode;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
-use crate::http::openapi::{GroupBody, MemberBody};
-use crate::http::pages::{self, PageParameters};
+use crate::http::conditions::Repeatable;
+use crate::http::openapi::{GroupBody, IdempotencyKey, MemberBody};
+use crate::http::pages::PageParameters;
 use crate::http::permissions::{MAX_BODY, user_of};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -80,6 +81,7 @@ impl Known {
 /// `POST /v1/groups {"name"}`
 #[utoipa::path(
     post, path = "/v1/groups", tag = "groups", summary = "Make a group",
+    params(IdempotencyKey),
     request_body = GroupBody,
     responses((
         status = 201, description = "It is made, and its maker manages it", body = GroupView,
@@ -93,10 +95,12 @@ pub async fn create(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let user = signed_in(&caller)?;
-    let name = name_of(&body::read(&request, payload, MAX_BODY).await?)?;
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
+    let body = body::read(&request, payload, MAX_BODY).await?;
+    let name = name_of(&body)?;
     let group = Group { id: GroupId::generate(), name, made_by: user, made_at: state.sharing.now() };
-    let id = group.id;
-    state.sharing.create_group(group).await?;
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+    let id = state.sharing.create_group(group, repeat).await?;
     let location = format!("/v1/groups/{id}");
     let made = known(&state, &caller, &id.to_string()).await?.view();
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(made))
@@ -114,10 +118,9 @@ pub async fn list(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let user = signed_in(&caller)?;
-    let limit = parameters.limit()?;
-    let after = parameters.after(|cursor| cursor.parse().ok())?;
-    let mut groups = state.sharing.groups_of(&user, after.map(GroupId), limit + 1).await?;
-    let next = pages::cut(&mut groups, limit, |(group, _)| group.id);
+    let list = async |after, limit| Ok(state.sharing.groups_of(&user, after, limit).await?);
+    let read = |cursor: &str| cursor.parse().ok().map(GroupId);
+    let (groups, next) = parameters.page(read, list, |(group, _): &(Group, bool)| group.id).await?;
     let view = |(group, manager): (Group, bool)| {
         let Group { id, name, made_by, made_at } = group;
         GroupView { id, name, made_by, made_at, manager, members: None }
@@ -250,8 +253,7 @@ fn signed_in(caller: &Caller) -> Result<UserId, Problem> {
 }
 
 fn name_of(body: &[u8]) -> Result<String, Problem> {
-    let name: Option<String> = Members::read(body)?.get("name")?;
-    let name = name.ok_or_else(|| Problem::bad_request("name is missing"))?.trim().to_owned();
+    let name = Members::read(body)?.required::<String>("name")?.trim().to_owned();
     let chars = name.chars().count();
     if !(1..=MAX_NAME_CHARS).contains(&chars) || name.chars().any(char::is_control) {
         let why = format!("name is not one line of 1 to {MAX_NAME_CHARS} characters");

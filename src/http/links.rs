@@ -10,8 +10,9 @@ use crate::access::Action;
 use crate::http::access::permitted;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
-use crate::http::openapi::NewLinkBody;
-use crate::http::pages::{self, PageParameters};
+use crate::http::conditions::Repeatable;
+use crate::http::openapi::{IdempotencyKey, NewLinkBody};
+use crate::http::pages::PageParameters;
 use crate::http::permissions::{MAX_BODY, end_of, may_give};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -53,8 +54,12 @@ struct Page {
 /// `POST /v1/docs/{id}/links {"role", "expires_at"?}`
 #[utoipa::path(
     post, path = "/v1/docs/{id}/links", tag = "sharing", summary = "Make a share link",
+    params(IdempotencyKey),
     request_body = NewLinkBody,
-    responses((status = 201, description = "It is made: its token is told now, and never again", body = LinkView))
+    responses((
+        status = 201, description = "It is made: its token is told now, and never again, also not to a request that is sent again",
+        body = LinkView
+    ))
 )]
 pub async fn create(
     request: HttpRequest,
@@ -63,9 +68,10 @@ pub async fn create(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let body = body::read(&request, payload, MAX_BODY).await?;
     let members = Members::read(&body)?;
-    let role = members.get("role")?.ok_or_else(|| Problem::bad_request("role is missing"))?;
+    let role = members.required("role")?;
     if role == Role::Owner {
         return Err(Problem::bad_request("role: a link makes nobody an owner"));
     }
@@ -80,8 +86,12 @@ pub async fn create(
         expires_at,
         revoked_at: None,
     };
-    state.sharing.add_link(&doc, link.clone(), key).await?;
-    Ok(HttpResponse::Created().json(LinkView::new(link, Some(token))))
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+    let view = match state.sharing.add_link(&doc, link.clone(), key, repeat).await? {
+        None => LinkView::new(link, Some(token)),
+        Some(made) => LinkView::new(made, None),
+    };
+    Ok(HttpResponse::Created().json(view))
 }
 
 /// `GET /v1/docs/{id}/links?cursor=&limit=`
@@ -97,10 +107,9 @@ pub async fn list(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     permitted(&state, &caller, &doc, Action::Share).await?;
-    let limit = parameters.limit()?;
-    let after = parameters.after(|cursor| cursor.parse().ok())?;
-    let mut links = state.sharing.links(&doc, after, limit + 1).await?;
-    let next = pages::cut(&mut links, limit, |last| last.id);
+    let list = async |after, limit| Ok(state.sharing.links(&doc, after, limit).await?);
+    let (links, next) =
+        parameters.page(|cursor| cursor.parse().ok(), list, |last: &ShareLink| last.id).await?;
     let links = links.into_iter().map(|link| LinkView::new(link, None)).collect();
     Ok(HttpResponse::Ok().json(Page { links, next }))
 }

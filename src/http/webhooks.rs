@@ -10,8 +10,9 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::actors::events::webhooks::{NewWebhook, WebhookChange};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
+use crate::http::conditions::Repeatable;
 use crate::http::events::room;
-use crate::http::openapi::{DeliveryBegun, NewWebhookBody, WebhookPatchBody};
+use crate::http::openapi::{DeliveryBegun, IdempotencyKey, NewWebhookBody, WebhookPatchBody};
 use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -141,11 +142,12 @@ pub async fn list(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let user = signed_in(&caller)?;
-    let limit = page.limit()?;
-    let after = page.after(|cursor| is_id(cursor).then(|| cursor.to_owned()))?.unwrap_or_default();
-    let owner = (!caller.admin).then_some(user);
-    let mut hooks = room(&state)?.hooks.list(owner, &after, limit + 1).await?;
-    let next = pages::cut(&mut hooks, limit, |last| last.id.clone());
+    let (owner, room) = ((!caller.admin).then_some(user), room(&state)?);
+    let list = async |after: Option<String>, limit| {
+        Ok(room.hooks.list(owner, &after.unwrap_or_default(), limit).await?)
+    };
+    let read = |cursor: &str| is_id(cursor).then(|| cursor.to_owned());
+    let (hooks, next) = page.page(read, list, |last: &Webhook| last.id.clone()).await?;
     let webhooks = hooks.into_iter().map(|hook| WebhookView::new(hook, None)).collect();
     Ok(HttpResponse::Ok().json(HooksPage { webhooks, next }))
 }
@@ -153,9 +155,11 @@ pub async fn list(
 /// `POST /v1/webhooks {"url", "types"?, "scope"?, "secret"?, "enabled"?}`
 #[utoipa::path(
     post, path = "/v1/webhooks", tag = "events", summary = "Make a webhook",
+    params(IdempotencyKey),
     request_body = NewWebhookBody,
     responses((
-        status = 201, description = "It is made; its secret is told this once", body = WebhookView,
+        status = 201, description = "It is made; its secret is told this once, and not to a request that is sent again",
+        body = WebhookView,
         headers(("Location" = String, description = "Its address"))
     ))
 )]
@@ -166,6 +170,7 @@ pub async fn create(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let user = signed_in(&caller)?.clone();
+    let repeatable = Repeatable::read(&request, &caller, state.sessions.clock.now())?;
     let body = body::read(&request, payload, MAX_BODY).await?;
     let members = Members::read(&body)?;
     let owner = match members.get::<String>("scope")?.as_deref() {
@@ -179,14 +184,15 @@ pub async fn create(
     let new = NewWebhook {
         owner,
         made_by: user,
-        url: members.get("url")?.ok_or_else(|| Problem::bad_request("url is missing"))?,
+        url: members.required("url")?,
         kinds: kinds(&members)?.unwrap_or_default(),
         secret: members.get("secret")?,
         enabled: members.get("enabled")?.unwrap_or(true),
     };
-    let (hook, secret) = room(&state)?.hooks.create(new).await?;
+    let repeat = repeatable.map(|repeatable| repeatable.with(&body));
+    let (hook, secret) = room(&state)?.hooks.create(new, repeat.as_ref()).await?;
     let location = format!("/v1/webhooks/{}", hook.id);
-    let view = WebhookView::new(hook, Some(secret));
+    let view = WebhookView::new(hook, secret);
     Ok(HttpResponse::Created().insert_header(("Location", location)).json(view))
 }
 

@@ -41,6 +41,7 @@ mod portability;
 mod presence;
 mod quotas;
 mod redis;
+mod repeats;
 mod restraints;
 mod resume;
 mod roles;

@@ -153,7 +153,7 @@ pub(super) async fn notes_of_a_text_wait_until_one_is_due(mut f: Fixture) {
 
 pub(super) async fn events_follow_each_other_and_of_two_who_number_one_is_refused(mut f: Fixture) {
     f.write("a", 1).await;
-    f.webhooks().add_hook(&hook(1, None), b"secret").await.unwrap();
+    f.webhooks().add_hook(&hook(1, None), b"secret", None).await.unwrap();
     let events = f.events();
     assert_eq!(events.last_event().await.unwrap(), 0);
     let notes: Vec<_> = noted(&f).await.iter().map(|note| note.id).collect();
@@ -204,8 +204,8 @@ pub(super) async fn old_events_go_and_the_last_one_stays(f: Fixture) {
 pub(super) async fn a_webhook_is_read_back_and_changed(f: Fixture) {
     let hooks = f.webhooks();
     let (own, server) = (hook(1, Some("ada")), hook(2, None));
-    hooks.add_hook(&own, b"secret").await.unwrap();
-    hooks.add_hook(&server, b"secret").await.unwrap();
+    hooks.add_hook(&own, b"secret", None).await.unwrap();
+    hooks.add_hook(&server, b"secret", None).await.unwrap();
     assert_eq!(hooks.hook("wh_001").await.unwrap(), Some(own.clone()));
     assert_eq!(hooks.hook("wh_009").await.unwrap(), None);
     assert_eq!(hooks.hooks(None, "", 9).await.unwrap(), [own.clone(), server.clone()]);
@@ -225,17 +225,17 @@ pub(super) async fn a_webhook_is_read_back_and_changed(f: Fixture) {
     assert!(hooks.remove_hook("wh_001").await.unwrap());
     assert!(!hooks.remove_hook("wh_001").await.unwrap());
     for number in 0..MAX_HOOKS as u32 {
-        hooks.add_hook(&hook(100 + number, Some("bob")), b"secret").await.unwrap();
+        hooks.add_hook(&hook(100 + number, Some("bob")), b"secret", None).await.unwrap();
     }
-    let full = hooks.add_hook(&hook(200, Some("bob")), b"secret").await;
+    let full = hooks.add_hook(&hook(200, Some("bob")), b"secret", None).await;
     assert!(matches!(full, Err(StoreError::Conflict { .. })), "{full:?}");
-    hooks.add_hook(&hook(200, Some("eve")), b"secret").await.unwrap();
+    hooks.add_hook(&hook(200, Some("eve")), b"secret", None).await.unwrap();
 }
 
 pub(super) async fn a_user_who_was_disabled_is_told_nothing(f: Fixture) {
     let hooks = f.webhooks();
     let own = hook(1, Some("ada"));
-    hooks.add_hook(&own, b"secret").await.unwrap();
+    hooks.add_hook(&own, b"secret", None).await.unwrap();
     hooks.add_delivery(&Delivery::new("wh_001", logged(1, "a", Kind::Changed).event, 10)).await.unwrap();
     let ada = User {
         id: user("ada"),
@@ -261,7 +261,7 @@ pub(super) async fn a_user_who_was_disabled_is_told_nothing(f: Fixture) {
 pub(super) async fn a_secret_is_sealed_anew_in_the_place_of_what_was_read(f: Fixture) {
     let hooks = f.webhooks();
     for number in [1, 2] {
-        hooks.add_hook(&hook(number, None), &[number as u8]).await.unwrap();
+        hooks.add_hook(&hook(number, None), &[number as u8], None).await.unwrap();
     }
     let first = hooks.sealed_secrets("", 1).await.unwrap();
     assert_eq!(first, [("wh_001".to_owned(), vec![1])]);
@@ -275,7 +275,7 @@ pub(super) async fn a_secret_is_sealed_anew_in_the_place_of_what_was_read(f: Fix
 
 /// A webhook with deliveries of so many events, due at 10, 20, …
 async fn delivering(f: &Fixture, number: u64) -> Vec<Delivery> {
-    f.webhooks().add_hook(&hook(1, None), b"secret").await.unwrap();
+    f.webhooks().add_hook(&hook(1, None), b"secret", None).await.unwrap();
     let delivery = |n| Delivery::new("wh_001", logged(n, "a", Kind::Changed).event, n.cast_signed() * 10);
     let deliveries: Vec<_> = (1..=number).map(delivery).collect();
     for delivery in &deliveries {

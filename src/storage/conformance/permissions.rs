@@ -32,7 +32,7 @@ async fn give(f: &Fixture, doc: &str, subject: Subject, role: Role) {
 async fn group(f: &Fixture) -> GroupId {
     let group =
         Group { id: GroupId::generate(), name: "Übersetzer".into(), made_by: user("ann"), made_at: at(1) };
-    f.permissions().create_group(&group).await.unwrap();
+    f.permissions().create_group(&group, None).await.unwrap();
     group.id
 }
 
@@ -46,7 +46,7 @@ async fn link(f: &Fixture, doc: &str, role: Role, expires_at: Option<Millis>) ->
         expires_at,
         revoked_at: None,
     };
-    f.permissions().add_link(&id(doc), &link, &key).await.unwrap();
+    f.permissions().add_link(&id(doc), &link, &key, None).await.unwrap();
     (link.id, key)
 }
 
@@ -217,9 +217,9 @@ pub(super) async fn share_links_are_kept_without_their_token_and_end_once(mut f:
     }
     let (_, key) = LinkKey::generate();
     let more = ShareLink { id: Uuid::now_v7(), made_at: at(2), ..links[1].clone() };
-    is_conflict(permissions.add_link(&doc, &more, &key).await);
+    is_conflict(permissions.add_link(&doc, &more, &key, None).await);
     // The second has ended by then.
-    permissions.add_link(&doc, &ShareLink { made_at: at(8), ..more }, &key).await.unwrap();
+    permissions.add_link(&doc, &ShareLink { made_at: at(8), ..more }, &key, None).await.unwrap();
 }
 
 pub(super) async fn a_group_has_a_manager_as_long_as_it_is(f: Fixture) {
@@ -347,7 +347,7 @@ pub(super) async fn what_is_not_there_is_not_found(mut f: Fixture) {
             permissions.revoke(&doc, &to("ann")).await.map(|_| ()),
             permissions.set_link(&doc, None).await,
             permissions.transfer(&doc, &owner, &ann, &owner, 1).await,
-            permissions.add_link(&doc, &link, &key).await,
+            permissions.add_link(&doc, &link, &key, None).await.map(|_| ()),
             permissions.revoke_link(&doc, link.id, 1).await.map(|_| ()),
             permissions.rules(&doc, &[ann], &[key]).await.map(|_| ()),
         ];

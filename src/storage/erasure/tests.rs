@@ -258,7 +258,7 @@ async fn rights_go_and_are_counted_and_a_group_keeps_a_manager(scene: Scene) {
         |name: &str| Group { id: GroupId::generate(), name: name.into(), made_by: user("ada"), made_at: 1 };
     let (alone, common) = (group("alone"), group("common"));
     for group in [&alone, &common] {
-        scene.permissions.create_group(group).await.unwrap();
+        scene.permissions.create_group(group, None).await.unwrap();
         let grant = Grant {
             subject: Subject::Group(group.id),
             role: Role::Viewer,

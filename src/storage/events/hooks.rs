@@ -1,19 +1,24 @@
 //! Webhooks and deliveries over any database that runs the statements.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{
     Claimed, Delivery, MAX_HOOKS, MAX_UNDELIVERED, Next, Outcome, State, Undelivered, Webhook, WebhookPatch,
-    Webhooks, log,
+    Webhooks, keys, log,
 };
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::storage::StoreError;
 use crate::storage::accounts::tables::{Columns, Statement, Tables, all, one};
+use crate::storage::annotations::{Repeat, Reserved};
 
 /// Two at once may both find room for one: the bound is for order, not for safety.
 const ADD_HOOK: &str = "INSERT INTO webhooks (id, owner, made_by, url, kinds, secret, enabled, made_at)
     SELECT $1, $2, $3, $4, $5, $6, $7, $8
     WHERE (SELECT count(*) FROM webhooks WHERE COALESCE(owner, '') = COALESCE($2, '')) < $9
+        AND NOT EXISTS (
+            SELECT 1 FROM repeats AS r WHERE r.user_id = $10 AND r.key = $11 AND r.doc_id <> $1
+        )
     RETURNING id";
 const HOOK: &str = "SELECT * FROM webhooks WHERE id = $1";
 const HOOKS: &str = "SELECT * FROM webhooks WHERE id > $1 ORDER BY id LIMIT $2";
@@ -84,7 +89,13 @@ type Answer<T> = Result<T, StoreError>;
 
 #[async_trait]
 impl<T: Tables> Webhooks for T {
-    async fn add_hook(&self, hook: &Webhook, secret: &[u8]) -> Answer<()> {
+    async fn add_hook(
+        &self,
+        hook: &Webhook,
+        secret: &[u8],
+        repeat: Option<(&Repeat, Uuid)>,
+    ) -> Answer<Option<Reserved>> {
+        let (user, key) = repeat.map(|(repeat, _)| (repeat.user.as_str(), repeat.key.as_str())).unzip();
         let add = Statement::new(ADD_HOOK)
             .with(hook.id.as_str())
             .with(hook.owner.as_ref().map(UserId::as_str))
@@ -94,10 +105,20 @@ impl<T: Tables> Webhooks for T {
             .with(secret)
             .with(hook.enabled)
             .with(hook.made_at)
-            .with(MAX_HOOKS.cast_signed());
-        let answers = self.write(vec![add]).await?;
-        if answers.first().is_some_and(|rows| !rows.is_empty()) {
-            return Ok(());
+            .with(MAX_HOOKS.cast_signed())
+            .with(user)
+            .with(key);
+        let (statements, added) = match repeat {
+            None => (vec![add], 0),
+            Some((repeat, made)) => (keys::around(add, repeat, &hook.id, made), keys::ADDED),
+        };
+        let answers = self.write(statements).await?;
+        if answers.get(added).is_some_and(|rows| !rows.is_empty()) {
+            return Ok(None);
+        }
+        // Without a key there is nothing in the last answer.
+        if let Some(taken) = answers.last().map_or(Ok(None), |rows| one(rows, keys::reserved))? {
+            return Ok(Some(taken));
         }
         let what = format!("there are {MAX_HOOKS} webhooks, the most there may be");
         Err(StoreError::Conflict { what })

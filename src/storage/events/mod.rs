@@ -5,6 +5,7 @@
 //! kept for a while ([`Events::forget`]); deliveries, until they are made or given up.
 
 mod hooks;
+mod keys;
 mod log;
 mod secrets;
 
@@ -13,10 +14,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 pub(in crate::storage) use self::secrets::Renewed;
 pub use self::secrets::Secrets;
 use super::StoreError;
+use super::annotations::{Repeat, Reserved};
 use crate::ids::{DocumentId, Millis, UserId, Version};
 
 /// The most webhooks of one user, and the most of the server itself.
@@ -288,11 +291,17 @@ pub trait Events: Send + Sync {
 /// Webhooks and their deliveries.
 #[async_trait]
 pub trait Webhooks: Send + Sync {
-    /// Adds a webhook with its sealed secret.
+    /// Adds a webhook with its sealed secret, and with it the key of its request, which is for what the UUID names. A key that stands for
+    /// something is returned, and nothing is added.
     ///
     /// # Errors
     /// `Conflict` when its owner has [`MAX_HOOKS`].
-    async fn add_hook(&self, hook: &Webhook, secret: &[u8]) -> Result<(), StoreError>;
+    async fn add_hook(
+        &self,
+        hook: &Webhook,
+        secret: &[u8],
+        repeat: Option<(&Repeat, Uuid)>,
+    ) -> Result<Option<Reserved>, StoreError>;
 
     /// Reads one.
     async fn hook(&self, id: &str) -> Result<Option<Webhook>, StoreError>;

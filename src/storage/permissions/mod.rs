@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 pub use self::rules::{Rule, Rules, Source};
 use super::StoreError;
+use super::annotations::{Repeat, Reserved};
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 
@@ -40,6 +41,13 @@ impl GroupId {
     /// Makes a fresh one.
     pub fn generate() -> Self {
         Self(Uuid::new_v4())
+    }
+}
+
+impl GroupId {
+    /// Returns what the key of a request that makes it is kept with, where others have a document.
+    pub(super) fn as_place(self) -> Result<DocumentId, StoreError> {
+        self.0.to_string().parse().map_err(StoreError::unavailable)
     }
 }
 
@@ -219,8 +227,14 @@ pub trait Permissions: Send + Sync {
         now: Millis,
     ) -> Result<(), StoreError>;
 
-    /// Makes a share link.
-    async fn add_link(&self, doc: &DocumentId, link: &ShareLink, key: &LinkKey) -> Result<(), StoreError>;
+    /// Makes a share link, and with it the key of its request. A key that stands for something is returned, and nothing is made.
+    async fn add_link(
+        &self,
+        doc: &DocumentId,
+        link: &ShareLink,
+        key: &LinkKey,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError>;
 
     /// Lists share links in order of id, those that have ended as well, after `after`.
     async fn links(
@@ -233,8 +247,12 @@ pub trait Permissions: Send + Sync {
     /// Ends a share link; returns false when there is none that has not been ended.
     async fn revoke_link(&self, doc: &DocumentId, link: Uuid, now: Millis) -> Result<bool, StoreError>;
 
-    /// Makes a group, whose maker is its manager.
-    async fn create_group(&self, group: &Group) -> Result<(), StoreError>;
+    /// Makes a group, whose maker is its manager, and with it the key of its request, as [`Permissions::add_link`] does.
+    async fn create_group(
+        &self,
+        group: &Group,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError>;
 
     /// Reads a group with its members, in order of their ids.
     async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError>;

@@ -83,20 +83,10 @@ impl Annotations for PostgresStore {
         comment: &Comment,
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError> {
-        if let Some(repeat) = repeat {
-            self.sessions.run(forget_repeats(repeat)).await.map_err(store_error)?;
-        }
+        self.forget_old(repeat).await?;
         let mut session = self.lock_document(doc).await?;
-        if let Some(repeat) = repeat
-            && session.run(add_repeat(repeat, doc, comment.id)).await.map_err(store_error)? == 0
-        {
-            let row = session.row(read_repeat(repeat)).await.map_err(store_error)?;
-            return row
-                .map(|row| reserved(&row))
-                .transpose()
-                .map_err(store_error)?
-                .map(Some)
-                .ok_or_else(given_back);
+        if let Some(taken) = taken(&mut session, repeat, doc, comment.id).await? {
+            return Ok(Some(taken));
         }
         if let Some(parent) = comment.parent {
             let read = statement(READ_COMMENT).bind(doc.as_str()).bind(parent);
@@ -222,6 +212,12 @@ impl PostgresStore {
         row.map_err(store_error)?.map(|_| session).ok_or_else(|| not_found(doc))
     }
 
+    /// Forgets keys that are too old to stand for anything.
+    pub(super) async fn forget_old(&self, repeat: Option<&Repeat>) -> Result<(), StoreError> {
+        let Some(repeat) = repeat else { return Ok(()) };
+        self.sessions.run(forget_repeats(repeat)).await.map(|_| ()).map_err(store_error)
+    }
+
     /// Each statement by itself: a key that somebody else takes at the same time is waited for, and read then.
     async fn take(
         &self,
@@ -235,6 +231,23 @@ impl PostgresStore {
         }
         self.sessions.row(read_repeat(repeat)).await?.map(|row| reserved(&row)).transpose()
     }
+}
+
+/// Takes the key of a request for what the transaction makes; returns what it stands for already, if it does. A key that somebody else
+/// takes at the same time is waited for.
+pub(super) async fn taken(
+    session: &mut Session,
+    repeat: Option<&Repeat>,
+    doc: &DocumentId,
+    made: Uuid,
+) -> Result<Option<Reserved>, StoreError> {
+    let Some(repeat) = repeat else { return Ok(None) };
+    if session.run(add_repeat(repeat, doc, made)).await.map_err(store_error)? > 0 {
+        return Ok(None);
+    }
+    let row = session.row(read_repeat(repeat)).await.map_err(store_error)?;
+    let taken = row.map(|row| reserved(&row)).transpose().map_err(store_error)?;
+    taken.map(Some).ok_or_else(given_back)
 }
 
 fn forget_repeats(repeat: &Repeat) -> Statement<'_> {

@@ -5,6 +5,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::annotations::taken;
 use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer};
@@ -13,6 +14,7 @@ use super::{PostgresStore, groups};
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::StoreError;
+use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
     self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Rule, Rules, ShareLink,
     Source, Subject, role_name, sql, too_many,
@@ -123,10 +125,20 @@ impl Permissions for PostgresStore {
         session.commit().await.map_err(store_error)
     }
 
-    async fn add_link(&self, doc: &DocumentId, link: &ShareLink, key: &LinkKey) -> Result<(), StoreError> {
+    async fn add_link(
+        &self,
+        doc: &DocumentId,
+        link: &ShareLink,
+        key: &LinkKey,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError> {
+        self.forget_old(repeat).await?;
         let mut session = self.sessions.begin().await.map_err(store_error)?;
+        if let Some(taken) = taken(&mut session, repeat, doc, link.id).await? {
+            return Ok(Some(taken));
+        }
         add_link(&mut session, doc, link, key).await?;
-        session.commit().await.map_err(store_error)
+        session.commit().await.map(|()| None).map_err(store_error)
     }
 
     async fn links(
@@ -153,10 +165,18 @@ impl Permissions for PostgresStore {
         Ok(ended > 0)
     }
 
-    async fn create_group(&self, group: &Group) -> Result<(), StoreError> {
+    async fn create_group(
+        &self,
+        group: &Group,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError> {
+        self.forget_old(repeat).await?;
         let mut session = self.sessions.begin().await.map_err(store_error)?;
+        if let Some(taken) = taken(&mut session, repeat, &group.id.as_place()?, group.id.0).await? {
+            return Ok(Some(taken));
+        }
         groups::create(&mut session, group).await?;
-        session.commit().await.map_err(store_error)
+        session.commit().await.map(|()| None).map_err(store_error)
     }
 
     async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError> {

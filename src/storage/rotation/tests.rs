@@ -74,7 +74,7 @@ impl Scene {
         let dir = DataDir::lock(folder.path()).unwrap();
         let hooks = SqliteStore::open(dir, &SqliteOptions::default()).await.unwrap();
         let sealed = Secrets::new(vault.clone()).seal("wh_1", SECRET).await.unwrap();
-        hooks.add_hook(&hook(), &sealed).await.unwrap();
+        hooks.add_hook(&hook(), &sealed, None).await.unwrap();
         let (warm, objects) = (Arc::new(MemoryStore::new()), Objects::in_memory());
         let scene = Self { warm, objects, hooks, _folder: folder };
         let history = HistoryId::generate();

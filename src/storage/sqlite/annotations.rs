@@ -91,12 +91,8 @@ impl Annotations for SqliteStore {
         let (doc, comment, repeat) = (doc.clone(), comment.clone(), repeat.cloned());
         self.write(|conn| {
             Box::pin(async move {
-                if let Some(repeat) = repeat {
-                    let reserved =
-                        reserve(&mut *conn, &repeat, &doc, comment.id).await.map_err(store_error)?;
-                    if !reserved.fresh {
-                        return Ok(Some(reserved));
-                    }
+                if let Some(taken) = taken(&mut *conn, repeat.as_ref(), &doc, comment.id).await? {
+                    return Ok(Some(taken));
                 }
                 add(conn, &doc, &comment).await.map(|()| None)
             })
@@ -290,6 +286,18 @@ async fn change(
         .bind(at);
     write.execute(conn).await.map_err(store_error)?;
     Ok(comment)
+}
+
+/// Takes the key of a request for what the transaction makes; returns what it stands for already, if it does.
+pub(super) async fn taken(
+    conn: &mut SqliteConnection,
+    repeat: Option<&Repeat>,
+    doc: &DocumentId,
+    made: Uuid,
+) -> Result<Option<Reserved>, StoreError> {
+    let Some(repeat) = repeat else { return Ok(None) };
+    let reserved = reserve(conn, repeat, doc, made).await.map_err(store_error)?;
+    Ok(Some(reserved).filter(|reserved| !reserved.fresh))
 }
 
 async fn reserve(

@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
+use super::annotations::taken;
 use super::bulk::integer;
 use super::error::{read_error, store_error};
 use super::log::not_found;
@@ -16,6 +17,7 @@ use super::{Inner, SqliteStore, groups, rows};
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::StoreError;
+use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
     self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Rule, Rules, ShareLink,
     Source, Subject, role_name, sql, too_many,
@@ -147,10 +149,16 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn add_link(&self, doc: &DocumentId, link: &ShareLink, key: &LinkKey) -> Result<(), StoreError> {
-        let (doc, link, key) = (doc.clone(), link.clone(), *key);
+    async fn add_link(
+        &self,
+        doc: &DocumentId,
+        link: &ShareLink,
+        key: &LinkKey,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError> {
+        let (doc, link, key, repeat) = (doc.clone(), link.clone(), *key, repeat.cloned());
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
-            let done = add_link(writer.begin().await?, &doc, &link, &key).await;
+            let done = add_link(writer.begin().await?, &doc, &link, &key, repeat.as_ref()).await;
             writer.end(done).await
         };
         self.inner.detached(change).await
@@ -182,10 +190,14 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn create_group(&self, group: &Group) -> Result<(), StoreError> {
-        let group = group.clone();
+    async fn create_group(
+        &self,
+        group: &Group,
+        repeat: Option<&Repeat>,
+    ) -> Result<Option<Reserved>, StoreError> {
+        let (group, repeat) = (group.clone(), repeat.cloned());
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
-            let done = groups::create(writer.begin().await?, &group).await;
+            let done = create_group(writer.begin().await?, &group, repeat.as_ref()).await;
             writer.end(done).await
         };
         self.inner.detached(change).await
@@ -305,12 +317,27 @@ async fn hand_over(
     give(conn, doc, &Grant { subject, role: Role::Editor, granted_by, granted_at, expires_at: None }).await
 }
 
+async fn create_group(
+    conn: &mut SqliteConnection,
+    group: &Group,
+    repeat: Option<&Repeat>,
+) -> Result<Option<Reserved>, StoreError> {
+    if let Some(taken) = taken(&mut *conn, repeat, &group.id.as_place()?, group.id.0).await? {
+        return Ok(Some(taken));
+    }
+    groups::create(conn, group).await.map(|()| None)
+}
+
 async fn add_link(
     conn: &mut SqliteConnection,
     doc: &DocumentId,
     link: &ShareLink,
     key: &LinkKey,
-) -> Result<(), StoreError> {
+    repeat: Option<&Repeat>,
+) -> Result<Option<Reserved>, StoreError> {
+    if let Some(taken) = taken(&mut *conn, repeat, doc, link.id).await? {
+        return Ok(Some(taken));
+    }
     count_change(conn, doc).await?;
     let forget = sqlx::query(sql::FORGET_ENDED_LINKS).bind(doc.as_str()).bind(link.made_at);
     forget.bind(integer(MAX_LINKS)).execute(&mut *conn).await.map_err(store_error)?;
@@ -326,7 +353,7 @@ async fn add_link(
         .bind(link.made_by.as_str())
         .bind(link.made_at)
         .bind(link.expires_at);
-    add.execute(conn).await.map(|_| ()).map_err(store_error)
+    add.execute(conn).await.map(|_| None).map_err(store_error)
 }
 
 async fn end_link(

@@ -7,6 +7,7 @@ mod targets;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 pub use self::dispatch::{Dispatcher, Tries};
 pub use self::sender::Sender;
@@ -14,7 +15,9 @@ pub use self::targets::Targets;
 use super::Stores;
 use crate::actors::clock::Clock;
 use crate::actors::error::{ErrorCode, Refusal};
+use crate::actors::service::RepeatError;
 use crate::ids::{Millis, UserId};
+use crate::storage::annotations::Repeat;
 use crate::storage::events::{Delivery, Event, Kind, Secrets, SharedWebhooks, State, Webhook, WebhookPatch};
 
 /// The longest address of a webhook, in bytes.
@@ -22,6 +25,10 @@ const MAX_URL: usize = 2_048;
 
 /// How long a secret is that somebody brings, in characters.
 const SECRET_CHARS: std::ops::RangeInclusive<usize> = 16..=128;
+
+fn id_of(hook: Uuid) -> String {
+    format!("wh_{}", hook.simple())
+}
 
 /// A webhook to be made.
 pub struct NewWebhook {
@@ -61,18 +68,24 @@ impl Hooks {
         Self { webhooks: stores.webhooks.clone(), secrets: stores.secrets.clone(), targets, clock, bell }
     }
 
-    /// Makes a webhook; returns it with its secret, which is shown this once.
+    /// Makes a webhook; returns it with its secret, which is shown this once. When the request has come before, it is the one that was
+    /// made then, without its secret.
     ///
     /// `BadRequest` for an address that may not be called, or a secret that is none; `Conflict` when there are too many.
-    pub async fn create(&self, new: NewWebhook) -> Result<(Webhook, String), Refusal> {
+    pub async fn create(
+        &self,
+        new: NewWebhook,
+        repeat: Option<&Repeat>,
+    ) -> Result<(Webhook, Option<String>), RepeatError> {
         self.check_url(&new.url)?;
         let secret = match new.secret {
             Some(secret) => checked(secret)?,
             None => drawn()?,
         };
         let kinds = if new.kinds.is_empty() { Kind::ALL.to_vec() } else { distinct(new.kinds)? };
+        let id = Uuid::now_v7();
         let hook = Webhook {
-            id: format!("wh_{}", uuid::Uuid::now_v7().simple()),
+            id: id_of(id),
             owner: new.owner,
             made_by: new.made_by,
             url: new.url,
@@ -83,8 +96,14 @@ impl Hooks {
             made_at: self.clock.now(),
         };
         let sealed = self.secrets.seal(&hook.id, secret.as_bytes()).await?;
-        self.webhooks.add_hook(&hook, &sealed).await?;
-        Ok((hook, secret))
+        let keyed = repeat.map(|repeat| (repeat, id));
+        match (repeat, self.webhooks.add_hook(&hook, &sealed, keyed).await?) {
+            (Some(repeat), Some(reserved)) => {
+                let made = reserved.made.filter(|_| reserved.is_of(repeat)).ok_or(RepeatError::Differs)?;
+                Ok((self.get(&id_of(made), &hook.made_by, hook.owner.is_none()).await?, None))
+            }
+            _ => Ok((hook, Some(secret))),
+        }
     }
 
     /// Reads one that this user may see: an administrator all, and others their own.

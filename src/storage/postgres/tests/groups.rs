@@ -32,7 +32,7 @@ async fn two_groups(database: &TestDatabase) -> (Arc<PostgresStore>, [GroupId; 2
     groups.sort_by_key(ToString::to_string);
     for id in groups {
         let group = Group { id, name: "Team".to_owned(), made_by: user("ada"), made_at: 1 };
-        store.create_group(&group).await.unwrap();
+        store.create_group(&group, None).await.unwrap();
         for doc in ["c", "b", "a"] {
             let (subject, granted_by) = (Subject::Group(id), user("ada"));
             let grant = Grant { subject, role: Role::Editor, granted_by, granted_at: 1, expires_at: None };
