@@ -32,10 +32,10 @@ export class Server {
 
   private constructor(private readonly variables: Record<string, string>) {}
 
-  /** With these environment variables beside those of the tests. */
-  static async start(variables: Record<string, string> = {}): Promise<Server> {
+  /** With these environment variables beside those of the tests, at a port of its own unless it is told one. */
+  static async start(variables: Record<string, string> = {}, listen = "127.0.0.1:0"): Promise<Server> {
     const server = new Server(variables);
-    await server.launch("127.0.0.1:0");
+    await server.launch(listen);
     return server;
   }
 
