@@ -17,6 +17,9 @@ pub(super) struct Lane {
     pub stored: u64,
     /// What is under way.
     in_flight: VecDeque<Flight>,
+    /// How many of the first of these were sent before the shard was taken again: they are reported first, and tell nothing of what was
+    /// sent since.
+    stale: usize,
     /// Something after `sent` is in the log only.
     pub behind: bool,
     /// Another server has it.
@@ -42,7 +45,7 @@ struct Flight {
 pub(super) enum Fate {
     /// Send it: it is the next one.
     Next,
-    /// Nothing: it was read from the log already.
+    /// Nothing: it was read from the log already, or another server sends it.
     Known,
     /// Nothing: others before it are in the log only, and so it is read there.
     TooFar,
@@ -55,7 +58,7 @@ impl Lane {
     }
 
     pub fn fate(&self, pos: u64) -> Fate {
-        if pos <= self.sent {
+        if self.lost || pos <= self.sent {
             Fate::Known
         } else if pos == self.sent + 1 && self.rests_until.is_none() {
             Fate::Next
@@ -67,7 +70,8 @@ impl Lane {
     /// An operation was handed to the producer.
     pub fn sending(&mut self, pos: u64, at: Millis, bytes: usize) {
         debug_assert!(pos > self.sent, "in order");
-        self.sent = pos;
+        // Of a shard that was lost meanwhile nobody tells any more where its log ends.
+        (self.sent, self.end) = (pos, self.end.max(pos));
         self.in_flight.push_back(Flight { pos, at, bytes });
         self.waits_since.get_or_insert(at);
     }
@@ -83,6 +87,11 @@ impl Lane {
     /// A record has arrived; returns its bytes, or `None` when it is not the one whose turn it is.
     pub fn delivered(&mut self, pos: u64) -> Option<usize> {
         let first = self.in_flight.pop_front_if(|flight| flight.pos == pos)?;
+        if self.stale > 0 {
+            self.stale -= 1;
+            self.settle();
+            return Some(first.bytes);
+        }
         self.acked = first.pos;
         self.failures = 0;
         let next = self.in_flight.front().map(|flight| flight.at);
@@ -91,15 +100,20 @@ impl Lane {
         Some(first.bytes)
     }
 
-    /// How many records are under way, and their bytes.
-    pub fn in_flight(&self) -> (usize, usize) {
-        (self.in_flight.len(), self.in_flight.iter().map(|flight| flight.bytes).sum())
+    /// Begins again at a watermark, of whoever had the shard meanwhile. The producer still reports what is under way.
+    pub fn begin_again(&mut self, watermark: u64) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        *self = Self { stale: in_flight.len(), in_flight, ..Self::at(watermark) };
     }
 
-    /// Nobody knows what has become of what is under way: it is sent again.
+    /// Nobody knows what has become of what is under way: it is sent again, by this server if it still has the shard.
     pub fn go_back(&mut self) {
         self.in_flight.clear();
-        self.sent = self.acked;
+        (self.sent, self.stale) = (self.acked, 0);
+        if self.lost {
+            self.end = self.sent;
+            self.settle();
+        }
     }
 
     /// The log ends at `end`.
@@ -186,5 +200,48 @@ mod tests {
         lane.go_back();
         assert_eq!((lane.sent, lane.fate(2), lane.fate(4)), (1, Fate::Next, Fate::TooFar));
         assert_eq!(lane.delivered(2), None, "what the old producer says does not count");
+    }
+
+    #[test]
+    fn what_was_under_way_before_a_shard_was_taken_again_is_reported_and_counts_for_nothing() {
+        let mut lane = Lane::at(0);
+        (1..=3).for_each(|pos| lane.sending(pos, 0, 7));
+        lane.begin_again(1);
+        lane.ends_at(5, 0);
+        (2..=5).for_each(|pos| lane.sending(pos, 0, 8));
+        for pos in 1..=3 {
+            assert_eq!((lane.delivered(pos), lane.acked), (Some(7), 1));
+        }
+        for pos in 2..=5 {
+            assert_eq!((lane.delivered(pos), lane.acked), (Some(8), pos));
+        }
+        assert_eq!((lane.lag(), lane.waits_since), (0, None));
+        (6..=7).for_each(|pos| lane.sending(pos, 0, 7));
+        lane.begin_again(5);
+        lane.go_back();
+        lane.sending(6, 0, 8);
+        assert_eq!((lane.delivered(6), lane.acked), (Some(8), 6), "a new producer reports its own alone");
+    }
+
+    #[test]
+    fn what_was_under_way_of_a_shard_that_was_lost_is_not_waited_for_when_its_producer_is_gone() {
+        let mut lane = Lane::at(0);
+        (1..=3).for_each(|pos| lane.sending(pos, 0, 1));
+        lane.ends_at(3, 0);
+        lane.delivered(1);
+        lane.abandon();
+        assert_eq!(lane.lag(), 2);
+        lane.go_back();
+        assert_eq!((lane.lag(), lane.acked, lane.waits_since), (0, 1, None), "whoever has it sends it");
+        assert!(!lane.has_more());
+        assert_eq!(lane.fate(2), Fate::Known, "what the journal hands on late it sends, too");
+    }
+
+    #[test]
+    fn what_is_sent_after_its_shard_was_lost_is_not_beyond_the_end() {
+        let mut lane = Lane::at(10);
+        lane.sending(11, 0, 1);
+        lane.ends_at(0, 0);
+        assert_eq!((lane.delivered(11), lane.lag(), lane.waits_since), (Some(1), 0, None));
     }
 }

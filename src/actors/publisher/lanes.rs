@@ -142,10 +142,7 @@ impl Lanes {
 
     /// This server has a shard again, or for the first time: it begins where whoever had it before has come to.
     pub fn begin_again(&mut self, shard: Shard, watermark: u64) {
-        let (count, bytes) = self.of(shard).in_flight();
-        self.flying -= count;
-        self.flying_bytes -= bytes;
-        *self.of(shard) = Lane::at(watermark);
+        self.of(shard).begin_again(watermark);
     }
 
     /// Operations that are not in the stream, and since when the oldest of them waits.
