@@ -32,7 +32,7 @@ use ts_rs::TS;
 pub use self::accounts::{AccountSettings, Registration};
 pub use self::archive::ArchiveSettings;
 pub use self::audit::{AuditSettings, chain as audit_chain};
-pub use self::cluster::{ClusterSettings, NotShared};
+pub use self::cluster::{ClusterSettings, NodeSettingsError, NotShared};
 pub use self::encryption::{Encryption, EncryptionSettings};
 pub use self::events::EventSettings;
 pub use self::file::ConfigFile;

@@ -57,6 +57,7 @@ impl Application {
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
+        let trust = options.cluster.trust()?;
         let redis = options.redis.options()?.map(|options| Redis::start(&options)).transpose()?;
         let remote = redis.map(Remote::new);
         let actors = start_actors(parts, remote.clone(), document_threads, draining.clone()).await?;
@@ -119,7 +120,7 @@ impl Application {
             audit_log,
             exporter,
             erasures,
-            forwarder: actors.cluster.clone().map(Forwarder::new).transpose()?,
+            forwarder: actors.cluster.clone().map(|cluster| Forwarder::new(cluster, trust)),
             draining: draining.clone(),
         });
         let (workers, limits) = (options.workers.unwrap_or(cores).clamp(1, 64), &options.limits);

@@ -173,6 +173,7 @@ pub fn faults(options: &ServeOptions) -> Vec<String> {
         options.redis.options().err().map(anyhow::Error::from),
         options.kafka.bus().err().map(anyhow::Error::from),
         tls.err().map(anyhow::Error::from),
+        options.cluster.trust().err().map(anyhow::Error::from),
         origins.err().map(anyhow::Error::from),
         AllowedFormats::read(&options.allowed_formats).err().map(anyhow::Error::from),
         options.accounts.settings(None).err(),

@@ -40,6 +40,10 @@ impl LocalServer {
             data,
             "--database-url",
             "",
+            "--node-url",
+            "",
+            "--node-ca",
+            "",
             "--object-store-url",
             "",
         ];

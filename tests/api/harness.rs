@@ -142,6 +142,7 @@ impl Launch {
             .env_remove("QUIRE_KAFKA_BROKERS")
             .env_remove("QUIRE_OBJECT_STORE_URL")
             .env_remove("QUIRE_NODE_URL")
+            .env_remove("QUIRE_NODE_CA")
             .env("QUIRE_LOG", std::env::var("QUIRE_LOG").unwrap_or_else(|_| "warn".into()))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -13,6 +13,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
 use bytes::Bytes;
+use rustls::ClientConfig;
 
 use self::proof::{PEER, Target};
 use self::relay::{Relay, Sent};
@@ -23,7 +24,6 @@ use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Millis, Shard};
 use crate::metrics::METRICS;
-use crate::tls::TlsError;
 
 /// When somebody may come again whose document is on its way to another server.
 const SHORTLY_MS: u64 = 500;
@@ -43,12 +43,9 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Forwards as one of this cluster.
-    ///
-    /// # Errors
-    /// Others are reached by https, and there is no authority to trust.
-    pub fn new(cluster: Cluster) -> Result<Self, TlsError> {
-        Ok(Self { relay: Relay::new(&cluster)?, cluster })
+    /// Forwards as one of this cluster, to servers whose certificates `trust` is content with.
+    pub fn new(cluster: Cluster, trust: ClientConfig) -> Self {
+        Self { relay: Relay::new(trust), cluster }
     }
 
     /// Finds out who has sent a request that says to come from another server: the client that it was forwarded for. `None` for one

@@ -17,13 +17,13 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 
 use super::proof::PEER;
 use super::tunnel;
 use crate::actors::cluster::{Cluster, Peer};
 use crate::metrics::METRICS;
-use crate::tls::{self, TlsError};
 
 /// How long a connection to another server may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -67,25 +67,20 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Trusts what the system trusts, where this cluster speaks https.
-    pub fn new(cluster: &Cluster) -> Result<Self, TlsError> {
-        let config = if cluster.url().starts_with("https://") {
-            tls::client_config(None)?
-        } else {
-            tls::trusting_nobody()?
-        };
+    /// Believes of servers that are reached by https whom `trust` says.
+    pub fn new(trust: ClientConfig) -> Self {
         let mut plain = HttpConnector::new();
         plain.enforce_http(false);
         plain.set_nodelay(true);
         plain.set_connect_timeout(Some(CONNECT_WITHIN));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(trust).https_or_http().enable_http1();
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_FOR)
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE)
             .set_host(false)
             .build(connector.wrap_connector(plain));
-        Ok(Self { client })
+        Self { client }
     }
 
     /// Passes a request on and returns the answer; why there is none.
