@@ -1,6 +1,7 @@
 //! One request to another server, and its answer: streamed both ways, so that neither is ever held as a whole.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use actix_web::body::{BodyStream, SizedStream};
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use super::proof::PEER;
 use super::tunnel;
 use crate::actors::cluster::{Cluster, Peer};
+use crate::http::sockets::another_duplicate;
 use crate::metrics::METRICS;
 
 /// How long a connection to another server may take.
@@ -117,7 +119,7 @@ impl Relay {
         })?;
         match payload {
             Some(payload) if answer.status() == hyper::StatusCode::SWITCHING_PROTOCOLS => {
-                tunnelled(cluster, peer, payload, answer).await
+                tunnelled(cluster, peer, payload, another_duplicate(request), answer).await
             }
             _ => Ok(passed_back(answer)),
         }
@@ -199,12 +201,13 @@ async fn tunnelled(
     cluster: &Cluster,
     peer: Peer,
     payload: Payload,
+    socket: Option<OwnedFd>,
     answer: hyper::Response<Incoming>,
 ) -> Result<HttpResponse, String> {
     let mut response = beginning(&answer);
     let upgraded = hyper::upgrade::on(answer).await;
     let upgraded = upgraded.map_err(|error| format!("the socket could not be opened: {error}"))?;
-    let chunks = tunnel::join(payload, TokioIo::new(upgraded), cluster.clone(), peer.node);
+    let chunks = tunnel::join(payload, socket, TokioIo::new(upgraded), cluster.clone(), peer.node);
     Ok(response.upgrade("websocket").streaming(chunks))
 }
 

@@ -4,13 +4,17 @@
 //! client only to know where one ends: if the other server goes, or this one stops, the client is told by a close frame of its own.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use actix_web::Error;
 use actix_web::dev::Payload;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
+use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf};
 
 use crate::actors::cluster::Cluster;
@@ -23,9 +27,14 @@ const CHUNK: usize = 16 << 10;
 /// How often it is looked whether the other server is still there: a machine that is gone says nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Joins a client, whose bytes are in `payload`, with the other server; returns what the client is sent.
+/// A client has to take what it is sent within this time, some 100 KiB at once. The document's server drops who does not read, and until
+/// all of what it has sent has been passed on nobody would know of it here.
+const TAKES_WITHIN: Duration = Duration::from_secs(25);
+
+/// Joins a client, whose bytes are in `payload` and whose connection is `socket`, with the other server; returns what the client is sent.
 pub(super) fn join<T>(
     payload: Payload,
+    socket: Option<OwnedFd>,
     peer: T,
     cluster: Cluster,
     node: String,
@@ -39,6 +48,10 @@ where
         let _ = carry(payload, &mut to_peer).await;
         let _ = to_peer.shutdown().await;
     });
+    let waits = Arc::new(Waits::default());
+    if let Some(socket) = socket {
+        actix_web::rt::spawn(cut_when_it_does_not_read(Arc::downgrade(&waits), socket));
+    }
     let stops = Box::pin({
         let cluster = cluster.clone();
         async move { cluster.drained().await }
@@ -51,12 +64,17 @@ where
         looks: tokio::time::interval(LOOK_EVERY),
         frames: Frames::default(),
         buffer: BytesMut::new(),
+        waits,
         _counted: Counted::new(),
     };
     let chunks = stream::unfold(Some(down), |down| async move {
         let mut down = down?;
+        *down.waits.since.lock() = None;
         match down.next().await {
-            Some(chunk) => Some((Ok(chunk), Some(down))),
+            Some(chunk) => {
+                *down.waits.since.lock() = Some(Instant::now());
+                Some((Ok(chunk), Some(down)))
+            }
             None => down.frames.farewell().map(|frame| (Ok(frame), None)),
         }
     });
@@ -70,6 +88,26 @@ async fn carry(mut payload: Payload, to_peer: &mut (impl AsyncWrite + Unpin)) ->
     Ok(())
 }
 
+/// Since when something waits to be taken by the client.
+#[derive(Default)]
+struct Waits {
+    since: Mutex<Option<Instant>>,
+}
+
+/// Cuts a connection whose client takes nothing: nothing of the tunnel is polled then that could end it.
+async fn cut_when_it_does_not_read(waits: Weak<Waits>, socket: OwnedFd) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let Some(waits) = waits.upgrade() else { return };
+        if waits.since.lock().is_some_and(|since| since.elapsed() > TAKES_WITHIN) {
+            METRICS.dropped.with_label_values(&["slow"]).inc();
+            // One that is closed already is what we want.
+            let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
+            return;
+        }
+    }
+}
+
 /// The way to the client.
 struct Down<T> {
     from_peer: ReadHalf<T>,
@@ -80,6 +118,7 @@ struct Down<T> {
     looks: tokio::time::Interval,
     frames: Frames,
     buffer: BytesMut,
+    waits: Arc<Waits>,
     _counted: Counted,
 }
 
