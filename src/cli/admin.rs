@@ -18,6 +18,7 @@ Examples:
   quire admin passivate minutes       send a document away from memory
   quire admin nodes                   this server, and the others of its database
   quire admin move minutes --to node-0b7c…  have another server serve a document
+  quire admin unpin minutes           let it go back where it would be without that
   quire admin snapshot minutes        keep what it is now in a snapshot
   quire admin ban --network 192.0.2.0/24 --for 1day
   quire admin bans                    whom the server does not serve
@@ -42,6 +43,8 @@ pub enum AdminCommand {
     Passivate(OnDocument),
     /// Have another server serve a document, and all others of its shard, for as long as it runs.
     Move(MoveOptions),
+    /// Let a document that was moved go back where it would be, with all others of its shard.
+    Unpin(OnDocument),
     /// Replay a document's log and compare it with what was derived from it.
     Verify(OnDocument),
     /// Keep what a document is now in a snapshot.
@@ -140,6 +143,12 @@ pub fn run(command: &AdminCommand) -> anyhow::Result<()> {
         AdminCommand::Move(options) => {
             let path = format!("admin/docs/{}/move", options.doc);
             options.server.rest().send(Method::POST, &path, Some(&json!({ "node": options.to })))?;
+            Ok(())
+        }
+        AdminCommand::Unpin(on) => {
+            let path = format!("admin/docs/{}/move", on.doc);
+            let there = on.server.rest().call(Method::DELETE, &path)?;
+            writeln!(std::io::stdout(), "{}", text(&there["node"]))?;
             Ok(())
         }
         AdminCommand::Verify(on) => verify(&on.server.rest(), &on.doc),

@@ -35,7 +35,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/admin/docs/{id}/passivate", "POST").route(web::post().to(passivate)))
         .service(at("/v1/admin/docs/{id}/snapshot", "POST").route(web::post().to(snapshot)))
         .service(at("/v1/admin/docs/{id}/verify", "POST").route(web::post().to(verify)))
-        .service(at("/v1/admin/docs/{id}/move", "POST").route(web::post().to(move_document)))
+        .service(
+            at("/v1/admin/docs/{id}/move", "POST, DELETE")
+                .route(web::post().to(move_document))
+                .route(web::delete().to(unpin)),
+        )
         .service(at("/v1/admin/sessions", "GET, HEAD").route(get().to(sessions)))
         .service(at("/v1/admin/docs/{id}/sessions/{session}", "DELETE").route(web::delete().to(dismiss)))
         .service(at("/v1/admin/nodes", "GET, HEAD").route(get().to(nodes)))
@@ -241,12 +245,37 @@ pub(super) async fn move_document(
     caller.require_admin()?;
     let body = body::read(&request, payload, MOVE_BYTES).await?;
     let node: String = Members::read(&body)?.required("node")?;
-    let alone = || Problem::new(ErrorCode::Conflict, "this server is alone: there is no other to move it to");
-    let forwarder = state.forwarder.as_ref().ok_or_else(alone)?;
+    let cluster = others(&state)?;
     state.documents.look_up(&doc).await?;
     let shard = doc.shard();
-    forwarder.cluster.move_shard(shard, &node).await?;
+    cluster.move_shard(shard, &node).await?;
     Ok(HttpResponse::Ok().json(json!({ "node": node, "shard": shard })))
+}
+
+/// `DELETE /v1/admin/docs/{id}/move`: answered when the document is where it is without having been moved, and with it all of the same
+/// shard.
+#[utoipa::path(
+    delete, path = "/v1/admin/docs/{id}/move", tag = "administration",
+    summary = "Let a document that was moved go back where it would be, with all others of its shard",
+    responses((status = 200, description = "It is there, or nobody had moved it", body = MovedView))
+)]
+pub(super) async fn unpin(
+    caller: Caller,
+    doc: web::Path<DocumentId>,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    caller.require_admin()?;
+    let cluster = others(&state)?;
+    state.documents.look_up(&doc).await?;
+    let shard = doc.shard();
+    let node = cluster.unpin_shard(shard).await?;
+    Ok(HttpResponse::Ok().json(json!({ "node": node, "shard": shard })))
+}
+
+/// Returns the cluster that this server is of.
+fn others(state: &HttpState) -> Result<&Cluster, Problem> {
+    let alone = || Problem::new(ErrorCode::Conflict, "this server is alone: there is no other to move it to");
+    state.forwarder.as_ref().map(|forwarder| &forwarder.cluster).ok_or_else(alone)
 }
 
 /// `DELETE /v1/admin/docs/{id}/sessions/{session}`: the session is told to reconnect.

@@ -89,6 +89,9 @@ pub trait ClusterStore: Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such server.
     async fn pin(&self, shard: Shard, node: &str) -> Result<(), StoreError>;
+
+    /// Undoes that; nothing happens to a shard that nobody has moved.
+    async fn unpin(&self, shard: Shard) -> Result<(), StoreError>;
 }
 
 /// As it is shared.

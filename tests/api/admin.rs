@@ -28,6 +28,8 @@ fn nobody_else_is_let_in() {
         ("POST", format!("/v1/admin/docs/{doc}/verify")),
         ("DELETE", format!("/v1/admin/docs/{doc}/sessions/0000000000000001")),
         ("POST", format!("/v1/admin/docs/{doc}/snapshot")),
+        ("POST", format!("/v1/admin/docs/{doc}/move")),
+        ("DELETE", format!("/v1/admin/docs/{doc}/move")),
         ("GET", "/v1/admin/bans".to_owned()),
         ("POST", "/v1/admin/bans".to_owned()),
         ("DELETE", "/v1/admin/bans/1".to_owned()),

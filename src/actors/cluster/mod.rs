@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 pub use self::holdings::Holdings;
+use self::plan::Plan;
 pub use self::rounds::Rounds;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Shard;
@@ -207,14 +208,38 @@ impl Cluster {
             return Err(Refusal::new(ErrorCode::Conflict, message));
         }
         self.inner.store.pin(shard, node).await?;
+        self.until_taken(shard, |_| Some(node.to_owned())).await?;
+        Ok(())
+    }
+
+    /// Lets a shard that was moved go where all others do; returns the server that has it, when it has.
+    ///
+    /// # Errors
+    /// `unavailable` when that one does not take it in time, which it may do later.
+    pub async fn unpin_shard(&self, shard: Shard) -> Result<String, Refusal> {
+        self.inner.store.unpin(shard).await?;
+        self.until_taken(shard, |standing| Plan::of(standing).owner(shard).map(str::to_owned)).await
+    }
+
+    /// Waits until the server has a shard that should have it.
+    async fn until_taken(
+        &self,
+        shard: Shard,
+        owner: impl Fn(&Standing) -> Option<String>,
+    ) -> Result<String, Refusal> {
         let deadline = Instant::now() + MOVES_WITHIN;
-        while self.look().await?.holders[usize::from(shard)].node != node {
+        loop {
+            let standing = self.look().await?;
+            let holder = &standing.holders[usize::from(shard)].node;
+            if owner(&standing).as_ref() == Some(holder) {
+                return Ok(holder.clone());
+            }
             if Instant::now() >= deadline {
-                return Err(Refusal::unavailable(format!("server {node} has not taken the shard yet")));
+                let message = "the server that should have the shard has not taken it yet";
+                return Err(Refusal::unavailable(message));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        Ok(())
     }
 
     /// Remembers where a server has proved to come from.

@@ -32,6 +32,11 @@ impl<'a> Plan<'a> {
         Self { owners: (0..=Shard::MAX).map(owner).collect(), ready }
     }
 
+    /// Who should have a shard; `None` while nobody is there who could.
+    pub fn owner(&self, shard: Shard) -> Option<&'a str> {
+        self.owners[usize::from(shard)]
+    }
+
     /// Lists what this server should have and has not: what nobody serves first, all of it; then what is taken from servers that are
     /// there, at most `most` of it, what was moved by hand first.
     pub fn wanted(

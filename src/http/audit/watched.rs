@@ -77,6 +77,7 @@ pub fn watched(method: &Method, path: &str, query: &str) -> Option<Watched> {
             let verb = match (*area, what) {
                 (_, []) => "create",
                 ("admin", [one]) => one,
+                ("admin", ["docs", _, "move"]) if *method == Method::DELETE => "unpin",
                 (_, [_]) if *method == Method::DELETE => "delete",
                 (_, [_]) => "change",
                 ("admin", [.., verb]) => verb,
@@ -159,6 +160,8 @@ mod tests {
             ("GET", "/v1/admin/audit", "Event admin.audit"),
             ("GET", "/v1/admin/docs", "-"),
             ("POST", "/v1/admin/docs/a/passivate", "Act admin.passivate doc:a"),
+            ("POST", "/v1/admin/docs/a/move", "Act admin.move doc:a"),
+            ("DELETE", "/v1/admin/docs/a/move", "Act admin.unpin doc:a"),
             ("POST", "/v1/admin/drain", "Act admin.drain"),
             ("GET", "/v1/users/bob/export", "Act user.export user:bob"),
             ("POST", "/v1/users/bob/erase", "Act user.erase user:bob"),

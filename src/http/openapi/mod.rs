@@ -51,7 +51,7 @@ use crate::http::{
         sign_in::change_password, sign_in::forget_password, sign_in::reset_password, sign_in::sign_ins,
         sign_in::end_sign_in, sign_in::second::enrol, sign_in::second::confirm, sign_in::second::remove,
         sign_in::jwks, sign_in::oidc::list, sign_in::oidc::begin, sign_in::oidc::finish, people::export, people::erase,
-        admin::documents, admin::passivate, admin::verify, admin::sessions, admin::dismiss, admin::nodes, admin::move_document,
+        admin::documents, admin::passivate, admin::verify, admin::sessions, admin::dismiss, admin::nodes, admin::move_document, admin::unpin,
         admin::drain, admin::snapshot, held_back::list_bans, held_back::ban, held_back::lift,
         held_back::list_quotas, held_back::read_quota, held_back::set_quota, held_back::remove_quota,
         stream::stream, webhooks::list, webhooks::create, webhooks::read, webhooks::change, webhooks::delete,

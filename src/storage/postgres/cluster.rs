@@ -22,6 +22,7 @@ const LEAVE: &str = "DELETE FROM nodes WHERE node = $1";
 const LIST_NODES: &str = include_str!("sql/list_nodes.sql");
 const LIST_HOLDERS: &str = include_str!("sql/list_holders.sql");
 const PIN: &str = include_str!("sql/pin_shard.sql");
+const UNPIN: &str = "DELETE FROM pins WHERE shard = $1";
 const MAY_TAKE: &str = "SELECT 1 FROM nodes
     WHERE node = $1 AND NOT draining AND seen_at > clock_timestamp() - interval '10 seconds'";
 
@@ -95,6 +96,11 @@ impl ClusterStore for PostgresStore {
             return Err(StoreError::NotFound { what: format!("server {node}") });
         }
         Ok(())
+    }
+
+    async fn unpin(&self, shard: Shard) -> Result<(), StoreError> {
+        let unpin = statement(UNPIN).bind(i16::from(shard));
+        self.sessions.run(unpin).await.map(|_| ()).map_err(store_error)
     }
 }
 

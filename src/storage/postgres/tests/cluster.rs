@@ -85,6 +85,11 @@ async fn what_a_server_leaves_is_nobodys_and_its_pins_go_with_it() {
     assert_eq!((&*holders[7].node, holders[7].pinned.as_deref()), ("a", Some("a")));
     assert_eq!((&*holders[8].node, holders[8].pinned.as_deref()), ("a", None));
 
+    store.unpin(7).await.unwrap();
+    store.unpin(8).await.unwrap();
+    assert!(store.standing().await.unwrap().holders.iter().all(|holder| holder.pinned.is_none()));
+    store.pin(7, "a").await.unwrap();
+
     store.leave("a").await.unwrap();
     let standing = store.standing().await.unwrap();
     assert!(standing.holders.iter().all(|holder| holder.node.is_empty() && holder.pinned.is_none()));
