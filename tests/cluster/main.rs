@@ -4,6 +4,9 @@
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
 #[path = "../api/client.rs"]
 mod client;
+#[allow(dead_code, reason = "shared with tests/cli")]
+#[path = "../cli/command.rs"]
+mod command;
 #[allow(dead_code, reason = "as above")]
 #[path = "../api/connection.rs"]
 mod connection;
@@ -29,7 +32,30 @@ mod rest;
 #[path = "../api/signed_in.rs"]
 mod signed_in;
 
+#[cfg(feature = "kafka")]
+#[allow(dead_code, reason = "shared with tests/stream")]
+#[path = "../stream/broker.rs"]
+mod broker;
+#[allow(dead_code, reason = "shared with tests/deploy")]
+#[path = "../deploy/certificates.rs"]
+mod certificates;
+#[cfg(feature = "kafka")]
+#[allow(dead_code, reason = "shared with tests/faults")]
+#[path = "../faults/services.rs"]
+mod services;
+#[cfg(feature = "kafka")]
+#[allow(dead_code, reason = "shared with tests/stream")]
+#[path = "../stream/topic.rs"]
+mod topic;
+#[allow(dead_code, reason = "shared with tests/deploy")]
+#[path = "../deploy/tunnel.rs"]
+mod tunnel;
+
 mod forwarding;
 mod moving;
+#[cfg(feature = "kafka")]
+mod publishing;
 mod scene;
+mod secure;
+mod silent;
 mod taking_over;

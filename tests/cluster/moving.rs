@@ -2,17 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestServer;
+use crate::command::quire;
 use crate::ledger;
 use crate::load::Load;
-use crate::rest::{Answer, Rest};
-use crate::scene::{Scene, metric, name, nodes, until};
+use crate::rest::Rest;
+use crate::scene::{Scene, metric, move_to, name, nodes, shards, until};
 use crate::signed_in::{admin_token, call, token};
-
-fn move_to(server: &TestServer, doc: &str, node: &str) -> Answer {
-    let path = format!("/v1/admin/docs/{doc}/move");
-    call(&Rest::of(server), &admin_token("root"), "POST", &path, Some(&json!({ "node": node })))
-}
 
 #[test]
 fn a_document_goes_to_another_server_while_people_write() {
@@ -43,6 +38,35 @@ fn what_cannot_be_moved_is_refused_with_the_reason() {
     let body = json!({ "node": name(&server) });
     call(&rest, &token("ada"), "POST", &path, Some(&body)).expect_problem(403, "forbidden");
     assert_eq!(move_to(&server, &doc, &name(&server)).expect(200).json()["node"], name(&server));
+}
+
+#[test]
+fn a_document_that_was_moved_goes_back_where_it_would_be() {
+    let scene = Scene::new();
+    let [a, b] = scene.servers();
+    let doc = Rest::of(&b).create(&json!([{ "insert": "\n" }]));
+    let share = shards(&b);
+    let path = format!("/v1/admin/docs/{doc}/move");
+    let unpin = |server| call(&Rest::of(server), &admin_token("root"), "DELETE", &path, None);
+    move_to(&b, &doc, &name(&a)).expect(200);
+    until("it is there", || shards(&b) == share - 1);
+    assert_eq!(unpin(&a).expect(200).json()["node"], name(&b));
+    until("it is back", || shards(&b) == share);
+    assert_eq!(unpin(&b).expect(200).json()["node"], name(&b), "nobody has moved it any more");
+
+    move_to(&b, &doc, &name(&a)).expect(200);
+    let url = format!("http://{}", a.address());
+    let said = quire(["admin", "unpin", &doc, "--url", &url, "--token", &admin_token("root")]).succeeds();
+    assert_eq!(said, format!("{}\n", name(&b)));
+    // Who had it learns of that within a second.
+    until("it is read by both", || {
+        let content = format!("/v1/docs/{doc}/content");
+        [&a, &b].iter().all(|server| Rest::of(server).get(&content).status == 200)
+    });
+
+    call(&Rest::of(&a), &token("ada"), "DELETE", &path, None).expect_problem(403, "forbidden");
+    let nowhere = "/v1/admin/docs/not-there/move";
+    call(&Rest::of(&a), &admin_token("root"), "DELETE", nowhere, None).expect_problem(404, "not_found");
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::harness::{DataFolder, Launch, TestServer};
-use crate::rest::Rest;
+use crate::rest::{Answer, Rest};
 use crate::signed_in::{SECRET, admin_token, call};
 
 /// Longer than anything takes that a test waits for, on a machine that is busy.
@@ -42,21 +42,35 @@ impl Scene {
         Self { url: format!("{server}?options[search_path]={schema}"), objects }
     }
 
+    /// The database's address, for commands that are run beside the servers.
+    pub fn database(&self) -> &str {
+        &self.url
+    }
+
     /// Another server.
     pub fn server(&self) -> TestServer {
+        self.launch("http").start()
+    }
+
+    /// How another server is started, which the others reach by this scheme.
+    pub fn launch(&self, scheme: &str) -> Launch {
         let address = free_address();
         Launch::on(DataFolder::new())
             .listening_on(&address)
             .with("QUIRE_DATABASE_URL", &self.url)
             .with("QUIRE_OBJECT_STORE_URL", format!("file://{}", self.objects.path().display()))
-            .with("QUIRE_NODE_URL", format!("http://{address}"))
+            .with("QUIRE_NODE_URL", format!("{scheme}://{address}"))
             .with("QUIRE_JWT_SECRET", SECRET)
-            .start()
     }
 
     /// Servers of which each has its share.
     pub fn servers<const N: usize>(&self) -> [TestServer; N] {
-        let servers = std::array::from_fn(|_| self.server());
+        self.servers_with(|launch| launch)
+    }
+
+    /// The same, told something more.
+    pub fn servers_with<const N: usize>(&self, told: impl Fn(Launch) -> Launch) -> [TestServer; N] {
+        let servers = std::array::from_fn(|_| told(self.launch("http")).start());
         until_shared_out(&servers);
         servers
     }
@@ -65,15 +79,17 @@ impl Scene {
 /// Waits until each of these servers has its share, and nothing is moving any more.
 #[track_caller]
 pub fn until_shared_out<'a>(servers: impl IntoIterator<Item = &'a TestServer> + Clone) {
-    let weight = |shard: u64, server: &TestServer| {
-        xxh3_64_with_seed(format!("http://{}", server.address()).as_bytes(), shard)
-    };
     let all: Vec<_> = servers.into_iter().collect();
-    let owner =
-        |shard| all.iter().max_by_key(|server| weight(shard, server)).expect("there is one").address();
-    let share =
-        |server: &TestServer| (0..256).filter(|shard| owner(*shard) == server.address()).count() as u64;
-    until("each has its share", || all.iter().all(|server| shards(server) == share(server)));
+    let urls: Vec<_> = all.iter().map(|server| format!("http://{}", server.address())).collect();
+    let shares = shares(&urls);
+    until("each has its share", || all.iter().zip(&shares).all(|(server, share)| shards(server) == *share));
+}
+
+/// How many shards each of these addresses should have.
+pub fn shares(urls: &[String]) -> Vec<u64> {
+    let owner = |shard: u64| urls.iter().max_by_key(|url| xxh3_64_with_seed(url.as_bytes(), shard));
+    let share = |url| (0..256).filter(|shard| owner(*shard) == Some(url)).count() as u64;
+    urls.iter().map(share).collect()
 }
 
 /// One that was free a moment ago. Others have to be told of it before the server listens there.
@@ -98,9 +114,20 @@ pub fn shards(server: &TestServer) -> u64 {
     metric(server, "quire_shards") as u64
 }
 
+/// Asks a server that a document be moved to another one.
+pub fn move_to(server: &TestServer, doc: &str, node: &str) -> Answer {
+    let path = format!("/v1/admin/docs/{doc}/move");
+    call(&Rest::of(server), &admin_token("root"), "POST", &path, Some(&json!({ "node": node })))
+}
+
 /// The value of a metric of a server, all its labels together.
 pub fn metric(server: &TestServer, name: &str) -> f64 {
-    let text = Rest::of(server).get("/metrics").expect(200).text();
+    metric_at(&Rest::of(server), name)
+}
+
+/// The same, of a server that is reached in another way.
+pub fn metric_at(server: &Rest, name: &str) -> f64 {
+    let text = server.get("/metrics").expect(200).text();
     let values = text.lines().filter_map(|line| {
         let (labelled, value) = line.rsplit_once(' ')?;
         (labelled.split('{').next()? == name).then(|| value.parse::<f64>().expect("a number"))
