@@ -1,16 +1,17 @@
-//! `quire keys`: what objects and secrets are encrypted with, and brought under the current key.
+//! `quire keys`: what objects and secrets are encrypted with, and brought under the current key; what servers prove themselves with.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 
 use super::backup::progress;
 use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
+use crate::storage::cluster::{ClusterStore as _, SECRET_BYTES};
 use crate::storage::rotation::{Rotated, Rotation};
-use crate::storage::{DatabaseOptions, Opened, SqliteOptions};
+use crate::storage::{DatabaseOptions, Opened, PostgresStore, SqliteOptions};
 
 /// What `quire keys` does.
 #[derive(Subcommand, Debug)]
@@ -19,14 +20,35 @@ Examples:
   QUIRE_ENCRYPTION_KEYS_FILE=keys quire keys rotate --data /srv/quire
   quire keys show --config /etc/quire.toml       the file of the servers will do
 
+  quire keys exchange --config /etc/quire.toml   another secret for the servers of one database
+
 How a new key is made: quire keys rotate --help.
 
-Exit code: 0 if everything can be read, and after rotate is under the current key; 1 if not, with the reasons.")]
+Exit code: 0 if everything can be read, and after rotate is under the current key; after exchange if it was done; 1 if not, with the
+reasons.")]
 pub enum KeysCommand {
     /// Encrypt everything with the current key that is plain or under another one.
     Rotate(KeysOptions),
     /// Count what is under which key.
     Show(KeysOptions),
+    /// Have the servers of one database prove themselves to each other with another secret.
+    Exchange(ExchangeOptions),
+}
+
+/// Whose secret.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  QUIRE_DATABASE_URL=postgres://… quire keys exchange
+  quire keys exchange --config /etc/quire.toml
+
+Servers go on meanwhile: they use the new secret after a quarter of a minute, and believe nobody with the old one after a minute. For
+when somebody may have read it: in the database, or in a copy of that.
+
+Exit code: 0 if it was exchanged; 1 if not, with the reason.")]
+pub struct ExchangeOptions {
+    #[command(flatten)]
+    database: DatabaseSettings,
 }
 
 /// What both are told.
@@ -64,6 +86,7 @@ pub fn run(command: &KeysCommand) -> anyhow::Result<()> {
     let (options, dry) = match command {
         KeysCommand::Rotate(options) => (options, false),
         KeysCommand::Show(options) => (options, true),
+        KeysCommand::Exchange(options) => return wait(exchange(options)),
     };
     let rotated = wait(rotate(options, dry))?;
     let mut out = std::io::stdout();
@@ -92,6 +115,24 @@ pub fn run(command: &KeysCommand) -> anyhow::Result<()> {
     }
     let complaints = rotated.complaints.len();
     ensure!(complaints == 0, "not everything could be read, complaints: {complaints}");
+    Ok(())
+}
+
+async fn exchange(options: &ExchangeOptions) -> anyhow::Result<()> {
+    let postgres = options.database.postgres()?;
+    let postgres =
+        postgres.context("--database-url is missing: several servers share a PostgreSQL database")?;
+    PostgresStore::expect(&postgres).await?;
+    let mut fresh = [0; SECRET_BYTES];
+    getrandom::fill(&mut fresh)?;
+    let store = PostgresStore::open(postgres).await?;
+    let exchanged = store.exchange_secret(&fresh).await;
+    store.close().await;
+    ensure!(
+        exchanged?,
+        "the secret stays: no server of several has been there yet, or it was exchanged within the last two minutes"
+    );
+    writeln!(std::io::stdout(), "exchanged: nobody is believed with the old one after a minute")?;
     Ok(())
 }
 

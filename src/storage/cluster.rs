@@ -65,11 +65,30 @@ pub struct Taken {
     pub position: u64,
 }
 
+/// What the servers of a database prove to each other with that they are of one cluster.
+pub struct SharedSecret {
+    pub current: Vec<u8>,
+    /// What it was before, if it was exchanged.
+    pub previous: Option<Vec<u8>>,
+    /// How long ago, in ms.
+    pub exchanged_for: Millis,
+}
+
 /// What servers of one database tell each other by it.
 #[async_trait]
 pub trait ClusterStore: Send + Sync {
     /// Returns the secret of all servers; the first one's `fresh` becomes it.
-    async fn shared_secret(&self, fresh: &[u8; SECRET_BYTES]) -> Result<Vec<u8>, StoreError>;
+    async fn shared_secret(&self, fresh: &[u8; SECRET_BYTES]) -> Result<SharedSecret, StoreError>;
+
+    /// Puts another secret in the place of the current one. Tells whether it did: not within two minutes after the last time, and not
+    /// before a server has made the first one.
+    async fn exchange_secret(&self, fresh: &[u8; SECRET_BYTES]) -> Result<bool, StoreError>;
+
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// `NotFound` when no server has made one.
+    async fn secret(&self) -> Result<SharedSecret, StoreError>;
 
     /// Says that a server is there, and forgets those that have not been seen for an hour, with what was moved to them.
     async fn renew(&self, node: &str, url: &str, draining: bool) -> Result<(), StoreError>;

@@ -56,6 +56,7 @@ mod moving;
 #[cfg(feature = "kafka")]
 mod publishing;
 mod scene;
+mod secrets;
 mod secure;
 mod silent;
 mod taking_over;

@@ -7,6 +7,7 @@
 mod holdings;
 mod plan;
 mod rounds;
+mod secrets;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 pub use self::holdings::Holdings;
 use self::plan::Plan;
 pub use self::rounds::Rounds;
+pub use self::secrets::Secrets;
 use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::Shard;
 use crate::storage::StoreError;
@@ -62,7 +64,8 @@ struct Inner {
     store: SharedCluster,
     node: String,
     url: String,
-    secret: Vec<u8>,
+    /// As they were read last.
+    secrets: RwLock<Arc<Secrets>>,
     holdings: Arc<Holdings>,
     /// What was read last.
     known: RwLock<Arc<Standing>>,
@@ -96,12 +99,12 @@ impl Cluster {
     ) -> Result<Self, StoreError> {
         let mut fresh = [0; SECRET_BYTES];
         getrandom::fill(&mut fresh).map_err(|error| StoreError::unavailable(error.to_string()))?;
-        let secret = store.shared_secret(&fresh).await?;
+        let secrets = Secrets::read(store.shared_secret(&fresh).await?, Instant::now());
         let inner = Inner {
             store,
             node,
             url: url.trim_end_matches('/').to_owned(),
-            secret,
+            secrets: RwLock::new(Arc::new(secrets)),
             holdings,
             known: RwLock::default(),
             looked: Mutex::default(),
@@ -123,8 +126,8 @@ impl Cluster {
     }
 
     /// What servers prove to each other with that they are of one cluster.
-    pub fn secret(&self) -> &[u8] {
-        &self.inner.secret
+    pub fn secrets(&self) -> Arc<Secrets> {
+        self.inner.secrets.read().clone()
     }
 
     /// Tells whether this server has a shard.
@@ -282,6 +285,15 @@ impl Cluster {
         if let Err(error) = self.inner.store.leave(&self.inner.node).await {
             tracing::warn!(%error, "the other servers were not told: they notice it within ten seconds");
         }
+    }
+
+    /// Reads what servers prove themselves with now.
+    async fn read_secrets(&self) -> Result<(), StoreError> {
+        // Before it is asked for: the time that the answer takes makes the exchange seem longer ago, and nothing is believed for longer.
+        let now = Instant::now();
+        let secrets = Secrets::read(self.inner.store.secret().await?, now);
+        *self.inner.secrets.write() = Arc::new(secrets);
+        Ok(())
     }
 
     /// Says that it is there, unless it has said that it is gone. Tells whether it is.

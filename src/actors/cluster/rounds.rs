@@ -76,6 +76,7 @@ impl Rounds {
             if !self.cluster.renew().await? {
                 return Ok(false);
             }
+            self.cluster.read_secrets().await?;
             self.renewed = Some(Instant::now());
         }
         let began = Instant::now();

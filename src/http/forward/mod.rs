@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
 use bytes::Bytes;
 use rustls::ClientConfig;
+use tokio::time::Instant;
 
 use self::proof::{PEER, Target};
 use self::relay::{Relay, Sent};
@@ -58,7 +59,10 @@ impl Forwarder {
         let Some(value) = values.next() else { return Ok(None) };
         let target = Target { method: request.method(), uri: request.uri(), headers: request.headers() };
         let value = value.to_str().ok().filter(|_| values.next().is_none());
-        let client = value.and_then(|value| target.check(self.cluster.secret(), value, now));
+        let secrets = self.cluster.secrets();
+        let proved =
+            |value| secrets.believed(Instant::now()).find_map(|secret| target.check(secret, value, now));
+        let client = value.and_then(proved);
         let forged =
             || Problem::new(ErrorCode::Forbidden, "this was not forwarded by a server of this cluster");
         let client = client.ok_or_else(forged)?;
@@ -87,7 +91,8 @@ impl Forwarder {
             Whereabouts::At(peer) => {
                 let target =
                     Target { method: request.method(), uri: request.uri(), headers: request.headers() };
-                let proof = target.prove(self.cluster.secret(), Client::of(request), now);
+                let secrets = self.cluster.secrets();
+                let proof = target.prove(secrets.proving(Instant::now()), Client::of(request), now);
                 let relayed = self.relay.pass(&self.cluster, peer, request, &proof, sent()).await;
                 Some(relayed.unwrap_or_else(|why| refused(&why)))
             }

@@ -10,11 +10,12 @@ use super::sessions::statement;
 use super::{PostgresStore, ledger, rows};
 use crate::ids::{SHARDS, Shard};
 use crate::storage::StoreError;
-use crate::storage::cluster::{ClusterStore, Holder, Member, SECRET_BYTES, Standing, Taken};
+use crate::storage::cluster::{ClusterStore, Holder, Member, SECRET_BYTES, SharedSecret, Standing, Taken};
 
 const KEEP_SECRET: &str =
     "INSERT INTO node_secret (one, secret) VALUES (TRUE, $1) ON CONFLICT (one) DO NOTHING";
-const READ_SECRET: &str = "SELECT secret FROM node_secret";
+const READ_SECRET: &str = include_str!("sql/read_secret.sql");
+const EXCHANGE_SECRET: &str = include_str!("sql/exchange_secret.sql");
 const RENEW: &str = include_str!("sql/renew_node.sql");
 const FORGET_SILENT: &str = "DELETE FROM nodes WHERE seen_at < clock_timestamp() - interval '1 hour'";
 const RELEASE: &str = include_str!("sql/release_shards.sql");
@@ -28,13 +29,20 @@ const MAY_TAKE: &str = "SELECT 1 FROM nodes
 
 #[async_trait]
 impl ClusterStore for PostgresStore {
-    async fn shared_secret(&self, fresh: &[u8; SECRET_BYTES]) -> Result<Vec<u8>, StoreError> {
-        let read = async {
-            self.sessions.run(statement(KEEP_SECRET).bind(fresh.to_vec())).await?;
-            let row = self.sessions.row(statement(READ_SECRET)).await?.ok_or(sqlx::Error::RowNotFound)?;
-            row.try_get("secret")
-        };
-        read.await.map_err(store_error)
+    async fn shared_secret(&self, fresh: &[u8; SECRET_BYTES]) -> Result<SharedSecret, StoreError> {
+        self.sessions.run(statement(KEEP_SECRET).bind(fresh.to_vec())).await.map_err(store_error)?;
+        self.secret().await
+    }
+
+    async fn exchange_secret(&self, fresh: &[u8; SECRET_BYTES]) -> Result<bool, StoreError> {
+        let exchanged = self.sessions.run(statement(EXCHANGE_SECRET).bind(fresh.to_vec())).await;
+        exchanged.map(|rows| rows > 0).map_err(store_error)
+    }
+
+    async fn secret(&self) -> Result<SharedSecret, StoreError> {
+        let row = self.sessions.row(statement(READ_SECRET)).await.map_err(store_error)?;
+        let row = row.ok_or_else(|| StoreError::NotFound { what: "the secret of the servers".to_owned() })?;
+        secret(&row).map_err(store_error)
     }
 
     async fn renew(&self, node: &str, url: &str, draining: bool) -> Result<(), StoreError> {
@@ -102,6 +110,14 @@ impl ClusterStore for PostgresStore {
         let unpin = statement(UNPIN).bind(i16::from(shard));
         self.sessions.run(unpin).await.map(|_| ()).map_err(store_error)
     }
+}
+
+fn secret(row: &PgRow) -> Result<SharedSecret, sqlx::Error> {
+    Ok(SharedSecret {
+        current: row.try_get("secret")?,
+        previous: row.try_get("previous")?,
+        exchanged_for: row.try_get("exchanged_for")?,
+    })
 }
 
 fn member(row: &PgRow) -> Result<Member, sqlx::Error> {

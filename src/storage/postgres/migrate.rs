@@ -35,6 +35,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0028_list_what_erasures_purge",
     "0029_create_nodes",
     "0030_bind_keys_to_requests",
+    "0031_exchange_node_secret",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

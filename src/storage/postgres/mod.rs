@@ -83,7 +83,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// `Empty` when there is none, and as for [`PostgresStore::open`].
-    pub(super) async fn expect(options: &PostgresOptions) -> Result<(), OpenError> {
+    pub async fn expect(options: &PostgresOptions) -> Result<(), OpenError> {
         let server = Server::new(options.clone());
         let mut conn = server.migrator().await.map_err(|error| server.failed(error))?;
         let there = sqlx::query_scalar("SELECT to_regclass('ops') IS NOT NULL").fetch_one(&mut conn).await;

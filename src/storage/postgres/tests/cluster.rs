@@ -10,8 +10,26 @@ async fn the_first_secret_is_everybodys() {
     let database = TestDatabase::new().await;
     let (one, other) = (database.open().await, database.open().await);
     let first = one.shared_secret(&[1; SECRET_BYTES]).await.unwrap();
-    assert_eq!(first, [1; SECRET_BYTES]);
-    assert_eq!(other.shared_secret(&[2; SECRET_BYTES]).await.unwrap(), first);
+    assert_eq!((&first.current[..], first.previous), (&[1; SECRET_BYTES][..], None));
+    assert_eq!(other.shared_secret(&[2; SECRET_BYTES]).await.unwrap().current, first.current);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_exchanged_is_known_with_the_one_before_and_rests_then() {
+    let database = TestDatabase::new().await;
+    let store = database.open().await;
+    assert!(matches!(store.secret().await, Err(StoreError::NotFound { .. })));
+    assert!(!store.exchange_secret(&[1; SECRET_BYTES]).await.unwrap(), "there is none to be exchanged");
+    store.shared_secret(&[1; SECRET_BYTES]).await.unwrap();
+    assert!(store.exchange_secret(&[2; SECRET_BYTES]).await.unwrap());
+    let secret = store.secret().await.unwrap();
+    assert_eq!((&secret.current[..], secret.previous.as_deref()), (&[2; 32][..], Some(&[1; 32][..])));
+    assert!(secret.exchanged_for < 60_000);
+    assert!(!store.exchange_secret(&[3; SECRET_BYTES]).await.unwrap(), "not all may know this one yet");
+    database.change("UPDATE node_secret SET exchanged_at = exchanged_at - interval '2 minutes'").await;
+    assert!(store.exchange_secret(&[3; SECRET_BYTES]).await.unwrap());
+    let secret = store.secret().await.unwrap();
+    assert_eq!((&secret.current[..], secret.previous.as_deref()), (&[3; 32][..], Some(&[2; 32][..])));
 }
 
 #[tokio::test]
