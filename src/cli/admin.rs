@@ -114,10 +114,20 @@ pub fn run(command: &AdminCommand) -> anyhow::Result<()> {
         AdminCommand::Docs(server) => list(
             &server.rest(),
             "docs",
-            &["id", "state", "version", "sessions", "speculative", "snapshot_lag", "bytes", "idle_ms"],
+            &[
+                "id",
+                "state",
+                "version",
+                "sessions",
+                "speculative",
+                "snapshot_lag",
+                "bytes",
+                "idle_ms",
+                "node",
+            ],
         ),
         AdminCommand::Sessions(server) => {
-            list(&server.rest(), "sessions", &["session", "doc", "user", "name", "client", "lag"])
+            list(&server.rest(), "sessions", &["session", "doc", "user", "name", "client", "lag", "node"])
         }
         AdminCommand::Nodes(server) => list(
             &server.rest(),
@@ -207,6 +217,9 @@ fn list(rest: &Rest, what: &str, columns: &[&str]) -> anyhow::Result<()> {
         for row in page[what].as_array().map_or(&[][..], Vec::as_slice) {
             let cells: Vec<String> = columns.iter().map(|column| text(&row[*column])).collect();
             writeln!(out, "{}", cells.join("\t"))?;
+        }
+        for node in page["missing"].as_array().map_or(&[][..], Vec::as_slice) {
+            eprintln!("{} does not answer: what it has is missing here", text(node));
         }
         let Some(next) = page["next"].as_str() else { return Ok(()) };
         cursor = format!("&cursor={}", escaped(next));

@@ -1,12 +1,13 @@
 //! What administrators ask: documents in memory and their sessions, this process, and what is to be done with them.
 //!
-//! Answers are of this server alone, but for the list of servers. Whoever calls needs a token with the right to look after the server; guests never have it.
+//! Lists are of all servers of the cluster that answer in time. Whoever calls needs a token with the right to look after the server;
+//! guests never have it.
 
 use std::sync::atomic::Ordering;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{at, get};
@@ -50,6 +51,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[derive(Serialize)]
 struct DocumentView {
     id: DocumentId,
+    /// The server that has it in memory.
+    node: String,
     /// `opening`, `live` or `quarantined`.
     state: &'static str,
     #[serde(flatten)]
@@ -76,6 +79,8 @@ struct LiveView {
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionView {
     session: String,
+    /// The server that has its document; it may have come by another one.
+    node: String,
     doc: DocumentId,
     client: ClientId,
     user: UserId,
@@ -84,14 +89,14 @@ pub(super) struct SessionView {
     lag: Version,
 }
 
-impl From<Known> for DocumentView {
-    fn from(known: Known) -> Self {
+impl DocumentView {
+    fn new(known: Known, node: &str) -> Self {
         let (state, live) = match known.state {
             KnownState::Opening => ("opening", None),
             KnownState::Quarantined => ("quarantined", None),
             KnownState::Live(examined) => ("live", Some(LiveView::from(examined))),
         };
-        Self { id: known.doc, state, live }
+        Self { id: known.doc, node: node.to_owned(), state, live }
     }
 }
 
@@ -112,9 +117,10 @@ impl From<Examined> for LiveView {
 }
 
 impl SessionView {
-    fn new(doc: &DocumentId, head: Version, session: ExaminedSession) -> Self {
+    fn new(doc: &DocumentId, node: &str, head: Version, session: ExaminedSession) -> Self {
         Self {
             session: session.session.to_string(),
+            node: node.to_owned(),
             doc: doc.clone(),
             client: session.client,
             user: session.user,
@@ -133,50 +139,80 @@ async fn page(
     parameters.page(|cursor| cursor.parse().ok(), list, |last: &Known| last.doc.clone()).await
 }
 
+/// Answers with a page of all servers, of which `rows` are this one's: in order of `key`, and at most `most` of them.
+async fn of_all(
+    state: &HttpState,
+    request: &HttpRequest,
+    list: &str,
+    key: &str,
+    most: usize,
+    (rows, next): (Vec<Value>, Option<DocumentId>),
+) -> HttpResponse {
+    let mut pages = vec![(rows, next.map(|next| next.to_string()))];
+    let mut missing = Vec::new();
+    if let Some(forwarder) = &state.forwarder {
+        let gathered = forwarder.gather(request, state.sessions.clock.now()).await;
+        missing = gathered.missing;
+        pages.extend(gathered.answers.into_iter().map(|mut answer| {
+            let next = answer["next"].as_str().map(str::to_owned);
+            let rows = if let Value::Array(rows) = answer[list].take() { rows } else { Vec::new() };
+            (rows, next)
+        }));
+    }
+    let (rows, next) = pages::join(pages, most, |row| row[key].as_str().unwrap_or_default());
+    let mut body = json!({ list: rows });
+    if let Some(next) = next {
+        body["next"] = json!(next);
+    }
+    if !missing.is_empty() {
+        body["missing"] = json!(missing);
+    }
+    HttpResponse::Ok().json(body)
+}
+
 /// `GET /v1/admin/docs?cursor=&limit=`
 #[utoipa::path(
-    get, path = "/v1/admin/docs", tag = "administration", summary = "List documents in memory",
+    get, path = "/v1/admin/docs", tag = "administration", summary = "List documents in memory, of all servers",
     params(PageParameters),
     responses((status = 200, description = "A page", body = LiveDocumentsPage))
 )]
 pub(super) async fn documents(
+    request: HttpRequest,
     caller: Caller,
     parameters: web::Query<PageParameters>,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     let (known, next) = page(&state, &parameters).await?;
-    let docs: Vec<_> = known.into_iter().map(DocumentView::from).collect();
-    Ok(HttpResponse::Ok().json(match next {
-        Some(next) => json!({ "docs": docs, "next": next }),
-        None => json!({ "docs": docs }),
-    }))
+    let node = &state.administration.node().name;
+    let docs = known.into_iter().map(|known| json!(DocumentView::new(known, node))).collect();
+    Ok(of_all(&state, &request, "docs", "id", parameters.limit()?, (docs, next)).await)
 }
 
 /// `GET /v1/admin/sessions?cursor=&limit=`: of a page of documents.
 #[utoipa::path(
-    get, path = "/v1/admin/sessions", tag = "administration", summary = "List sessions of a page of documents in memory",
+    get, path = "/v1/admin/sessions", tag = "administration", summary = "List sessions of a page of documents in memory, of all servers",
     params(PageParameters),
     responses((status = 200, description = "Those of the page", body = SessionsPage))
 )]
 pub(super) async fn sessions(
+    request: HttpRequest,
     caller: Caller,
     parameters: web::Query<PageParameters>,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_admin()?;
     let (known, next) = page(&state, &parameters).await?;
+    let node = &state.administration.node().name;
     let mut sessions = Vec::new();
     for Known { doc, state } in known {
         if let KnownState::Live(examined) = state {
             let head = examined.version;
-            sessions.extend(examined.sessions.into_iter().map(|one| SessionView::new(&doc, head, one)));
+            let of_document = examined.sessions.into_iter();
+            sessions.extend(of_document.map(|one| json!(SessionView::new(&doc, node, head, one))));
         }
     }
-    Ok(HttpResponse::Ok().json(match next {
-        Some(next) => json!({ "sessions": sessions, "next": next }),
-        None => json!({ "sessions": sessions }),
-    }))
+    Ok(of_all(&state, &request, "sessions", "doc", usize::MAX, (sessions, next)).await)
 }
 
 /// `POST /v1/admin/docs/{id}/passivate`: answered before the document has left.

@@ -66,6 +66,21 @@ pub fn cut<T, C>(entries: &mut Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> 
     entries.last().filter(|_| more).map(cursor)
 }
 
+/// Makes one page of those that several servers have of a list, with where each goes on: in order of `key`, nothing beyond where the
+/// first of them ends, and at most `most` entries. Tells where it goes on.
+pub fn join<T>(
+    pages: Vec<(Vec<T>, Option<String>)>,
+    most: usize,
+    key: impl Fn(&T) -> &str,
+) -> (Vec<T>, Option<String>) {
+    let end = pages.iter().filter_map(|(_, next)| next.clone()).min();
+    let mut entries: Vec<T> = pages.into_iter().flat_map(|(entries, _)| entries).collect();
+    entries.retain(|entry| end.as_deref().is_none_or(|end| key(entry) <= end));
+    entries.sort_by(|one, other| key(one).cmp(key(other)));
+    let cut = cut(&mut entries, most, |last| key(last).to_owned());
+    (entries, cut.or(end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +101,27 @@ mod tests {
             page.after(|cursor| cursor.parse::<u32>().ok()).ok()
         };
         assert_eq!([after(None), after(Some("7")), after(Some("x"))], [Some(None), Some(Some(7)), None]);
+    }
+
+    #[test]
+    fn pages_of_several_servers_are_one_without_a_gap() {
+        let page = |entries: &str, next: Option<&str>| {
+            (entries.chars().map(String::from).collect::<Vec<_>>(), next.map(str::to_owned))
+        };
+        let joined = |pages: Vec<_>, most| {
+            let (entries, next) = join(pages, most, String::as_str);
+            (entries.concat(), next)
+        };
+        assert_eq!(joined(vec![page("ad", None), page("bc", None)], 9), ("abcd".into(), None));
+        // The first server may have another one between d and f.
+        let cut = vec![page("ad", Some("d")), page("bcf", None)];
+        assert_eq!(joined(cut.clone(), 9), ("abcd".into(), Some("d".into())));
+        assert_eq!(joined(cut, 2), ("ab".into(), Some("b".into())));
+        assert_eq!(
+            joined(vec![page("ac", Some("c")), page("bd", Some("d"))], 2),
+            ("ab".into(), Some("b".into()))
+        );
+        assert_eq!(joined(vec![page("", None)], 2), (String::new(), None));
     }
 
     #[test]

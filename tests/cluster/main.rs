@@ -52,6 +52,7 @@ mod topic;
 mod tunnel;
 
 mod forwarding;
+mod listing;
 mod moving;
 #[cfg(feature = "kafka")]
 mod publishing;

@@ -161,6 +161,14 @@ impl Cluster {
         })
     }
 
+    /// Lists the other servers that are there, as far as is known.
+    pub fn others(&self) -> Vec<Peer> {
+        let known = self.inner.known.read().clone();
+        let others =
+            known.members.iter().filter(|member| member.is_alive() && member.node != self.inner.node);
+        others.map(|member| Peer { node: member.node.clone(), url: member.url.clone() }).collect()
+    }
+
     /// Tells whether a server was seen of late.
     pub fn is_alive(&self, node: &str) -> bool {
         let known = self.inner.known.read().clone();

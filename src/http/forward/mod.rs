@@ -4,6 +4,7 @@
 //! document is not there any more, it is answered by 503, and whoever asks comes again. What a document's server has to know of where a
 //! request comes from is in the proof; everything else, tokens above all, it checks as if nobody had been in between.
 
+mod gather;
 mod proof;
 mod relay;
 mod tunnel;

@@ -53,7 +53,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::EXPECT,
 ];
 
-type Sending = UnsyncBoxBody<Bytes, io::Error>;
+pub(super) type Sending = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What a request has sent.
 pub(super) enum Sent {
@@ -83,6 +83,14 @@ impl Relay {
             .set_host(false)
             .build(connector.wrap_connector(plain));
         Self { client }
+    }
+
+    /// Sends a request as it is.
+    pub async fn request(
+        &self,
+        request: hyper::Request<Sending>,
+    ) -> Result<hyper::Response<Incoming>, hyper_util::client::legacy::Error> {
+        self.client.request(request).await
     }
 
     /// Passes a request on and returns the answer; why there is none.
@@ -161,7 +169,7 @@ fn forwarded(
     Ok((request, payload))
 }
 
-fn nothing() -> Sending {
+pub(super) fn nothing() -> Sending {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 

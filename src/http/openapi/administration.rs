@@ -11,12 +11,16 @@ use crate::ids::{DocumentId, Millis, Version};
 pub struct LiveDocumentsPage {
     docs: Vec<LiveDocument>,
     next: Option<DocumentId>,
+    /// Servers that have not answered within two seconds: what they have is not here. Absent if all have.
+    missing: Option<Vec<String>>,
 }
 
-/// A document in memory. Only one that is live has more than the first two members.
+/// A document in memory. Only one that is live has more than the first three members.
 #[derive(ToSchema)]
 pub struct LiveDocument {
     id: DocumentId,
+    /// The server that has it.
+    node: String,
     /// `opening`, `live` or `quarantined`.
     state: String,
     version: Option<Version>,
@@ -37,6 +41,8 @@ pub struct LiveDocument {
 pub struct SessionsPage {
     sessions: Vec<SessionView>,
     next: Option<DocumentId>,
+    /// As of documents.
+    missing: Option<Vec<String>>,
 }
 
 /// Server processes.
