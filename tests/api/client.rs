@@ -6,9 +6,9 @@ use std::time::Duration;
 use quire::ot::{Delta, Document, ParseLimits, Selection};
 use serde_json::{Value, json};
 
-use crate::connection::{Connection, Incoming};
-use crate::harness::{PATIENCE, TestServer};
-use crate::replica::{InFlight, Replica, delta};
+use super::connection::{Connection, Incoming};
+use super::harness::{PATIENCE, TestServer};
+use super::replica::{InFlight, Replica, delta};
 
 /// A connection that could not be made, or has ended; what its client has kept.
 pub struct Lost {

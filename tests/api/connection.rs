@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, HandshakeError, Message, WebSocket};
 
-use crate::harness::PATIENCE;
+use super::harness::PATIENCE;
 
 /// See the module's documentation.
 pub struct Connection {

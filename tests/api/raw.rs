@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::harness::PATIENCE;
+use super::harness::PATIENCE;
 
 /// The answer to a request, up to its body.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, Request};
 
-use crate::harness::TestServer;
+use super::harness::TestServer;
 
 /// A caller of the REST interface, without a token: a guest.
 #[derive(Clone)]

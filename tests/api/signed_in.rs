@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Launch, TestServer};
-use crate::raw::{RawIncoming, RawSocket, opcode};
-use crate::rest::{Answer, Rest};
+use super::harness::{Launch, TestServer};
+use super::raw::{RawIncoming, RawSocket, opcode};
+use super::rest::{Answer, Rest};
 
 /// What the server and the issuer of the tokens share.
 pub const SECRET: &str = "a-secret-of-thirty-two-bytes-long";

@@ -1,36 +1,20 @@
 //! Several servers on one database: documents are shared out among them, any of them takes any session, and nothing that was
 //! acknowledged is lost when one comes, goes, dies or stands still. The binary, on a PostgreSQL schema of each test's own.
 
-#[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
-#[path = "../api/client.rs"]
-mod client;
+#[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
+#[path = "../api/shared.rs"]
+mod shared;
+use shared::{client, connection, harness, replica, rest, signed_in};
+
 #[allow(dead_code, reason = "shared with tests/cli")]
 #[path = "../cli/command.rs"]
 mod command;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/connection.rs"]
-mod connection;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/harness.rs"]
-mod harness;
 #[allow(dead_code, reason = "shared with tests/durability")]
 #[path = "../durability/ledger.rs"]
 mod ledger;
 #[allow(dead_code, reason = "as above")]
 #[path = "../durability/load.rs"]
 mod load;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/raw.rs"]
-mod raw;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/replica.rs"]
-mod replica;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/rest.rs"]
-mod rest;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/signed_in.rs"]
-mod signed_in;
 
 #[cfg(feature = "kafka")]
 #[allow(dead_code, reason = "shared with tests/stream")]

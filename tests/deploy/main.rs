@@ -2,21 +2,11 @@
 //!
 //! `scripts/setup.sh` installs what is asked here; what is missing fails.
 
-#[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
-#[path = "../api/client.rs"]
-mod client;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/connection.rs"]
-mod connection;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/harness.rs"]
-mod harness;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/replica.rs"]
-mod replica;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/rest.rs"]
-mod rest;
+#[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
+#[path = "../api/shared.rs"]
+mod shared;
+use shared::{client, harness, replica, rest};
+
 #[allow(dead_code, reason = "shared with tests/faults")]
 #[path = "../faults/services.rs"]
 mod services;

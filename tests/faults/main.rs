@@ -2,27 +2,17 @@
 //! load of 50 writers. After each: every acknowledged operation once in the log, all clients at the same content, a complete
 //! topic, and whatever is derived equal to the log.
 
-#[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
-#[path = "../api/client.rs"]
-mod client;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/connection.rs"]
-mod connection;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/harness.rs"]
-mod harness;
+#[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
+#[path = "../api/shared.rs"]
+mod shared;
+use shared::{client, connection, harness, replica, rest};
+
 #[allow(dead_code, reason = "shared with tests/durability")]
 #[path = "../durability/ledger.rs"]
 mod ledger;
 #[allow(dead_code, reason = "as above")]
 #[path = "../durability/load.rs"]
 mod load;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/replica.rs"]
-mod replica;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/rest.rs"]
-mod rest;
 #[allow(dead_code, reason = "shared with tests/stream")]
 #[path = "../stream/topic.rs"]
 mod topic;

@@ -1,17 +1,13 @@
 //! What goes into Kafka, over a real broker: in order, complete, and nobody waits for it; and what `quire worker` makes of it.
 
+#[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
+#[path = "../api/shared.rs"]
+mod shared;
+use shared::{client, connection, harness, replica, rest};
+
 #[allow(dead_code, reason = "shared with tests/deploy")]
 #[path = "../deploy/certificates.rs"]
 mod certificates;
-#[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
-#[path = "../api/client.rs"]
-mod client;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/connection.rs"]
-mod connection;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/harness.rs"]
-mod harness;
 #[allow(dead_code, reason = "shared with tests/durability")]
 #[path = "../durability/ledger.rs"]
 mod ledger;
@@ -21,12 +17,6 @@ mod load;
 #[allow(dead_code, reason = "as above")]
 #[path = "../durability/postgres.rs"]
 mod postgres;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/replica.rs"]
-mod replica;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/rest.rs"]
-mod rest;
 #[allow(dead_code, reason = "shared with tests/faults")]
 #[path = "../faults/services.rs"]
 mod services;

@@ -1,17 +1,13 @@
 //! Old operations in segments, snapshots in S3: one log for whoever reads it, whatever is killed or damaged.
 
-#[allow(dead_code, reason = "shared with tests/api, which uses the rest of these modules")]
-#[path = "../api/client.rs"]
-mod client;
+#[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
+#[path = "../api/shared.rs"]
+mod shared;
+use shared::{client, connection, harness, replica, rest};
+
 #[allow(dead_code, reason = "shared with tests/cli")]
 #[path = "../cli/command.rs"]
 mod command;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/connection.rs"]
-mod connection;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/harness.rs"]
-mod harness;
 #[allow(dead_code, reason = "shared with tests/durability")]
 #[path = "../durability/ledger.rs"]
 mod ledger;
@@ -21,15 +17,6 @@ mod load;
 #[allow(dead_code, reason = "as above")]
 #[path = "../durability/postgres.rs"]
 mod postgres;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/raw.rs"]
-mod raw;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/replica.rs"]
-mod replica;
-#[allow(dead_code, reason = "as above")]
-#[path = "../api/rest.rs"]
-mod rest;
 #[allow(dead_code, reason = "shared with tests/faults")]
 #[path = "../faults/services.rs"]
 mod services;
