@@ -20,7 +20,7 @@ use crate::http::body::{self, Members};
 use crate::http::openapi::{
     LiveDocumentsPage, MoveBody, MovedView, NodesView, SessionsPage, SnapshotMade, VerifiedView,
 };
-use crate::http::pages::PageParameters;
+use crate::http::pages::{self, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{ClientId, DocumentId, Millis, SHARDS, SessionId, UserId, Version};

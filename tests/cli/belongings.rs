@@ -169,7 +169,7 @@ fn moves(town: &Town, data: DataFolder, [from, to]: [Option<&Database>; 2], code
     assert_eq!(pages, [Some(200), Some(52)]);
     let data = stopped(server);
     let made = shelf.back_up(&data, &flags(from));
-    assert!(made.err.contains("1 documents, 2 operations, 0 purged ids, "), "{made:?}");
+    assert!(made.err.starts_with("1 documents, "), "{made:?}");
     let restored = DataFolder::new();
     let told = shelf.restore(&restored, &flags(to));
     let rows = |told: &str| told.trim_end().rsplit(", ").nth(1).map(str::to_owned);
