@@ -64,11 +64,13 @@ fn a_snapshot_is_there_when_it_is_answered_and_listed_among_the_versions() {
     assert_eq!(made["version"], 3);
     let metadata = &rest.get(&format!("/v1/docs/{doc}")).expect(200).json()["metadata"];
     assert_eq!(metadata["snapshot_version"], 3);
-    rest.post(&format!("/v1/docs/{doc}/versions"), &json!({ "name": "two", "version": 2 })).expect(201);
+    rest.post(&format!("/v1/docs/{doc}/versions"), &json!({ "name": "none", "version": 0 })).expect(201);
     let page = rest.get(&format!("/v1/docs/{doc}/versions?all=true")).expect(200).json();
     let listed = page["versions"].as_array().expect("a list");
-    assert_eq!((&listed[0]["version"], &listed[1]["version"]), (&json!(3), &json!(2)), "{page}");
-    assert!(listed[0]["snapshot_bytes"].as_u64() > Some(0) && listed[1].get("snapshot_bytes").is_none());
+    // Of the versions in between, one may be the document's turn for a snapshot, which depends on its id.
+    let (first, last) = (&listed[0], &listed[listed.len() - 1]);
+    assert_eq!((&first["version"], &last["version"]), (&json!(3), &json!(0)), "{page}");
+    assert!(first["snapshot_bytes"].as_u64() > Some(0) && last.get("snapshot_bytes").is_none(), "{page}");
     // Once more writes nothing.
     assert_eq!(rest.post(&format!("/v1/docs/{doc}/snapshots"), &json!({})).expect(201).json()["version"], 3);
     rest.post("/v1/docs/unknown/snapshots", &json!({})).expect_problem(404, "not_found");
