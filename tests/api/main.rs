@@ -45,6 +45,9 @@ mod repeats;
 mod restraints;
 mod resume;
 mod roles;
+#[allow(dead_code, reason = "shared with tests/attacks, which uses the rest of it")]
+#[path = "../attacks/routes.rs"]
+mod routes;
 mod security;
 mod service;
 mod sessions;

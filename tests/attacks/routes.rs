@@ -68,12 +68,23 @@ impl Call {
 
 /// All calls that need to know who makes them, sockets aside.
 pub fn guarded() -> Vec<Call> {
-    let entries = TABLES.iter().flat_map(|table| table.split("at(").skip(1));
-    let mut calls: Vec<Call> = entries.filter_map(entry).flatten().collect();
-    assert!(calls.len() >= 60, "the tables cannot be read: {calls:?}");
+    let mut calls = in_tables();
     let purge = Call { method: "DELETE".into(), path: "/v1/docs/{id}?purge=true".into(), body: None };
     calls.push(purge);
     calls
+}
+
+fn in_tables() -> Vec<Call> {
+    let entries = TABLES.iter().flat_map(|table| table.split("at(").skip(1));
+    let calls: Vec<Call> = entries.filter_map(entry).flatten().collect();
+    assert!(calls.len() >= 60, "the tables cannot be read: {calls:?}");
+    calls
+}
+
+/// The calls about one document, each as its method and what follows the document's id.
+pub fn of_a_document() -> Vec<(String, String)> {
+    let rest = |call: Call| Some((call.method, call.path.strip_prefix("/v1/docs/{id}")?.to_owned()));
+    in_tables().into_iter().filter_map(rest).collect()
 }
 
 /// Reads what follows `at(`: a path and its methods, both in quotes.

@@ -112,6 +112,23 @@ fn no_route_takes_a_token_that_nobody_has_issued() {
 }
 
 #[test]
+fn the_administration_answers_administrators_alone() {
+    let server = server("on");
+    let rest = Rest::of(&server);
+    call(&rest, &token("ada"), "POST", "/v1/docs", Some(&json!({ "id": "d" }))).expect(201);
+    let routes: Vec<_> =
+        guarded().into_iter().filter(|route| route.of("d").starts_with("/v1/admin")).collect();
+    assert!(routes.len() >= 15, "{routes:?}");
+    let authorization = format!("Bearer {}", token("ada"));
+    for route in routes {
+        for (headers, status) in [(&[][..], 401), (&[("authorization", &*authorization)][..], 403)] {
+            let answer = rest.call(&route.method, &route.of("d"), headers, route.body.map(str::to_owned));
+            assert_eq!(answer.status, status, "{route:?}");
+        }
+    }
+}
+
+#[test]
 fn without_a_token_no_route_tells_anything_where_guests_are_not_let_in() {
     let server = server("off");
     let rest = Rest::of(&server);
