@@ -159,6 +159,9 @@ fn a_running_server_hears_of_what_was_revoked() {
     place.create_user("ada@example.org", &[]);
     let key = place.create_token("read");
     let id = place.run(&["token", "list"], "").succeeds().split('\t').next().expect("an id").to_owned();
+    let eve = place.create_user("eve@example.org", &["--admin"]);
+    let owned = ["token", "create", "--owner", &eve, "--name", "watch", "--scopes", "read,admin"];
+    let watches = place.run(&owned, "").succeeds().trim().to_owned();
     // The commands need no folder of the server's.
     let server = place.serve("off");
     std::fs::create_dir_all(place.data.path()).expect("a folder");
@@ -166,11 +169,13 @@ fn a_running_server_hears_of_what_was_revoked() {
     let signed_in = log_in(&rest, "ada@example.org", PASSWORD).expect(200).json();
     let access = signed_in["access_token"].as_str().expect("a token");
     let read = |token: &str| call(&rest, token, "GET", "/v1/docs", None).status;
-    assert_eq!((read(&key), read(access)), (200, 200));
+    let administers = || call(&rest, &watches, "GET", "/v1/admin/nodes", None).status;
+    assert_eq!((read(&key), read(access), administers()), (200, 200, 200));
     place.run(&["token", "revoke", &id], "").succeeds();
     place.run(&["user", "disable", "ada@example.org"], "").succeeds();
+    place.run(&["user", "change", &eve, "--admin", "off"], "").succeeds();
     let deadline = Instant::now() + 2 * PATIENCE;
-    while (read(&key), read(access)) != (401, 401) {
+    while (read(&key), read(access), administers()) != (401, 401, 401) {
         assert!(Instant::now() < deadline, "they are still taken");
         thread::sleep(Duration::from_millis(200));
     }

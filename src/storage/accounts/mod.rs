@@ -164,7 +164,8 @@ pub trait Accounts: Restraints {
     async fn users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<User>, StoreError>;
 
     /// Changes a user, and returns the row; `None` when there is none. One who is disabled, or is no administrator any more, loses
-    /// all sign-ins: what their tokens say is not true any more.
+    /// all sign-ins: what their tokens say is not true any more. With the right to look after the server go the service tokens that
+    /// have it: who is connected by one has been let in for what it was.
     async fn patch_user(
         &self,
         id: &UserId,

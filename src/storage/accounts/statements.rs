@@ -38,6 +38,10 @@ const PATCH_USER: &str = "UPDATE users SET
 const END_ALL_SIGN_INS: &str = "UPDATE sign_ins SET ended_at = $2
     WHERE user_id = $1 AND ended_at IS NULL AND id <> $3
     RETURNING id";
+/// A scope is a word, and no other has this one in it.
+const END_ADMIN_TOKENS: &str = "UPDATE service_tokens SET ended_at = $2
+    WHERE owner = $1 AND ended_at IS NULL AND scopes LIKE '%admin%'
+    RETURNING id";
 const CREDENTIALS: &str = "SELECT * FROM credentials WHERE user_id = $1";
 const HAS_CREDENTIALS: &str = "SELECT 1 FROM credentials LIMIT 1";
 const SET_PASSWORD: &str = "UPDATE credentials SET password = $2, changed_at = $3 WHERE user_id = $1";
@@ -182,6 +186,9 @@ impl<T: Tables> Accounts for T {
         let disabled = matches!(patch.disabled_at, Some(Some(_)));
         if disabled || patch.admin == Some(false) {
             statements.push(Statement::new(END_ALL_SIGN_INS).with(id.as_str()).with(at).with(""));
+        }
+        if patch.admin == Some(false) {
+            statements.push(Statement::new(END_ADMIN_TOKENS).with(id.as_str()).with(at));
         }
         if disabled {
             statements.push(Statement::new(FORGET_RESETS).with(id.as_str()));

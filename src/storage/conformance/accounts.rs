@@ -292,6 +292,33 @@ pub(super) async fn service_tokens_are_found_by_hash_and_end(f: Fixture) {
     assert_eq!(f.accounts().revoked(NOW + 6).await.unwrap().credentials, [""; 0]);
 }
 
+pub(super) async fn keys_to_administer_end_with_the_right_to_it(f: Fixture) {
+    let (ada, eve, accounts) = (registered(&f, "ada").await, registered(&f, "eve").await, f.accounts());
+    for (number, id, owner, scopes) in [
+        (1, "looks after", &ada, "read admin"),
+        (2, "writes", &ada, "read write"),
+        (3, "eve's", &eve, "admin"),
+    ] {
+        let token = ServiceToken {
+            id: id.to_owned(),
+            name: "a script".to_owned(),
+            owner: owner.id.clone(),
+            scopes: scopes.to_owned(),
+            created_at: NOW,
+            expires_at: None,
+            used_at: None,
+            ended_at: None,
+        };
+        accounts.create_service_token(&token, &hash(number)).await.unwrap();
+    }
+    let ended = async || accounts.revoked(NOW).await.unwrap().credentials;
+    let patch = |admin| UserPatch { admin: Some(admin), ..UserPatch::default() };
+    accounts.patch_user(&ada.id, &patch(true), NOW + 1).await.unwrap();
+    assert_eq!(ended().await, [""; 0]);
+    accounts.patch_user(&ada.id, &patch(false), NOW + 2).await.unwrap();
+    assert_eq!(ended().await, ["looks after"]);
+}
+
 pub(super) async fn signing_keys_follow_each_other_until_their_last_token_has_ended(f: Fixture) {
     let key = |number: u8, until: Millis| SigningKey {
         kid: number.to_string(),

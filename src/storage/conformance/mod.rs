@@ -108,6 +108,7 @@ macro_rules! run_over {
                 accounts: the_name_of_an_account_of_a_provider_is_its_owners;
                 accounts: a_second_factor_is_asked_for_once_it_was_confirmed;
                 accounts: service_tokens_are_found_by_hash_and_end;
+                accounts: keys_to_administer_end_with_the_right_to_it;
                 accounts: signing_keys_follow_each_other_until_their_last_token_has_ended;
                 restraints: a_ban_holds_until_it_ends_or_is_lifted_and_replaces_an_earlier_one;
                 restraints: a_quota_is_kept_replaced_and_forgotten;
