@@ -120,6 +120,8 @@ pub async fn import(
     });
     let (content, repeat) =
         read.await.map_err(|_| Problem::new(ErrorCode::Unavailable, "the server is stopping"))??;
+    // Reading the body may have taken a minute.
+    permitted(&state, &caller, &doc, Action::Edit).await?;
     let placing = match parameters.mode {
         Mode::Replace => Placing::Replace,
         Mode::Append => Placing::Append,

@@ -1,10 +1,15 @@
 //! What somebody may do changes while they are there.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
+use crate::harness::PATIENCE;
 use crate::people::{Person, Scene, in_ms, launch_reserved, reserved};
 use crate::rest::Rest;
 use crate::services::Service;
+use crate::signed_in::token;
 
 const ACCESS_LOST: Option<u16> = Some(4403);
 
@@ -116,6 +121,37 @@ fn a_document_that_goes_to_another_owner_is_archived_by_that_one() {
         (&json!("viewer"), &json!("viewer"))
     );
     assert_eq!(new.edit()["code"], "read_only");
+}
+
+#[test]
+fn whoever_is_demoted_while_an_import_is_on_its_way_imports_nothing() {
+    let server = reserved();
+    let scene = Scene::new(&server);
+    let before = scene.people[0].0.call(&scene.rest, "GET", &scene.path("/content"), None).json();
+    let body = json!([{ "insert": "something else\n" }]).to_string();
+    let (begin, end) = body.split_at(5);
+    let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+        Content-Length: {}\r\nConnection: close\r\n\r\n{begin}",
+        scene.path("/import"),
+        server.address(),
+        token("eda"),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("it is read");
+    // It is asked who she is as soon as the head is there: two answers later that was done.
+    for _ in 0..2 {
+        Person::user("eda").call(&scene.rest, "GET", &scene.path(""), None).expect(200);
+    }
+    put(&scene, "/permissions/eda", json!({ "role": "viewer" }));
+    stream.write_all(end.as_bytes()).expect("it is read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is answered");
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("read_only"), "{answer}");
+    let after = scene.people[0].0.call(&scene.rest, "GET", &scene.path("/content"), None).json();
+    assert_eq!(after, before);
 }
 
 #[test]
