@@ -11,6 +11,7 @@ use crate::actors::error::ErrorCode;
 use crate::actors::service::{About, NewComment};
 use crate::actors::session::frames::whole_number;
 use crate::http::access::permitted;
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::conditions::{self, Repeatable};
@@ -98,7 +99,7 @@ struct CommentsPage {
 pub async fn list(
     doc: web::Path<DocumentId>,
     page: web::Query<PageParameters>,
-    caller: Caller,
+    (caller, client): (Caller, Client),
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
@@ -107,7 +108,9 @@ pub async fn list(
     let read = |cursor: &str| Uuid::try_parse(cursor).ok();
     let (comments, next) = page.page(read, list, |last: &Comment| last.id.to_string()).await?;
     let comments = comments.into_iter().map(CommentView::from).collect();
-    Ok(HttpResponse::Ok().json(CommentsPage { comments, next }))
+    // A page of long ones is some megabytes.
+    let page = serde_json::to_vec(&CommentsPage { comments, next }).unwrap_or_default();
+    Ok(HttpResponse::Ok().content_type("application/json").body(state.body_for(client, page)?))
 }
 
 /// `POST /v1/docs/{id}/comments {"text", "anchor": {"index", "length", "version"?}}`

@@ -11,6 +11,7 @@ use crate::access::Action;
 use crate::actors::error::ErrorCode;
 use crate::actors::service::Blame;
 use crate::http::access::permitted;
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
 use crate::http::conditions::Repeatable;
@@ -92,6 +93,7 @@ pub async fn diff(
     doc: web::Path<DocumentId>,
     parameters: web::Query<DiffParameters>,
     caller: Caller,
+    client: Client,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     permitted(&state, &caller, &doc, Action::Read).await?;
@@ -101,7 +103,7 @@ pub async fn diff(
     delta.write_json(&mut out);
     // Writing into a vector cannot fail.
     let _ = write!(out, ",\"summary\":{}}}", json!(Summary::of(&delta)));
-    Ok(HttpResponse::Ok().content_type("application/json").body(out))
+    Ok(HttpResponse::Ok().content_type("application/json").body(state.body_for(client, out)?))
 }
 
 /// Of which version, and how far back.
@@ -126,6 +128,7 @@ pub async fn blame(
     doc: web::Path<DocumentId>,
     parameters: web::Query<BlameParameters>,
     caller: Caller,
+    client: Client,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     permitted(&state, &caller, &doc, Action::Read).await?;
@@ -133,7 +136,7 @@ pub async fn blame(
     let blame = state.documents.blame(&doc, version, since).await?;
     let written = web::block(move || write_blame(&blame)).await;
     let written = written.map_err(|_| Problem::new(ErrorCode::Unavailable, "the server is stopping"))?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(written))
+    Ok(HttpResponse::Ok().content_type("application/json").body(state.body_for(client, written)?))
 }
 
 /// Writes the runs: those that were walked with their authors, and the rest with the version that it is no newer than.

@@ -10,6 +10,7 @@ use crate::actors::error::ErrorCode;
 use crate::actors::service::Reading;
 use crate::formats::{sanitised, to_html, to_markdown, to_text};
 use crate::http::access::{Permitted, permitted};
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::openapi::ContentView;
 use crate::http::problem::Problem;
@@ -126,7 +127,7 @@ async fn answer(
     if format == Format::Html {
         response.insert_header(("Content-Security-Policy", HTML_POLICY));
     }
-    Ok(response.body(state.answers.body(written)?))
+    Ok(response.body(state.body_for(Client::of(request), written)?))
 }
 
 /// The entity tag of content: a version of a history never changes.

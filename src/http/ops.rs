@@ -137,11 +137,12 @@ struct Range {
 pub async fn list(
     doc: web::Path<DocumentId>,
     parameters: web::Query<RangeParameters>,
-    caller: Caller,
+    (caller, client): (Caller, Client),
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let range = read_range(&state, &caller, &doc, &parameters).await?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(range.write("ops", true)))
+    let body = state.body_for(client, range.write("ops", true))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }
 
 /// Where in the history to look.
@@ -175,7 +176,8 @@ pub async fn history(
         return content::at_version(&request, &state, &caller, &doc, version).await;
     }
     let range = read_range(&state, &caller, &doc, &parameters).await?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(range.write("versions", false)))
+    let body = state.body_for(Client::of(&request), range.write("versions", false))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }
 
 async fn read_range(

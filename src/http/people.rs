@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::actors::error::ErrorCode;
 use crate::auth::erasures::Proof;
+use crate::http::address::Client;
 use crate::http::audit::{Note, note};
 use crate::http::auth::Caller;
 use crate::http::body::{self, Members};
@@ -23,6 +24,9 @@ use crate::storage::portability::Exporter;
 
 /// Bytes of a body here, at most.
 const MAX_BODY: usize = 16 << 10;
+
+/// Documents of an export that are in memory at the same time: one is sent, one waits, and one is being read.
+const AT_A_TIME: u64 = 3;
 
 /// Returns whom a path is about: `me`, or an id. Others than oneself are for administrators.
 fn whom(caller: &Caller, path: &str) -> Result<UserId, Problem> {
@@ -56,18 +60,20 @@ fn nothing_kept() -> Problem {
 pub async fn export(
     request: HttpRequest,
     path: web::Path<String>,
-    caller: Caller,
+    (caller, client): (Caller, Client),
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let user = whom(&caller, &path)?;
     note(&request, Note { subject: Some(format!("user:{}", user.0)), ..Note::default() });
     let (exporter, documents) = (exporter(&state)?.clone(), state.documents.clone());
+    let room = state.room_for(client, AT_A_TIME * state.sessions.limits.document_bytes)?;
     let (out, parts) = mpsc::channel::<Bytes>(1);
     actix_web::rt::spawn(async move {
         let turn = async || documents.turn_of_the_past().await.map_err(StoreError::unavailable);
         if let Err(error) = exporter.write(&user, &out, turn).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "an export was cut off");
         }
+        drop(room);
     });
     let parts = stream::unfold(parts, |mut parts| async {
         let part = parts.recv().await?;

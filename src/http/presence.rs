@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::access::Action;
 use crate::http::access::permitted;
+use crate::http::address::Client;
 use crate::http::auth::Caller;
 use crate::http::openapi::PresenceView;
 use crate::http::problem::Problem;
@@ -18,10 +19,12 @@ use crate::protocol::PeersMessage;
 )]
 pub async fn read(
     doc: web::Path<DocumentId>,
-    caller: Caller,
+    (caller, client): (Caller, Client),
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
     let peers = state.documents.presence(&permitted.row).await?;
-    Ok(HttpResponse::Ok().json(PeersMessage { peers }))
+    // A thousand who say as much as they may are some megabytes.
+    let body = serde_json::to_vec(&PeersMessage { peers }).unwrap_or_default();
+    Ok(HttpResponse::Ok().content_type("application/json").body(state.body_for(client, body)?))
 }

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use actix_web::body::BoxBody;
+
 use crate::actors::administration::Administration;
 use crate::actors::audit::Audit;
+use crate::actors::error::Refusal;
 use crate::actors::events::EventRoom;
 use crate::actors::service::Documents;
 use crate::actors::session::Setting;
 use crate::actors::sharing::Sharing;
 use crate::auth::Erasures;
-use crate::http::answers::Answers;
+use crate::http::address::Client;
+use crate::http::answers::{Answers, Room};
 use crate::http::body::Bodies;
 use crate::http::forward::Forwarder;
 use crate::http::security::Security;
-use crate::limits::Limiter;
 use crate::limits::places::Places;
+use crate::limits::{Limiter, Network};
 use crate::protocol::Role;
 use crate::storage::audit::SharedAuditLog;
 use crate::storage::portability::Exporter;
@@ -55,5 +59,26 @@ impl HttpState {
     /// How much callers may ask for; `None`: whatever they like.
     pub fn limiter(&self) -> Option<&Limiter> {
         self.sessions.limiter.as_deref()
+    }
+
+    /// Makes the body of an answer that may be large.
+    ///
+    /// # Errors
+    /// `unavailable` while there is no room for it.
+    pub fn body_for(&self, client: Client, bytes: Vec<u8>) -> Result<BoxBody, Refusal> {
+        self.answers.body(self.counted(client), bytes)
+    }
+
+    /// Takes room for an answer of at most so many bytes at a time.
+    ///
+    /// # Errors
+    /// `unavailable` while there is none.
+    pub fn room_for(&self, client: Client, bytes: u64) -> Result<Room, Refusal> {
+        self.answers.room(self.counted(client), bytes)
+    }
+
+    /// The network whose share is counted, where anybody's is.
+    fn counted(&self, client: Client) -> Option<Network> {
+        self.limiter().map(|_| client.network())
     }
 }

@@ -1,6 +1,6 @@
 //! Thousands who come and do nothing, or do it slowly, while somebody edits.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::TestClient;
 use crate::harness::{Launch, PATIENCE, TestServer};
+use crate::raw::request;
 use crate::rest::Rest;
 
 /// Connections that an attacker holds, if this process may have so many files.
@@ -183,4 +184,34 @@ fn bodies_together_have_a_bound() {
     }
     let docs: Value = Rest::of(&server).get("/v1/docs").expect(200).json();
     assert_eq!(docs["docs"].as_array().map(Vec::len), Some(4));
+}
+
+/// Asks for something as somebody of an address, and takes nothing but the head of the answer.
+fn ask(server: &TestServer, path: &str, address: &str, held: &mut Vec<BufReader<TcpStream>>) -> u16 {
+    let headers = [("Host", server.address().to_owned()), ("X-Forwarded-For", address.to_owned())];
+    let (head, stream) = request(server.address(), &format!("GET {path}"), &headers);
+    held.push(stream);
+    head.status
+}
+
+#[test]
+fn who_does_not_read_large_answers_takes_no_more_than_a_share_of_the_room() {
+    let server =
+        Launch::new().with("QUIRE_RATE_LIMITS", "on").with("QUIRE_TRUSTED_PROXIES", "127.0.0.0/8").start();
+    let content = json!([{ "insert": "x".repeat(9_000_000) + "\n" }]);
+    let doc = Rest::of(&server).create(&content);
+    for (n, what) in ["content", "ops", "diff?from=0"].into_iter().enumerate() {
+        let path = format!("/v1/docs/{doc}/{what}");
+        let (one, other) = (format!("192.0.2.{n}"), format!("198.51.100.{n}"));
+        let mut held = Vec::new();
+        let answered: Vec<u16> = (0..18).map(|_| ask(&server, &path, &one, &mut held)).collect();
+        let refused = answered.iter().filter(|status| **status == 503).count();
+        assert!((1..18).contains(&refused) && answered[0] == 200, "{what}: {answered:?}");
+        assert_eq!(ask(&server, &path, &other, &mut held), 200, "{what}: others have room");
+        drop(held);
+        let deadline = Instant::now() + PATIENCE;
+        while ask(&server, &path, &one, &mut Vec::new()) != 200 {
+            assert!(Instant::now() < deadline, "{what}: the room stays taken");
+        }
+    }
 }
