@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::deeds::{Chain, Deed};
 use super::wait;
 use crate::auth::accounts::normal;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::UserId;
 use crate::storage::accounts::{Accounts, OWN_ISSUER, User};
+use crate::storage::audit::Outcome;
 use crate::storage::{DatabaseOptions, Reading, SqliteOptions};
 
 /// Which database, as the server is told it.
@@ -25,26 +27,52 @@ pub struct Place {
 
     #[command(flatten)]
     objects: ObjectSettings,
+
+    #[command(flatten)]
+    chain: Chain,
 }
 
 impl Place {
-    /// Opens it, does something, and closes it.
+    /// Opens it, looks at something, and closes it.
     ///
     /// # Errors
     /// Those of `work`; storage does not oblige, or a server uses the embedded database.
     pub fn with<T>(&self, work: impl AsyncFnOnce(&dyn Accounts) -> anyhow::Result<T>) -> anyhow::Result<T> {
         wait(async {
-            let database = match self.database.postgres()? {
-                Some(postgres) => DatabaseOptions::Postgres(postgres),
-                None => SqliteOptions::default().into(),
-            };
-            let storage = self.objects.storage(database)?;
-            let opened = Reading::in_place(&self.data, storage).await?;
-            let accounts = opened.accounts.clone();
-            let done = work(&*accounts).await;
+            let opened = self.open().await?;
+            let done = work(&*opened.accounts).await;
             opened.close().await?;
             done
         })
+    }
+
+    /// Opens it, changes something, records that, and closes it.
+    ///
+    /// # Errors
+    /// As [`Self::with`]; or it was done, and could not be recorded.
+    pub fn act<T>(
+        &self,
+        work: impl AsyncFnOnce(&dyn Accounts) -> anyhow::Result<(T, Deed)>,
+    ) -> anyhow::Result<T> {
+        wait(async {
+            let opened = self.open().await?;
+            let done = match work(&*opened.accounts).await {
+                Ok((done, deed)) => {
+                    self.chain.record(&*opened.audit, deed, Outcome::Done).await.map(|()| done)
+                }
+                Err(error) => Err(error),
+            };
+            opened.close().await?;
+            done
+        })
+    }
+
+    async fn open(&self) -> anyhow::Result<Reading> {
+        let database = match self.database.postgres()? {
+            Some(postgres) => DatabaseOptions::Postgres(postgres),
+            None => SqliteOptions::default().into(),
+        };
+        Ok(Reading::in_place(&self.data, self.objects.storage(database)?).await?)
     }
 }
 

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::backup::progress;
+use super::deeds::{Chain, Deed};
 use super::wait;
 use crate::config::{DatabaseSettings, ObjectSettings};
+use crate::storage::audit::Outcome;
 use crate::storage::cluster::{ClusterStore as _, SECRET_BYTES};
 use crate::storage::rotation::{Rotated, Rotation};
 use crate::storage::{DatabaseOptions, Opened, PostgresStore, SqliteOptions};
@@ -49,6 +52,9 @@ Exit code: 0 if it was exchanged; 1 if not, with the reason.")]
 pub struct ExchangeOptions {
     #[command(flatten)]
     database: DatabaseSettings,
+
+    #[command(flatten)]
+    chain: Chain,
 }
 
 /// What both are told.
@@ -76,6 +82,9 @@ pub struct KeysOptions {
 
     #[command(flatten)]
     objects: ObjectSettings,
+
+    #[command(flatten)]
+    chain: Chain,
 }
 
 /// Runs it, and tells how many objects are under which key.
@@ -127,11 +136,17 @@ async fn exchange(options: &ExchangeOptions) -> anyhow::Result<()> {
     getrandom::fill(&mut fresh)?;
     let store = PostgresStore::open(postgres).await?;
     let exchanged = store.exchange_secret(&fresh).await;
+    let deed = Deed { action: "keys.exchange", subject: String::new(), details: json!({}) };
+    let recorded = match &exchanged {
+        Ok(true) => options.chain.record(&store, deed, Outcome::Done).await,
+        _ => Ok(()),
+    };
     store.close().await;
     ensure!(
         exchanged?,
         "the secret stays: no server of several has been there yet, or it was exchanged within the last two minutes"
     );
+    recorded?;
     writeln!(std::io::stdout(), "exchanged: nobody is believed with the old one after a minute")?;
     Ok(())
 }
@@ -162,6 +177,22 @@ async fn rotate(options: &KeysOptions, dry: bool) -> anyhow::Result<Rotated> {
         })
         .await;
     bar.finish_and_clear();
+    let recorded = match &rotated {
+        Ok(rotated) if !dry => {
+            options.chain.record(&*opened.audit, rotation_of(rotated), Outcome::Done).await
+        }
+        _ => Ok(()),
+    };
     opened.close().await?;
-    Ok(rotated?)
+    let rotated = rotated?;
+    recorded?;
+    Ok(rotated)
+}
+
+fn rotation_of(rotated: &Rotated) -> Deed {
+    let Rotated { snapshots, segments, secrets, complaints, .. } = rotated;
+    let details = json!({
+        "snapshots": snapshots, "segments": segments, "secrets": secrets, "complaints": complaints.len(),
+    });
+    Deed { action: "keys.rotate", subject: String::new(), details }
 }

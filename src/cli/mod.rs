@@ -7,6 +7,7 @@ mod backup;
 #[cfg(target_os = "linux")]
 mod bench;
 mod config;
+mod deeds;
 mod export;
 mod fork;
 mod health;

@@ -9,13 +9,14 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::deeds::{Chain, Deed};
 use super::wait;
 use crate::actors::clock::Clock;
 use crate::auth::accounts::normal;
-use crate::config::{DatabaseSettings, ObjectSettings, audit_chain};
+use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::UserId;
 use crate::storage::accounts::OWN_ISSUER;
-use crate::storage::audit::{Entry, Outcome};
+use crate::storage::audit::Outcome;
 use crate::storage::erasure::Erased;
 use crate::storage::people::{Erasing, Fate};
 use crate::storage::portability::Exporter;
@@ -75,9 +76,8 @@ pub struct EraseOptions {
     #[arg(long, default_value = "private", value_name = "private|owned")]
     documents: Documents,
 
-    /// Chain of the audit log that it is recorded in.
-    #[arg(long, env = "QUIRE_AUDIT_CHAIN", default_value = "main", value_name = "NAME", value_parser = audit_chain)]
-    audit_chain: String,
+    #[command(flatten)]
+    chain: Chain,
 
     /// Really do it.
     #[arg(long)]
@@ -188,17 +188,11 @@ async fn erase_from(opened: &Opened, options: &EraseOptions) -> anyhow::Result<E
     };
     let subject = format!("user:{user}");
     let erased = opened.eraser(now).erase(&Erasing::new(user, fate, now)).await;
-    let entry = Entry {
-        at: now,
-        actor: "command".to_owned(),
-        address: None,
-        action: "user.erase".to_owned(),
-        subject,
-        outcome: if erased.is_ok() { Outcome::Done } else { Outcome::Failed },
-        details: erased.as_ref().map_or(json!({}), |erased| json!(erased)),
-    };
-    let recorded = opened.audit.append_audit(&options.audit_chain, &[entry]).await;
+    let details = erased.as_ref().map_or(json!({}), |erased| json!(erased));
+    let deed = Deed { action: "user.erase", subject, details };
+    let outcome = if erased.is_ok() { Outcome::Done } else { Outcome::Failed };
+    let recorded = options.chain.record(&*opened.audit, deed, outcome).await;
     let erased = erased?;
-    recorded.context("it was done, and not recorded in the audit log")?;
+    recorded?;
     Ok(erased)
 }

@@ -3,8 +3,10 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand, value_parser};
+use serde_json::{Value, json};
 
 use super::accounts::{Place, find};
+use super::deeds::Deed;
 use crate::actors::clock::Clock;
 use crate::auth::Scopes;
 use crate::auth::secrets::{hash, service_token};
@@ -95,9 +97,11 @@ pub fn run(command: TokenCommand) -> anyhow::Result<()> {
         TokenCommand::List(options) => list(&options),
         TokenCommand::Revoke(RevokeOptions { place, id }) => {
             let at = Clock::system().now();
-            let ended = place.with(async |accounts| Ok(accounts.end_service_token(&id, at).await?))?;
-            anyhow::ensure!(ended, "there is no token {id}, or it has ended");
-            Ok(())
+            place.act(async |accounts| {
+                let ended = accounts.end_service_token(&id, at).await?;
+                anyhow::ensure!(ended, "there is no token {id}, or it has ended");
+                Ok(((), deed("token.revoke", &id, json!({}))))
+            })
         }
     }
 }
@@ -108,7 +112,7 @@ fn create(options: &CreateOptions) -> anyhow::Result<()> {
     let presentable = !name.chars().any(char::is_control) && name.chars().count() <= MAX_NAME_CHARS;
     anyhow::ensure!(presentable, "a name is one line of at most {MAX_NAME_CHARS} characters");
     let id = uuid::Uuid::now_v7().simple().to_string();
-    options.place.with(async |accounts| {
+    options.place.act(async |accounts| {
         let owner = find(accounts, &options.owner).await?;
         let token = ServiceToken {
             id: id.clone(),
@@ -120,11 +124,17 @@ fn create(options: &CreateOptions) -> anyhow::Result<()> {
             used_at: None,
             ended_at: None,
         };
-        Ok(accounts.create_service_token(&token, &hash(secret.as_bytes())).await?)
+        accounts.create_service_token(&token, &hash(secret.as_bytes())).await?;
+        let details = json!({ "owner": token.owner, "scopes": token.scopes, "days": options.days });
+        Ok(((), deed("token.create", &id, details)))
     })?;
     eprintln!("token {id}");
     writeln!(std::io::stdout(), "{secret}")?;
     Ok(())
+}
+
+fn deed(action: &'static str, id: &str, details: Value) -> Deed {
+    Deed { action, subject: format!("token:{id}"), details }
 }
 
 /// `ID  OWNER  SCOPES  NAME  STATE`, with tabs between them.

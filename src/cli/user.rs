@@ -3,8 +3,10 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::accounts::{Place, find, password};
+use super::deeds::Deed;
 use super::person::{EraseOptions, ExportOptions, run_erase, run_export};
 use crate::actors::clock::Clock;
 use crate::auth::accounts::new_user;
@@ -122,14 +124,17 @@ pub fn run(command: UserCommand) -> anyhow::Result<()> {
         UserCommand::Create(options) => create(&options),
         UserCommand::List(options) => options.place.with(async |accounts| list(accounts).await),
         UserCommand::Disable(named) => {
-            change(&named, UserPatch { disabled_at: Some(Some(at)), ..UserPatch::default() })
+            let patch = UserPatch { disabled_at: Some(Some(at)), ..UserPatch::default() };
+            change(&named, patch, "user.disable")
         }
         UserCommand::Enable(named) => {
-            change(&named, UserPatch { disabled_at: Some(None), ..UserPatch::default() })
+            let patch = UserPatch { disabled_at: Some(None), ..UserPatch::default() };
+            change(&named, patch, "user.enable")
         }
         UserCommand::Change(ChangeOptions { named, name, admin, may_create }) => {
             let (admin, may_create) = (admin.map(Switch::is_on), may_create.map(Switch::is_on));
-            change(&named, UserPatch { name, admin, may_create, disabled_at: None })
+            let patch = UserPatch { name, admin, may_create, disabled_at: None };
+            change(&named, patch, "user.change")
         }
         UserCommand::SetPassword(options) => set_password(&options),
         UserCommand::Export(options) => run_export(&options),
@@ -141,18 +146,22 @@ fn create(options: &CreateOptions) -> anyhow::Result<()> {
     let mut user = new_user(&options.email, options.name.as_deref(), Clock::system().now())?;
     user.admin = options.admin;
     let hash = chosen(&user)?;
-    options.place.with(async |accounts| match accounts.create_user(&user, Some(&hash)).await {
+    options.place.act(async |accounts| match accounts.create_user(&user, Some(&hash)).await {
         Err(StoreError::Conflict { .. }) => anyhow::bail!("there is an account {}", user.subject),
-        made => Ok(made?),
+        made => Ok((made?, deed("user.create", &user, json!({ "admin": user.admin })))),
     })?;
     writeln!(std::io::stdout(), "{}", user.id)?;
     Ok(())
 }
 
-fn change(named: &NamedOptions, patch: UserPatch) -> anyhow::Result<()> {
-    let changed = named.place.with(async |accounts| {
+fn change(named: &NamedOptions, patch: UserPatch, action: &'static str) -> anyhow::Result<()> {
+    let changed = named.place.act(async |accounts| {
         let user = find(accounts, &named.user).await?;
-        Ok(accounts.patch_user(&user.id, &patch, Clock::system().now()).await?)
+        let changed = accounts.patch_user(&user.id, &patch, Clock::system().now()).await?;
+        let UserPatch { name, admin, may_create, .. } = &patch;
+        let details = json!({ "name": name.is_some(), "admin": admin, "may_create": may_create });
+        let details = if action == "user.change" { details } else { json!({}) };
+        Ok((changed, deed(action, &user, details)))
     })?;
     if let Some(user) = changed {
         writeln!(std::io::stdout(), "{}", line(&user))?;
@@ -161,7 +170,7 @@ fn change(named: &NamedOptions, patch: UserPatch) -> anyhow::Result<()> {
 }
 
 fn set_password(options: &SetPasswordOptions) -> anyhow::Result<()> {
-    options.named.place.with(async |accounts| {
+    options.named.place.act(async |accounts| {
         let user = find(accounts, &options.named.user).await?;
         let there = accounts.credentials(&user.id).await?.is_some();
         anyhow::ensure!(there, "{} has no account of this server", user.id);
@@ -170,8 +179,13 @@ fn set_password(options: &SetPasswordOptions) -> anyhow::Result<()> {
         if options.without_second_factor {
             accounts.remove_totp(&user.id).await?;
         }
-        Ok(())
+        let details = json!({ "without_second_factor": options.without_second_factor });
+        Ok(((), deed("user.set-password", &user, details)))
     })
+}
+
+fn deed(action: &'static str, user: &User, details: Value) -> Deed {
+    Deed { action, subject: format!("user:{}", user.id), details }
 }
 
 /// Reads a password, and hashes it.

@@ -154,6 +154,49 @@ fn a_key_of_a_script_does_what_its_scopes_say() {
 }
 
 #[test]
+fn what_was_done_to_accounts_and_keys_is_in_the_audit_log_and_no_name_is() {
+    for database in [None, Some(Database::new())] {
+        let place = Place::new(database);
+        let ada = place.create_user("ada@example.org", &["--name", "Ada Lovelace", "--admin"]);
+        place.create_token("read admin");
+        let id = place.run(&["token", "list"], "").succeeds().split('\t').next().expect("an id").to_owned();
+        place.run(&["token", "revoke", &id], "").succeeds();
+        place.run(&["token", "revoke", &id], "").fails_with(&["has ended"]);
+        place.run(&["user", "set-password", &ada], "another horse\n").succeeds();
+        place.run(&["user", "change", &ada, "--admin", "off", "--name", "Countess"], "").succeeds();
+        place.run(&["user", "disable", &ada], "").succeeds();
+        place.run(&["user", "enable", &ada], "").succeeds();
+        place.run(&["user", "erase", &ada, "--yes"], "").succeeds();
+        let log = place.run(&["audit", "export"], "").succeeds();
+        let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let told: Vec<_> = records
+            .iter()
+            .map(|record| [&record["action"], &record["subject"]].map(|text| text.as_str().expect("text")))
+            .collect();
+        let (user, token) = (format!("user:{ada}"), format!("token:{id}"));
+        let expected = [
+            ["user.create", &user],
+            ["token.create", &token],
+            ["token.revoke", &token],
+            ["user.set-password", &user],
+            ["user.change", &user],
+            ["user.disable", &user],
+            ["user.enable", &user],
+            ["user.erase", &user],
+        ];
+        assert_eq!(told, expected);
+        assert!(records.iter().all(|record| record["actor"] == "command" && record["outcome"] == "done"));
+        let given = json!({ "owner": ada, "scopes": "read admin", "days": 90 });
+        assert_eq!(records[1]["details"], given);
+        assert_eq!(records[4]["details"], json!({ "name": true, "admin": false, "may_create": null }));
+        for secret in ["example.org", "Lovelace", "Countess", "horse", "qk_"] {
+            assert!(!log.contains(secret), "{secret} is in the audit log");
+        }
+        place.run(&["audit", "verify"], "").succeeds();
+    }
+}
+
+#[test]
 fn a_running_server_hears_of_what_was_revoked() {
     let mut place = Place::new(Some(Database::new()));
     place.create_user("ada@example.org", &[]);

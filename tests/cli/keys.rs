@@ -42,6 +42,10 @@ fn a_folder_is_encrypted_rotated_and_read_with_the_new_key_alone() {
     let stays = keys("rotate", &data, ONE).fails_with(&["complaints: 1"]);
     assert!(stays.contains(&doc) && stays.contains("key two"), "{stays}");
 
+    let log = quire(["audit", "export", "--data", &folder].map(str::to_owned)).succeeds();
+    let rotations = log.lines().filter(|line| line.contains("\"keys.rotate\"")).count();
+    assert_eq!(rotations, 3, "two that have brought everything under a key, and one that could not: {log}");
+
     let server =
         Launch::on(data).with("QUIRE_ENCRYPTION_KEYS", TWO).with("QUIRE_ENCRYPTION", "required").start();
     assert_eq!(Rest::of(&server).text(&doc), "a very secret text\n");
