@@ -105,6 +105,10 @@ fn of_document(method: &Method, reads: bool, id: &str, rest: &[&str], query: &st
         }
         ["presence", ..] => None,
         [part, ..] if reads => of(Kind::Access, "read", Some(part)),
+        // What was said is in no log once it is gone.
+        ["comments", comment] if *method == Method::DELETE => {
+            of(Kind::Event, "uncomment", Some(&format!("comments/{comment}")))
+        }
         ["ops" | "comments", ..] => None,
         [what @ ("permissions" | "link" | "links" | "owner" | "transfer" | "invitations"), whom @ ..] => {
             let part =
@@ -141,6 +145,8 @@ mod tests {
             ("GET", "/v1/docs/a/presence", "-"),
             ("POST", "/v1/docs/a/ops", "-"),
             ("POST", "/v1/docs/a/comments/7/replies", "-"),
+            ("PATCH", "/v1/docs/a/comments/7", "-"),
+            ("DELETE", "/v1/docs/a/comments/7", "Event doc.uncomment doc:a comments/7"),
             ("POST", "/v1/docs/a/restore", "Event doc.restore doc:a"),
             ("PATCH", "/v1/docs/a", "Act doc.change doc:a"),
             ("DELETE", "/v1/docs/a", "Act doc.trash doc:a"),
