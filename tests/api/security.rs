@@ -52,6 +52,35 @@ fn hosts_and_origins_can_be_allowed() {
 }
 
 #[test]
+fn a_page_that_is_allowed_may_send_every_header_that_a_call_takes() {
+    let server = Launch::new().with("QUIRE_ALLOWED_ORIGINS", "https://wiki.example").start();
+    let headers = [
+        ("Host", server.address().to_owned()),
+        ("Origin", "https://wiki.example".to_owned()),
+        ("Access-Control-Request-Method", "PATCH".to_owned()),
+    ];
+    let (head, _) = request(server.address(), "OPTIONS /v1/docs/x", &headers);
+    assert_eq!(head.status, 204);
+    assert_eq!(head.header("access-control-allow-origin"), Some("https://wiki.example"));
+    let allowed = head.header("access-control-allow-headers").expect("it is told").to_ascii_lowercase();
+    let allowed: Vec<_> = allowed.split(", ").collect();
+    let document = Rest::of(&server).get("/openapi.json").expect(200).json();
+    let calls = document["paths"].as_object().expect("paths").values();
+    let parameters = calls.flat_map(|path| path.as_object().expect("calls").values());
+    let parameters = parameters.filter_map(|call| call["parameters"].as_array()).flatten();
+    let taken = parameters.filter(|parameter| parameter["in"] == "header");
+    let taken: std::collections::BTreeSet<_> =
+        taken.map(|header| header["name"].as_str().expect("a name").to_ascii_lowercase()).collect();
+    assert!(taken.contains("if-match") && taken.contains("idempotency-key"), "{taken:?}");
+    for header in taken {
+        assert!(allowed.contains(&&*header), "{header} is not among {allowed:?}");
+    }
+    for header in ["authorization", "content-type", "if-none-match", "quire-link"] {
+        assert!(allowed.contains(&header), "{header}");
+    }
+}
+
+#[test]
 fn a_bad_token_is_refused_before_the_upgrade_and_never_taken_for_a_guest() {
     let server = TestServer::start();
     let doc = Rest::of(&server).create_empty();
