@@ -60,7 +60,9 @@ pub fn security(
     tls: bool,
 ) -> Result<Arc<Security>, InvalidSetting> {
     let public = options.accounts.public_url();
-    if options.guests.is_on() && !address.ip().is_loopback() {
+    if options.guests.is_on() && address.ip().is_loopback() {
+        tracing::info!("nobody needs an account here: --guests off asks everybody for one");
+    } else if options.guests.is_on() {
         tracing::warn!(%address, "guests may read and write, and this address can be reached from other machines");
     }
     Ok(Arc::new(Security {

@@ -92,6 +92,15 @@ fn a_bad_token_is_refused_before_the_upgrade_and_never_taken_for_a_guest() {
 }
 
 #[test]
+fn a_server_that_lets_guests_in_says_so() {
+    let is_said = |guests: &str| {
+        let server = Launch::new().with("QUIRE_GUESTS", guests).with("QUIRE_LOG", "info").start();
+        server.messages().contains("nobody needs an account here")
+    };
+    assert!(is_said("on") && !is_said("off"));
+}
+
+#[test]
 fn without_guests_a_token_is_needed() {
     let server = Launch::new().with("QUIRE_GUESTS", "off").start();
     let rest = Rest::of(&server);
