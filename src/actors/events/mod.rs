@@ -167,7 +167,7 @@ impl Work {
         }
         let ids: Vec<_> = notes.iter().map(|note| note.id).collect();
         let events = numbering::events(notes, last);
-        let hooks = self.stores.webhooks.enabled_hooks().await?;
+        let hooks = self.stores.webhooks.enabled_hooks(now).await?;
         let deliveries = numbering::deliveries(&events, &hooks, now);
         self.stores.events.number(&events, &ids, &deliveries).await?;
         METRICS.events.numbered.inc_by(events.len() as u64);

@@ -4,6 +4,7 @@ use uuid::Uuid;
 use super::fixture::{Fixture, at, history, id};
 use crate::ids::{Millis, UserId, Version};
 use crate::protocol::Role;
+use crate::storage::accounts::restraints::{Ban, Banned};
 use crate::storage::accounts::{User, UserPatch};
 use crate::storage::annotations::Comment;
 use crate::storage::events::{
@@ -212,7 +213,7 @@ pub(super) async fn a_webhook_is_read_back_and_changed(f: Fixture) {
     assert_eq!(hooks.hooks(None, "wh_001", 9).await.unwrap(), std::slice::from_ref(&server));
     assert_eq!(hooks.hooks(Some(&user("ada")), "", 9).await.unwrap(), std::slice::from_ref(&own));
     hooks.disable_hook("wh_001", "why").await.unwrap();
-    assert_eq!(hooks.enabled_hooks().await.unwrap(), [server]);
+    assert_eq!(hooks.enabled_hooks(10).await.unwrap(), [server]);
     let patch = WebhookPatch { kinds: Some(vec![Kind::Purged]), ..WebhookPatch::default() };
     let changed = hooks.patch_hook("wh_001", &patch).await.unwrap().unwrap();
     let disabled =
@@ -232,11 +233,14 @@ pub(super) async fn a_webhook_is_read_back_and_changed(f: Fixture) {
     hooks.add_hook(&hook(200, Some("eve")), b"secret", None).await.unwrap();
 }
 
-pub(super) async fn a_user_who_was_disabled_is_told_nothing(f: Fixture) {
+pub(super) async fn who_is_shut_out_is_told_nothing(f: Fixture) {
     let hooks = f.webhooks();
-    let own = hook(1, Some("ada"));
-    hooks.add_hook(&own, b"secret", None).await.unwrap();
-    hooks.add_delivery(&Delivery::new("wh_001", logged(1, "a", Kind::Changed).event, 10)).await.unwrap();
+    // Of her documents, and of all.
+    for (number, owner) in [(1, Some("ada")), (2, None)] {
+        let hook = hook(number, owner);
+        hooks.add_hook(&hook, b"secret", None).await.unwrap();
+        hooks.add_delivery(&Delivery::new(&hook.id, logged(1, "a", Kind::Changed).event, 10)).await.unwrap();
+    }
     let ada = User {
         id: user("ada"),
         issuer: "elsewhere".to_owned(),
@@ -249,13 +253,33 @@ pub(super) async fn a_user_who_was_disabled_is_told_nothing(f: Fixture) {
         admin: false,
         may_create: true,
     };
-    f.accounts().see_users(&[ada]).await.unwrap();
-    let told =
-        async || (hooks.enabled_hooks().await.unwrap().len(), hooks.due_hooks(10, 9).await.unwrap().len());
-    assert_eq!(told().await, (1, 1));
+    f.accounts().see_users(std::slice::from_ref(&ada)).await.unwrap();
+    let told = async |now| {
+        (hooks.enabled_hooks(now).await.unwrap().len(), hooks.due_hooks(now, 9).await.unwrap().len())
+    };
+    assert_eq!(told(10).await, (2, 2));
+    let ban = Ban {
+        id: "one".to_owned(),
+        who: Banned::User(user("ada")),
+        reason: String::new(),
+        made_by: user("root"),
+        made_at: 1,
+        expires_at: Some(20),
+    };
+    assert!(f.accounts().ban(&ban).await.unwrap());
+    assert_eq!((told(19).await, told(20).await), ((0, 0), (2, 2)));
     let patch = UserPatch { disabled_at: Some(Some(5)), ..UserPatch::default() };
     f.accounts().patch_user(&user("ada"), &patch, 5).await.unwrap();
-    assert_eq!(told().await, (0, 0));
+    assert_eq!(told(20).await, (0, 0));
+    // Of an account of this server it is known whether it may be told of everything.
+    let eve = Webhook { made_by: user("usr_eve"), ..hook(3, None) };
+    hooks.add_hook(&eve, b"secret", None).await.unwrap();
+    f.accounts().see_users(&[User { id: user("usr_eve"), subject: "eve".to_owned(), ..ada }]).await.unwrap();
+    for (admin, enabled) in [(true, 1), (false, 0), (true, 1)] {
+        let patch = UserPatch { admin: Some(admin), ..UserPatch::default() };
+        f.accounts().patch_user(&eve.made_by, &patch, 5).await.unwrap();
+        assert_eq!(told(20).await, (enabled, 0), "{admin}");
+    }
 }
 
 pub(super) async fn a_secret_is_sealed_anew_in_the_place_of_what_was_read(f: Fixture) {

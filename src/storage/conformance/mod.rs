@@ -134,7 +134,7 @@ macro_rules! run_over {
                 events: a_purge_is_told_and_what_it_takes_is_not;
                 events: old_events_go_and_the_last_one_stays;
                 events: a_webhook_is_read_back_and_changed;
-                events: a_user_who_was_disabled_is_told_nothing;
+                events: who_is_shut_out_is_told_nothing;
                 events: a_secret_is_sealed_anew_in_the_place_of_what_was_read;
                 events: a_delivery_is_made_by_whoever_has_claimed_it;
                 events: a_delivery_that_is_given_up_can_be_made_again;

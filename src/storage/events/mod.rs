@@ -314,8 +314,9 @@ pub trait Webhooks: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Webhook>, StoreError>;
 
-    /// Lists all that are enabled.
-    async fn enabled_hooks(&self) -> Result<Vec<Webhook>, StoreError>;
+    /// Lists all that are enabled, but for those of people who are disabled, or banned at `now`. One of the server is of who has made
+    /// it, and waits as well when they do not look after the server any more.
+    async fn enabled_hooks(&self, now: Millis) -> Result<Vec<Webhook>, StoreError>;
 
     /// Changes one, and returns it as it is then.
     async fn patch_hook(&self, id: &str, patch: &WebhookPatch) -> Result<Option<Webhook>, StoreError>;
@@ -347,7 +348,8 @@ pub trait Webhooks: Send + Sync {
     /// Has a delivery that is given up, or was made, be made again, from the first try on; tells whether there is one.
     async fn redeliver(&self, hook: &str, id: &str, now: Millis) -> Result<bool, StoreError>;
 
-    /// Names webhooks with deliveries that are due, the one that waits longest first, at most `limit`.
+    /// Names webhooks with deliveries that are due, the one that waits longest first, at most `limit`, of the people whom
+    /// [`Self::enabled_hooks`] has.
     async fn due_hooks(&self, now: Millis, limit: usize) -> Result<Vec<String>, StoreError>;
 
     /// Takes deliveries of a webhook that are due: nobody else gets them before `until`.
