@@ -92,3 +92,26 @@ fn somebody_takes_another_name_and_is_known_by_it() {
         list["permissions"].as_array().expect("a list").iter().map(|one| &one["name"]).collect();
     assert!(names.contains(&&json!("Ben Okafor")) && names.contains(&&Value::Null), "{list}");
 }
+
+#[test]
+fn a_cookie_goes_over_tls_alone_where_a_gateway_that_is_believed_says_that_there_is_tls() {
+    for (believed, secure) in [("127.0.0.0/8", true), ("192.0.2.1", false)] {
+        let server =
+            Launch::new().with("QUIRE_REGISTRATION", "open").with("QUIRE_TRUSTED_PROXIES", believed).start();
+        let rest = Rest::of(&server);
+        newcomer(&rest, "ada@example.org");
+        let body = json!({ "email": "ada@example.org", "password": PASSWORD, "cookie": true });
+        let by_tls = [("x-forwarded-proto", "https")];
+        let answer = rest.call("POST", "/v1/auth/login", &by_tls, Some(body.to_string())).expect(200);
+        let set = answer.header("set-cookie").to_owned();
+        assert_eq!(
+            (set.starts_with("__Secure-quire_refresh="), set.ends_with("; Secure")),
+            (secure, secure),
+            "{set}"
+        );
+        let cookie = set.split(';').next().expect("a pair").to_owned();
+        let own = format!("http://{}", server.address());
+        let headers = [by_tls[0], ("cookie", &*cookie), ("origin", &*own)];
+        rest.call("POST", "/v1/auth/refresh", &headers, Some("{}".to_owned())).expect(200);
+    }
+}

@@ -10,6 +10,7 @@ use actix_web::http::header::{COOKIE, HeaderMap};
 
 use super::State;
 use crate::auth::oidc::AWAY;
+use crate::http::address::Client;
 use crate::ids::Millis;
 
 /// The name; browsers take the one with the prefix over TLS alone (RFC 6265bis section 4.1.3).
@@ -17,16 +18,22 @@ fn name(secure: bool) -> &'static str {
     if secure { "__Secure-quire_refresh" } else { "quire_refresh" }
 }
 
+/// Tells whether a browser is to send cookies back over TLS alone: it has come by that, to this server or to a gateway that says so, or
+/// the server is known to be reached by it.
+fn is_secure(state: &State, request: &HttpRequest) -> bool {
+    state.security.secure_cookies || Client::of(request).secure
+}
+
 /// Returns the token in the cookie of a request that a page of this server makes.
 pub fn of(state: &State, request: &HttpRequest) -> Option<String> {
     let own = state.security.origins.is_own_page(request.uri(), request.headers());
-    let found = find(request.headers(), name(state.security.secure_cookies)).filter(|_| own)?;
+    let found = find(request.headers(), name(is_secure(state, request))).filter(|_| own)?;
     Some(found.to_owned())
 }
 
 /// Tells whether a browser has one, whatever it is good for.
 pub fn is_there(state: &State, request: &HttpRequest) -> bool {
-    find(request.headers(), name(state.security.secure_cookies)).is_some()
+    find(request.headers(), name(is_secure(state, request))).is_some()
 }
 
 /// Finds a cookie (RFC 6265 section 4.2); of two with one name, neither.
@@ -38,14 +45,14 @@ fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Returns the header that hands out a token, until it ends.
-pub fn of_token(state: &State, token: &str, expires_at: Millis) -> String {
+pub fn of_token(state: &State, request: &HttpRequest, token: &str, expires_at: Millis) -> String {
     let left = (expires_at - state.sessions.clock.now()).max(0) / 1_000;
-    header(state.security.secure_cookies, token, left)
+    header(is_secure(state, request), token, left)
 }
 
 /// Returns the header that takes it back.
-pub fn removal(state: &State) -> String {
-    header(state.security.secure_cookies, "", 0)
+pub fn removal(state: &State, request: &HttpRequest) -> String {
+    header(is_secure(state, request), "", 0)
 }
 
 /// The token has no letter that would have to be escaped.
@@ -57,17 +64,17 @@ fn header(secure: bool, token: &str, seconds: i64) -> String {
 
 /// Returns the ticket of somebody who comes back from a provider.
 pub fn ticket(state: &State, request: &HttpRequest) -> Option<String> {
-    find(request.headers(), ticket_name(state.security.secure_cookies)).map(str::to_owned)
+    find(request.headers(), ticket_name(is_secure(state, request))).map(str::to_owned)
 }
 
 /// Returns the header that hands out a ticket for a provider.
-pub fn of_ticket(state: &State, provider: &str, ticket: &str) -> String {
-    ticket_header(state.security.secure_cookies, provider, ticket, AWAY / 1_000)
+pub fn of_ticket(state: &State, request: &HttpRequest, provider: &str, ticket: &str) -> String {
+    ticket_header(is_secure(state, request), provider, ticket, AWAY / 1_000)
 }
 
 /// Returns the header that takes it back.
-pub fn ticket_removal(state: &State, provider: &str) -> String {
-    ticket_header(state.security.secure_cookies, provider, "", 0)
+pub fn ticket_removal(state: &State, request: &HttpRequest, provider: &str) -> String {
+    ticket_header(is_secure(state, request), provider, "", 0)
 }
 
 fn ticket_name(secure: bool) -> &'static str {

@@ -123,15 +123,17 @@ pub async fn refresh(request: HttpRequest, payload: web::Payload, state: State) 
     let token = token.ok_or_else(|| Problem::unauthorized("a refresh token is needed", "Bearer"))?;
     match accounts(&state)?.refresh(&peer(&request), &token).await {
         Ok(signed_in) => Ok(answer(&request, &state, signed_in, cookie)),
-        Err(why) if cookie && why.code == ErrorCode::Unauthorized => Ok(without_cookie(&state, why.into())),
+        Err(why) if cookie && why.code == ErrorCode::Unauthorized => {
+            Ok(without_cookie(&state, &request, why.into()))
+        }
         Err(why) => Err(why.into()),
     }
 }
 
 /// Has the browser forget a token that is of no use any more: else each page would ask with it, and be refused.
-fn without_cookie(state: &State, problem: Problem) -> HttpResponse {
+fn without_cookie(state: &State, request: &HttpRequest, problem: Problem) -> HttpResponse {
     let mut response = problem.error_response();
-    if let Ok(removal) = HeaderValue::try_from(cookie::removal(state)) {
+    if let Ok(removal) = HeaderValue::try_from(cookie::removal(state, request)) {
         response.headers_mut().insert(header::SET_COOKIE, removal);
     }
     response
@@ -155,7 +157,8 @@ pub async fn logout(request: HttpRequest, payload: web::Payload, state: State) -
             accounts.end_sign_in(user, sign_in).await?;
         }
     }
-    Ok(HttpResponse::NoContent().insert_header((header::SET_COOKIE, cookie::removal(&state))).finish())
+    let removal = cookie::removal(&state, &request);
+    Ok(HttpResponse::NoContent().insert_header((header::SET_COOKIE, removal)).finish())
 }
 
 /// Who calls, as told to themselves.
@@ -331,7 +334,7 @@ fn answer(request: &HttpRequest, state: &State, signed_in: SignedIn, cookie: boo
     let SignedIn { user, access_token, expires_at, refresh_token, refresh_expires_at } = signed_in;
     let mut response = HttpResponse::Ok();
     if cookie {
-        let cookie = cookie::of_token(state, &refresh_token, refresh_expires_at);
+        let cookie = cookie::of_token(state, request, &refresh_token, refresh_expires_at);
         response.insert_header((header::SET_COOKIE, cookie));
     }
     response.json(SignedInView {

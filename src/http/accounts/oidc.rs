@@ -52,7 +52,7 @@ pub async fn begin(
         Ok(begun) => begun,
         Err(problem) => return told(&request, problem),
     };
-    let ticket = cookie::of_ticket(&state, &provider, &begun.ticket);
+    let ticket = cookie::of_ticket(&state, &request, &provider, &begun.ticket);
     Ok(HttpResponse::Found()
         .insert_header((LOCATION, begun.address))
         .insert_header((SET_COOKIE, ticket))
@@ -102,10 +102,12 @@ pub async fn finish(
     audit::note(&request, Note { actor: Some(signed_in.user.id.0.to_string()), ..Note::default() });
     // The browser keeps it, since this is where it navigates to, and sends it with what the page asks for, since that is of this
     // site. The access token is for the page to fetch: neither is ever in an address.
-    let refresh = cookie::of_token(&state, &signed_in.refresh_token, signed_in.refresh_expires_at);
+    let (token, ends) = (&signed_in.refresh_token, signed_in.refresh_expires_at);
+    let refresh = cookie::of_token(&state, &request, token, ends);
     let mut response = HttpResponse::Found();
     response.insert_header((LOCATION, place)).append_header((SET_COOKIE, refresh));
-    Ok(response.append_header((SET_COOKIE, cookie::ticket_removal(&state, &provider))).finish())
+    let removal = cookie::ticket_removal(&state, &request, &provider);
+    Ok(response.append_header((SET_COOKIE, removal)).finish())
 }
 
 fn known(state: &State) -> Result<&Oidc, Problem> {
