@@ -12,7 +12,7 @@ use super::rest::{Method, Rest, ServerOptions};
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
 Examples:
-  quire admin webhooks add https://hooks.example/quire --types document.created,document.deleted
+  quire admin webhooks add https://hooks.example/quire --types document.created,document.trashed
   quire admin webhooks dead wh_1             what could not be delivered
   quire admin webhooks redeliver wh_1        all of that once more
 
