@@ -98,6 +98,8 @@ pub struct Standing {
     pub shared: Option<Role>,
     /// Looks after the server.
     pub admin: bool,
+    /// The database itself does not show the document to this person, whatever was said.
+    pub unseen: bool,
     /// When one of these ends, in Unix ms: to be read again then.
     pub until: Option<Millis>,
     /// The document's count of changes before it was read.
@@ -132,9 +134,12 @@ impl Access {
     /// is said of everybody, be it more or less; a share link adds to it. The owner is somebody who has signed in.
     pub fn of(user: &UserId, ground: Ground<'_>, standing: &Standing) -> Self {
         let unowned = ground.owner.is_guest();
-        let owns = user == ground.owner && !unowned;
-        let role =
-            if owns { Some(Role::Owner) } else { higher(standing.granted.or(ground.link), standing.shared) };
+        let owns = user == ground.owner && !unowned && !standing.unseen;
+        let role = match () {
+            () if standing.unseen => None,
+            () if owns => Some(Role::Owner),
+            () => higher(standing.granted.or(ground.link), standing.shared),
+        };
         Self { role, archived: ground.archived, owns, unowned, admin: standing.admin }
     }
 

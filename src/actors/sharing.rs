@@ -21,7 +21,7 @@ use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
-    Grant, Group, GroupId, LinkKey, Member, Rules, ShareLink, SharedPermissions, Subject,
+    Grant, Group, GroupId, LinkKey, Member, Requester, Rules, ShareLink, SharedPermissions, Subject,
 };
 use crate::storage::{DocumentRow, StoreError};
 
@@ -69,8 +69,7 @@ impl Sharing {
         self.clock.now()
     }
 
-    /// Reads somebody's standing towards a document whose row was just read. A guest without a link has none, and an owner
-    /// needs none.
+    /// Reads somebody's standing towards a document whose row was just read.
     pub async fn standing(
         &self,
         row: &DocumentRow,
@@ -79,11 +78,11 @@ impl Sharing {
         admin: bool,
     ) -> Result<Standing, Refusal> {
         let plain = Standing { admin, changes: row.access_changes, ..Standing::default() };
-        let asks = *user != row.owner && !user.is_guest() || key.is_some();
-        let Some(permissions) = self.permissions.as_ref().filter(|_| asks) else { return Ok(plain) };
-        let keys: Vec<_> = key.into_iter().copied().collect();
-        let users = if user.is_guest() { &[] } else { std::slice::from_ref(user) };
-        let rules = permissions.said_of(&row.id, users, &keys).await?;
+        let Some(permissions) = &self.permissions else { return Ok(plain) };
+        let requester = Requester { user: user.clone(), link: key.copied() };
+        let Some(rules) = permissions.said_of(&row.id, &requester).await? else {
+            return Ok(Standing { unseen: true, ..plain });
+        };
         // The count is that of the row, which was read before.
         let rules = Rules { owner: row.owner.clone(), link: row.link, changes: row.access_changes, rules };
         Ok(rules.standing(user, key, admin, self.clock.now()))

@@ -10,6 +10,7 @@ use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Version};
 use crate::storage::DocumentRow;
+use crate::storage::permissions::Reader;
 
 /// A document that is there, and what its caller is to it.
 pub struct Permitted {
@@ -17,6 +18,8 @@ pub struct Permitted {
     /// What its actor knows beyond the row, when it is in memory.
     pub live: Option<Live>,
     pub access: Access,
+    /// For whom more is read of it.
+    pub reader: Reader,
 }
 
 impl Permitted {
@@ -84,7 +87,7 @@ pub async fn permitted_even_in_trash(
 ) -> Result<Permitted, Problem> {
     let (row, live) = state.documents.row(doc).await?;
     let (access, _) = access(state, caller, &row).await?;
-    let permitted = Permitted { row, live, access };
+    let permitted = Permitted { row, live, access, reader: caller.reader() };
     permitted.check(action)?;
     Ok(permitted)
 }

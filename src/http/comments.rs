@@ -103,8 +103,10 @@ pub async fn list(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
-    let list =
-        async |after, limit| Ok(state.documents.comments(&doc, permitted.head(), after, limit).await?);
+    let list = async |after, limit| {
+        let (reader, head) = (&permitted.reader, permitted.head());
+        Ok(state.documents.comments(&doc, reader, head, after, limit).await?)
+    };
     let read = |cursor: &str| Uuid::try_parse(cursor).ok();
     let (comments, next) = page.page(read, list, |last: &Comment| last.id.to_string()).await?;
     let comments = comments.into_iter().map(CommentView::from).collect();
@@ -191,7 +193,7 @@ pub async fn read(
 ) -> Result<HttpResponse, Problem> {
     let (doc, comment) = path.into_inner();
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
-    let comment = state.documents.one_comment(&doc, permitted.head(), comment).await?;
+    let comment = state.documents.one_comment(&doc, &permitted.reader, permitted.head(), comment).await?;
     Ok(answer(HttpResponse::Ok(), comment))
 }
 
@@ -221,7 +223,7 @@ pub async fn change(
         return Err(Problem::bad_request("nothing to change: there is neither text nor resolved"));
     }
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
-    let comment = state.documents.one_comment(&doc, permitted.head(), id).await?;
+    let comment = state.documents.one_comment(&doc, &permitted.reader, permitted.head(), id).await?;
     if text.is_some() && comment.user != caller.author() {
         return Err(Problem::new(
             ErrorCode::Forbidden,
@@ -257,7 +259,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let (doc, id) = path.into_inner();
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
-    let comment = state.documents.one_comment(&doc, permitted.head(), id).await?;
+    let comment = state.documents.one_comment(&doc, &permitted.reader, permitted.head(), id).await?;
     if comment.user != caller.author() && !permitted.access.allows(Action::Trash) {
         return Err(Problem::new(
             ErrorCode::Forbidden,

@@ -299,7 +299,7 @@ pub async fn read(
     if state.draining.load(Ordering::Relaxed) {
         return Err(stopping().into());
     }
-    let Permitted { row, live, access } = permitted(&state, &caller, &doc, Action::Read).await?;
+    let Permitted { row, live, access, .. } = permitted(&state, &caller, &doc, Action::Read).await?;
     let actions = Action::ALL.into_iter().filter(|action| access.allows(*action)).map(Action::as_str);
     let permissions = Permissions { role: access.shown(), link: row.link, actions: actions.collect() };
     let tag = format!("\"{}\"", tag(&row));

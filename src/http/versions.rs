@@ -92,11 +92,11 @@ pub async fn list(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    permitted(&state, &caller, &doc, Action::Read).await?;
+    let reader = permitted(&state, &caller, &doc, Action::Read).await?.reader;
     let limit = page.limit()?;
     let below: Option<Version> = page.after(|cursor| cursor.parse().ok().filter(|below| *below > 0))?;
     let upto = below.map_or(Version::MAX, |below| below - 1);
-    let mut kept = state.documents.kept_versions(&doc, upto, limit + 1, parameters.all).await?;
+    let mut kept = state.documents.kept_versions(&doc, &reader, upto, limit + 1, parameters.all).await?;
     let next = pages::cut(&mut kept, limit, |last| last.version.to_string());
     let versions = kept.into_iter().map(VersionView::from).collect();
     Ok(HttpResponse::Ok().json(VersionsPage { versions, next }))

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
+use super::permissions::Reader;
 use crate::ids::{DocumentId, Millis, SHARDS, Shard, UserId, Version};
 
 /// The most names that the versions of one document have.
@@ -138,6 +139,7 @@ pub trait Annotations: Send + Sync {
     async fn named_versions(
         &self,
         doc: &DocumentId,
+        reader: &Reader,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<NamedVersion>, StoreError>;
@@ -160,6 +162,7 @@ pub trait Annotations: Send + Sync {
     async fn comments(
         &self,
         doc: &DocumentId,
+        reader: &Reader,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, StoreError>;
@@ -168,7 +171,7 @@ pub trait Annotations: Send + Sync {
     ///
     /// # Errors
     /// `NotFound`.
-    async fn comment(&self, doc: &DocumentId, id: Uuid) -> Result<Comment, StoreError>;
+    async fn comment(&self, doc: &DocumentId, reader: &Reader, id: Uuid) -> Result<Comment, StoreError>;
 
     /// Changes a comment, and returns it as it is then.
     ///

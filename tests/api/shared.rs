@@ -12,5 +12,7 @@ pub mod raw;
 pub mod replica;
 #[path = "rest.rs"]
 pub mod rest;
+#[path = "schema.rs"]
+pub mod schema;
 #[path = "signed_in.rs"]
 pub mod signed_in;

@@ -7,7 +7,7 @@
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
 #[path = "../api/shared.rs"]
 mod shared;
-use shared::{client, harness, raw, replica, rest, signed_in};
+use shared::{client, harness, raw, replica, rest, schema, signed_in};
 
 mod bombs;
 mod crowds;
@@ -15,5 +15,6 @@ mod injection;
 mod paths;
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
 mod routes;
+mod rows;
 mod script;
 mod tokens;

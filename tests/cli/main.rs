@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
 #[path = "../api/shared.rs"]
 mod shared;
-use shared::{client, harness, replica, rest, signed_in};
+use shared::{client, harness, replica, rest, schema, signed_in};
 
 mod accounts;
 mod admin;

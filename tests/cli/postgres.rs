@@ -1,15 +1,14 @@
 //! The commands over PostgreSQL.
 
 use serde_json::json;
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::client::TestClient;
 use crate::command::quire;
 use crate::harness::{DataFolder, Launch};
 use crate::rest::Rest;
+use crate::schema::Schema;
 
-/// A database without anything in it: a schema of its own.
+/// A database without anything in it, whose password must not be shown.
 pub struct Database {
     pub url: String,
     password: String,
@@ -17,32 +16,20 @@ pub struct Database {
 
 impl Database {
     pub fn new() -> Self {
-        let server = std::env::var("QUIRE_TEST_POSTGRES")
-            .expect("QUIRE_TEST_POSTGRES names a server: run `scripts/services/postgres with cargo test`");
-        let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
-        run(&server, &format!("CREATE SCHEMA {schema}"));
-        let password = server.split([':', '@']).nth(2).expect("a password").to_owned();
-        Self { url: format!("{server}?options[search_path]={schema}"), password }
+        let Schema { url } = Schema::new();
+        let password = url.split([':', '@']).nth(2).expect("a password").to_owned();
+        Self { url, password }
     }
 
     /// Changes the database as nobody should.
     fn change(&self, sql: &str) {
-        assert_ne!(run(&self.url, sql), 0, "{sql} has changed nothing");
+        let schema = Schema { url: self.url.clone() };
+        assert_ne!(schema.run(sql), 0, "{sql} has changed nothing");
     }
 
     pub fn launch(&self, data: DataFolder) -> Launch {
         Launch::on(data).with("QUIRE_DATABASE_URL", &self.url)
     }
-}
-
-fn run(url: &str, sql: &str) -> u64 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut connection = PgConnection::connect(url).await.expect("the server answers");
-        let done = connection.execute(AssertSqlSafe(sql.to_owned())).await;
-        connection.close().await.expect("it closes");
-        done.expect("a sound statement").rows_affected()
-    })
 }
 
 #[test]

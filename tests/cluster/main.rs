@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "shared with tests/api, which uses the rest of it")]
 #[path = "../api/shared.rs"]
 mod shared;
-use shared::{client, connection, harness, replica, rest, signed_in};
+use shared::{client, connection, harness, replica, rest, schema, signed_in};
 
 #[allow(dead_code, reason = "shared with tests/cli")]
 #[path = "../cli/command.rs"]

@@ -4,13 +4,12 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::rest::{Answer, Rest};
+use crate::schema::Schema;
 use crate::signed_in::{SECRET, admin_token, call};
 
 /// Longer than anything takes that a test waits for, on a machine that is busy.
@@ -19,32 +18,21 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A database without anything in it: a schema of its own.
+/// A database that several servers share.
 pub struct Scene {
-    url: String,
+    schema: Schema,
     /// Where larger snapshots and archived operations of all servers are.
     objects: TempDir,
 }
 
 impl Scene {
     pub fn new() -> Self {
-        let server = std::env::var("QUIRE_TEST_POSTGRES")
-            .expect("QUIRE_TEST_POSTGRES names a server: run `scripts/services/postgres with cargo test`");
-        let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let mut connection = PgConnection::connect(&server).await.expect("the server answers");
-            let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
-            connection.execute(create).await.expect("a sound statement");
-            connection.close().await.expect("it closes");
-        });
-        let objects = TempDir::new().expect("a temporary folder");
-        Self { url: format!("{server}?options[search_path]={schema}"), objects }
+        Self { schema: Schema::new(), objects: TempDir::new().expect("a temporary folder") }
     }
 
     /// The database's address, for commands that are run beside the servers.
     pub fn database(&self) -> &str {
-        &self.url
+        &self.schema.url
     }
 
     /// Another server.
@@ -57,7 +45,7 @@ impl Scene {
         let address = free_address();
         Launch::on(DataFolder::new())
             .listening_on(&address)
-            .with("QUIRE_DATABASE_URL", &self.url)
+            .with("QUIRE_DATABASE_URL", &self.schema.url)
             .with("QUIRE_OBJECT_STORE_URL", format!("file://{}", self.objects.path().display()))
             .with("QUIRE_NODE_URL", format!("{scheme}://{address}"))
             .with("QUIRE_JWT_SECRET", SECRET)

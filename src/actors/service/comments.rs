@@ -7,6 +7,7 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{DocumentId, UserId, Version};
 use crate::ot::Delta;
 use crate::storage::annotations::{Anchor, Comment, CommentPatch, MovedAnchor, Repeat, Reserved};
+use crate::storage::permissions::Reader;
 use crate::storage::{DocumentRow, history};
 
 /// Operations over which the anchors of one page are moved at once. What is left to do is done when they are read next.
@@ -84,12 +85,12 @@ impl Documents {
         reserved: &Reserved,
     ) -> Result<Comment, RepeatError> {
         let made = reserved.made.filter(|_| reserved.is_of(repeat)).ok_or(RepeatError::Differs)?;
-        Ok(self.annotations()?.comment(doc, made).await?)
+        Ok(self.annotations()?.comment(doc, &Reader::Server, made).await?)
     }
 
     /// Returns the comment that a thread begins with: an answer to an answer is one to that.
     async fn thread(&self, doc: &DocumentId, comment: Uuid) -> Result<Uuid, Refusal> {
-        let found = self.annotations()?.comment(doc, comment).await?;
+        let found = self.annotations()?.comment(doc, &Reader::Server, comment).await?;
         Ok(found.parent.unwrap_or(comment))
     }
 
@@ -113,18 +114,25 @@ impl Documents {
     pub async fn comments(
         &self,
         doc: &DocumentId,
+        reader: &Reader,
         head: Version,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, Refusal> {
-        let mut comments = self.annotations()?.comments(doc, after, limit).await?;
+        let mut comments = self.annotations()?.comments(doc, reader, after, limit).await?;
         self.bring_up_to_date(doc, head, &mut comments).await?;
         Ok(comments)
     }
 
     /// Reads one comment.
-    pub async fn one_comment(&self, doc: &DocumentId, head: Version, id: Uuid) -> Result<Comment, Refusal> {
-        let mut comments = [self.annotations()?.comment(doc, id).await?];
+    pub async fn one_comment(
+        &self,
+        doc: &DocumentId,
+        reader: &Reader,
+        head: Version,
+        id: Uuid,
+    ) -> Result<Comment, Refusal> {
+        let mut comments = [self.annotations()?.comment(doc, reader, id).await?];
         self.bring_up_to_date(doc, head, &mut comments).await?;
         let [comment] = comments;
         Ok(comment)

@@ -6,6 +6,7 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{DocumentId, Millis, UserId, Version};
 use crate::storage::DocumentRow;
 use crate::storage::annotations::{NamedVersion, SharedAnnotations};
+use crate::storage::permissions::Reader;
 
 /// A version that has a name, or is in a snapshot, or both.
 pub struct KeptVersion {
@@ -85,11 +86,12 @@ impl Documents {
     pub async fn kept_versions(
         &self,
         doc: &DocumentId,
+        reader: &Reader,
         upto: Version,
         limit: usize,
         snapshots: bool,
     ) -> Result<Vec<KeptVersion>, Refusal> {
-        let named = self.annotations()?.named_versions(doc, upto, limit).await?;
+        let named = self.annotations()?.named_versions(doc, reader, upto, limit).await?;
         let mut kept: Vec<_> = named.into_iter().map(KeptVersion::from).collect();
         if !snapshots {
             return Ok(kept);

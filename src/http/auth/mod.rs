@@ -24,7 +24,7 @@ use crate::http::problem::Problem;
 use crate::http::security::Security;
 use crate::http::state::HttpState;
 use crate::ids::{Millis, UserId};
-use crate::storage::permissions::LinkKey;
+use crate::storage::permissions::{LinkKey, Reader, Requester};
 
 /// Before the token in an offered subprotocol.
 const BEARER_SUBPROTOCOL: &str = "bearer.";
@@ -127,6 +127,14 @@ impl Caller {
     /// Returns the id under which this caller writes by REST.
     pub fn author(&self) -> UserId {
         self.user.clone().unwrap_or_else(UserId::guest_rest)
+    }
+
+    /// Returns for whom something is read that this caller may see.
+    pub fn reader(&self) -> Reader {
+        if self.admin {
+            return Reader::Server;
+        }
+        Reader::Request(Requester { user: self.author(), link: self.link })
     }
 
     /// Refuses what the token is not good for, whatever its user may do.

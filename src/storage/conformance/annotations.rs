@@ -5,6 +5,7 @@ use crate::ids::{UserId, Version};
 use crate::storage::annotations::{
     Anchor, Comment, CommentPatch, MAX_NAMES, MovedAnchor, NamedVersion, REMEMBERED, Repeat, Reserved,
 };
+use crate::storage::permissions::Reader;
 use crate::storage::{DocumentPatch, StoreError};
 
 fn user(name: &str) -> UserId {
@@ -37,13 +38,13 @@ pub(super) async fn names_are_read_from_the_highest_version_down(mut f: Fixture)
     }
     all.name_version(&doc, &named(1, "another")).await.unwrap();
     assert_eq!(
-        all.named_versions(&doc, Version::MAX, 2).await.unwrap(),
+        all.named_versions(&doc, &Reader::Server, Version::MAX, 2).await.unwrap(),
         [named(3, "name"), named(1, "another")]
     );
-    assert_eq!(all.named_versions(&doc, 0, 2).await.unwrap(), [named(0, "name")]);
+    assert_eq!(all.named_versions(&doc, &Reader::Server, 0, 2).await.unwrap(), [named(0, "name")]);
     assert!(all.forget_name(&doc, 1).await.unwrap());
     assert!(!all.forget_name(&doc, 1).await.unwrap());
-    assert_eq!(all.named_versions(&doc, 2, 9).await.unwrap(), [named(0, "name")]);
+    assert_eq!(all.named_versions(&doc, &Reader::Server, 2, 9).await.unwrap(), [named(0, "name")]);
     let unknown = all.name_version(&id("unknown"), &named(0, "name")).await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
 }
@@ -68,8 +69,11 @@ pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut
     }
     let lost = all.add_comment(&doc, &comment(5, Some(9)), None).await;
     assert!(matches!(lost, Err(StoreError::NotFound { .. })), "{lost:?}");
-    assert_eq!(all.comments(&doc, None, 2).await.unwrap(), [first.clone(), answer.clone()]);
-    assert_eq!(all.comments(&doc, Some(answer.id), 2).await.unwrap(), std::slice::from_ref(&second));
+    assert_eq!(all.comments(&doc, &Reader::Server, None, 2).await.unwrap(), [first.clone(), answer.clone()]);
+    assert_eq!(
+        all.comments(&doc, &Reader::Server, Some(answer.id), 2).await.unwrap(),
+        std::slice::from_ref(&second)
+    );
 
     let resolved = Some(Some((user("bob"), at(5))));
     let patch = CommentPatch { text: Some(("new".into(), at(4))), resolved, only: Some(1) };
@@ -81,7 +85,10 @@ pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut
         revision: 2,
         ..first.clone()
     };
-    assert_eq!((&changed, &all.comment(&doc, first.id).await.unwrap()), (&expected, &expected));
+    assert_eq!(
+        (&changed, &all.comment(&doc, &Reader::Server, first.id).await.unwrap()),
+        (&expected, &expected)
+    );
     let late = all.change_comment(&doc, first.id, &patch).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     let reopened = CommentPatch { resolved: Some(None), ..CommentPatch::default() };
@@ -91,7 +98,7 @@ pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     assert!(all.remove_comment(&doc, first.id, Some(3)).await.unwrap());
     assert!(!all.remove_comment(&doc, first.id, None).await.unwrap());
-    assert_eq!(all.comments(&doc, None, 9).await.unwrap(), [second]);
+    assert_eq!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap(), [second]);
 }
 
 pub(super) async fn an_anchor_is_moved_from_where_it_was_read(mut f: Fixture) {
@@ -105,9 +112,10 @@ pub(super) async fn an_anchor_is_moved_from_where_it_was_read(mut f: Fixture) {
         |number, from, version| MovedAnchor { comment: Uuid::from_u128(number), from, anchor: to(version) };
     all.move_anchors(&doc, &[moved(1, 1, 3), moved(2, 2, 3), moved(9, 1, 3)]).await.unwrap();
     all.move_anchors(&doc, &[]).await.unwrap();
-    let anchors: Vec<_> = all.comments(&doc, None, 9).await.unwrap().into_iter().map(|c| c.anchor).collect();
+    let anchors: Vec<_> =
+        all.comments(&doc, &Reader::Server, None, 9).await.unwrap().into_iter().map(|c| c.anchor).collect();
     assert_eq!(anchors, [Some(to(3)), comment(2, None).anchor]);
-    assert_eq!(all.comment(&doc, Uuid::from_u128(1)).await.unwrap().revision, 1);
+    assert_eq!(all.comment(&doc, &Reader::Server, Uuid::from_u128(1)).await.unwrap().revision, 1);
 }
 
 pub(super) async fn a_purge_takes_names_and_comments_along_and_nothing_comes_after_it(mut f: Fixture) {
@@ -116,8 +124,8 @@ pub(super) async fn a_purge_takes_names_and_comments_along_and_nothing_comes_aft
     all.name_version(&doc, &named(1, "name")).await.unwrap();
     all.add_comment(&doc, &comment(1, None), None).await.unwrap();
     f.store().purge_document(&doc, at(9)).await.unwrap();
-    assert!(all.named_versions(&doc, 9, 9).await.unwrap().is_empty());
-    assert!(all.comments(&doc, None, 9).await.unwrap().is_empty());
+    assert!(all.named_versions(&doc, &Reader::Server, 9, 9).await.unwrap().is_empty());
+    assert!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap().is_empty());
     assert!(matches!(all.name_version(&doc, &named(1, "x")).await, Err(StoreError::NotFound { .. })));
     assert!(matches!(all.add_comment(&doc, &comment(2, None), None).await, Err(StoreError::NotFound { .. })));
 }
@@ -156,11 +164,11 @@ pub(super) async fn a_key_and_its_comment_are_there_together_or_not_at_all(mut f
     assert_eq!(all.add_comment(&doc, &comment(1, None), Some(&request)).await.unwrap(), None);
     let again = all.add_comment(&doc, &comment(2, None), Some(&request)).await.unwrap().unwrap();
     assert_eq!((again.made, again.is_of(&request), again.fresh), (Some(Uuid::from_u128(1)), true, false));
-    assert_eq!(all.comments(&doc, None, 9).await.unwrap(), [comment(1, None)]);
+    assert_eq!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap(), [comment(1, None)]);
     // One that was removed is not made again.
     assert!(all.remove_comment(&doc, Uuid::from_u128(1), None).await.unwrap());
     assert!(all.add_comment(&doc, &comment(2, None), Some(&request)).await.unwrap().is_some());
-    assert!(all.comments(&doc, None, 9).await.unwrap().is_empty());
+    assert!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap().is_empty());
 }
 
 pub(super) async fn a_document_that_was_changed_is_not_changed_under_a_condition(mut f: Fixture) {

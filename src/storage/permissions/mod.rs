@@ -170,6 +170,34 @@ pub struct Member {
     pub added_at: Millis,
 }
 
+/// By whom a request is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requester {
+    pub user: UserId,
+    /// Of the share link that was presented.
+    pub link: Option<LinkKey>,
+}
+
+/// For whom something is read of a document. PostgreSQL shows a request no more than this person may see (migration 0032), whatever
+/// the query asks for; where there is one process and one file, the query alone decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// For the server itself, or for somebody who looks after it.
+    Server,
+    Request(Requester),
+}
+
+impl Requester {
+    /// Returns the user of whom something may have been said: nothing is of a guest.
+    pub(super) fn users(&self) -> &[UserId] {
+        if self.user.is_guest() { &[] } else { std::slice::from_ref(&self.user) }
+    }
+
+    pub(super) fn links(&self) -> &[LinkKey] {
+        self.link.as_slice()
+    }
+}
+
 /// Who may do what.
 ///
 /// What changes a document is `NotFound` where there is none, and `Conflict` past a limit. `now` is the time of the call: what
@@ -184,13 +212,10 @@ pub trait Permissions: Send + Sync {
     async fn rules(&self, doc: &DocumentId, users: &[UserId], links: &[LinkKey])
     -> Result<Rules, StoreError>;
 
-    /// Reads the same without the document's own row, for whoever has just read that.
-    async fn said_of(
-        &self,
-        doc: &DocumentId,
-        users: &[UserId],
-        links: &[LinkKey],
-    ) -> Result<Vec<Rule>, StoreError>;
+    /// Reads what is said of one requester, without the document's own row; `None` where the database itself shows the
+    /// document to nobody like that.
+    async fn said_of(&self, doc: &DocumentId, requester: &Requester)
+    -> Result<Option<Vec<Rule>>, StoreError>;
 
     /// Returns the counts of changes of those documents that are there.
     async fn changes(&self, docs: &[DocumentId]) -> Result<Vec<(DocumentId, u64)>, StoreError>;

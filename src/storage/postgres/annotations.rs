@@ -16,6 +16,7 @@ use crate::storage::annotations::{
     Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion, Repeat,
     Reserved, no_comment, too_many,
 };
+use crate::storage::permissions::Reader;
 
 const COUNT_NAMES: &str = "SELECT count(*) FROM named_versions WHERE doc_id = $1 AND version <> $2";
 const NAME_VERSION: &str = include_str!("sql/name_version.sql");
@@ -63,12 +64,13 @@ impl Annotations for PostgresStore {
     async fn named_versions(
         &self,
         doc: &DocumentId,
+        reader: &Reader,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<NamedVersion>, StoreError> {
         let failed = |error| read_error(doc, 0, error);
         let read = statement(READ_NAMES).bind(doc.as_str()).bind(integer(upto)).bind(integer(limit as u64));
-        let found = self.sessions.rows(read).await.map_err(failed)?;
+        let found = self.sessions.rows_for(reader, doc, read).await.map_err(failed)?;
         found.iter().map(named).collect::<Result<_, _>>().map_err(failed)
     }
 
@@ -115,6 +117,7 @@ impl Annotations for PostgresStore {
     async fn comments(
         &self,
         doc: &DocumentId,
+        reader: &Reader,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, StoreError> {
@@ -123,14 +126,15 @@ impl Annotations for PostgresStore {
             .bind(doc.as_str())
             .bind(after.unwrap_or_default())
             .bind(integer(limit as u64));
-        let found = self.sessions.rows(read).await.map_err(failed)?;
+        let found = self.sessions.rows_for(reader, doc, read).await.map_err(failed)?;
         found.iter().map(comment).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn comment(&self, doc: &DocumentId, id: Uuid) -> Result<Comment, StoreError> {
+    async fn comment(&self, doc: &DocumentId, reader: &Reader, id: Uuid) -> Result<Comment, StoreError> {
         let failed = |error| read_error(doc, 0, error);
-        let row = self.sessions.row(statement(READ_COMMENT).bind(doc.as_str()).bind(id)).await;
-        comment(&row.map_err(failed)?.ok_or_else(|| no_comment(id))?).map_err(failed)
+        let read = statement(READ_COMMENT).bind(doc.as_str()).bind(id);
+        let found = self.sessions.rows_for(reader, doc, read).await.map_err(failed)?;
+        comment(found.first().ok_or_else(|| no_comment(id))?).map_err(failed)
     }
 
     async fn change_comment(

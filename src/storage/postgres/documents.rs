@@ -1,17 +1,14 @@
 //! The documents themselves.
 
 use async_trait::async_trait;
-use sqlx::postgres::PgRow;
 
 use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer, text_of};
-use super::sessions::{Sessions, Statement, statement};
+use super::sessions::{Sessions, Sight, statement};
 use super::{PostgresStore, forks, purge};
 use crate::ids::{DocumentId, HistoryId, Millis};
-use crate::storage::{
-    DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, Viewer, search,
-};
+use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, search};
 
 const READ_DOCUMENT: &str = include_str!("sql/read_document.sql");
 const LIST_DOCUMENTS: &str = include_str!("sql/list_documents.sql");
@@ -52,7 +49,7 @@ impl DocumentStore for PostgresStore {
             Some(viewer) => {
                 let list = list.bind(viewer.user.as_str()).bind(viewer.now);
                 let linked = matches!(query.scope, Scope::OfAndLinked(_));
-                self.list_for(viewer, linked, list).await
+                self.sessions.rows_as_seen(Sight::of_list(&viewer.user, linked), list).await
             }
             None => self.sessions.rows(list).await,
         };
@@ -102,21 +99,6 @@ impl DocumentStore for PostgresStore {
 
     async fn forks(&self, doc: &DocumentId) -> Result<Vec<Fork>, StoreError> {
         forks::read(&self.sessions, doc).await.map_err(|error| read_error(doc, 0, error))
-    }
-}
-
-impl PostgresStore {
-    /// Lists for somebody: what is listed is held to what they may see by the database, too.
-    async fn list_for(
-        &self,
-        viewer: &Viewer,
-        linked: bool,
-        list: Statement<'_>,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut session = self.sessions.begin_request(viewer, linked).await?;
-        let found = session.rows(list).await?;
-        session.commit().await?;
-        Ok(found)
     }
 }
 

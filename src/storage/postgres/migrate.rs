@@ -36,6 +36,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0029_create_nodes",
     "0030_bind_keys_to_requests",
     "0031_exchange_node_secret",
+    "0032_hold_requests_to_their_document",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

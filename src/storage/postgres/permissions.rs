@@ -9,18 +9,19 @@ use super::annotations::taken;
 use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer};
-use super::sessions::{Session, statement};
+use super::sessions::{Session, Sight, Statement, statement};
 use super::{PostgresStore, groups};
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::StoreError;
 use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
-    self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Rule, Rules, ShareLink,
-    Source, Subject, role_name, sql, too_many,
+    self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Requester, Rule, Rules,
+    ShareLink, Source, Subject, role_name, sql, too_many,
 };
 
 const READ_RULES: &str = include_str!("sql/read_rules.sql");
+const READ_SIGHT: &str = concat!(include_str!("sql/read_sight.sql"), include_str!("sql/read_rules.sql"));
 const READ_CHANGES: &str =
     "SELECT id, access_changes FROM documents WHERE id = ANY ($1) AND purged_at IS NULL";
 
@@ -39,13 +40,16 @@ impl Permissions for PostgresStore {
         let failed = |error| read_error(doc, 0, error);
         let ground = self.sessions.row(statement(sql::READ_GROUND).bind(doc.as_str())).await;
         let ground = ground.map_err(failed)?.ok_or_else(|| not_found(doc))?;
-        let rules = self.said_of(doc, users, links).await?;
+        let rules = match (users, links) {
+            ([], []) => Vec::new(),
+            _ => self.sessions.rows(with_rules(READ_RULES, doc, users, links)).await.map_err(failed)?,
+        };
         let read = || {
             Ok(Rules {
                 owner: rows::user_id(&ground, "owner")?,
                 link: rows::link_role(&ground)?,
                 changes: rows::number(&ground, "access_changes")?,
-                rules,
+                rules: rules.iter().map(rule).collect::<Result<_, _>>()?,
             })
         };
         read().map_err(failed)
@@ -54,19 +58,21 @@ impl Permissions for PostgresStore {
     async fn said_of(
         &self,
         doc: &DocumentId,
-        users: &[UserId],
-        links: &[LinkKey],
-    ) -> Result<Vec<Rule>, StoreError> {
-        if users.is_empty() && links.is_empty() {
-            return Ok(Vec::new());
-        }
+        requester: &Requester,
+    ) -> Result<Option<Vec<Rule>>, StoreError> {
         let failed = |error| read_error(doc, 0, error);
-        let read = statement(READ_RULES)
-            .bind(doc.as_str())
-            .bind(users.iter().map(UserId::as_str).collect::<Vec<_>>())
-            .bind(links.iter().map(LinkKey::bytes).collect::<Vec<_>>());
-        let found = self.sessions.rows(read).await.map_err(failed)?;
-        found.iter().map(rule).collect::<Result<_, _>>().map_err(failed)
+        let read = with_rules(READ_SIGHT, doc, requester.users(), requester.links());
+        let found = self.sessions.rows_as_seen(Sight::of_one(requester, doc), read).await.map_err(failed)?;
+        let is_document = |row: &PgRow| row.try_get("source").map(|source: &str| source == "document");
+        let (mut seen, mut rules) = (false, Vec::with_capacity(found.len()));
+        for row in &found {
+            if is_document(row).map_err(failed)? {
+                seen = true;
+            } else {
+                rules.push(rule(row).map_err(failed)?);
+            }
+        }
+        Ok(seen.then_some(rules))
     }
 
     async fn changes(&self, docs: &[DocumentId]) -> Result<Vec<(DocumentId, u64)>, StoreError> {
@@ -216,6 +222,19 @@ impl Permissions for PostgresStore {
         session.commit().await.map_err(store_error)?;
         Ok(was_in)
     }
+}
+
+/// Binds whose rules are wanted.
+fn with_rules<'q>(
+    sql: &'static str,
+    doc: &'q DocumentId,
+    users: &'q [UserId],
+    links: &'q [LinkKey],
+) -> Statement<'q> {
+    statement(sql)
+        .bind(doc.as_str())
+        .bind(users.iter().map(UserId::as_str).collect::<Vec<_>>())
+        .bind(links.iter().map(LinkKey::bytes).collect::<Vec<_>>())
 }
 
 /// Tells whether the one row was there that was to be changed.

@@ -5,19 +5,16 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
-use sqlx::{Executor, Postgres, Row};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Row, SqlSafeStr};
 
-use crate::storage::Viewer;
-
-/// For this transaction, another role than that of the connection, and whom it is for.
-const BEGIN_REQUEST: &str = "SELECT set_config('quire.user', $1, true), set_config('quire.linked', $2, true),
-    set_config('role', 'quire_request', true)";
+use crate::ids::{DocumentId, UserId};
+use crate::storage::permissions::{LinkKey, Reader, Requester};
 
 /// A statement with its values.
 pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// Makes a statement, to which its values are bound in order.
-pub(super) fn statement<'q>(sql: &'static str) -> Statement<'q> {
+pub(super) fn statement<'q>(sql: impl SqlSafeStr) -> Statement<'q> {
     sqlx::query(sql)
 }
 
@@ -33,6 +30,43 @@ pub(super) async fn within<T>(
         let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer");
         Err(sqlx::Error::Io(late))
     })
+}
+
+/// What a transaction sees that reads for somebody.
+pub(super) struct Sight<'a> {
+    user: &'a UserId,
+    /// By which share link.
+    link: Option<&'a LinkKey>,
+    /// Of which document; `None` for all.
+    doc: Option<&'a DocumentId>,
+    /// Whether documents are seen by their address.
+    linked: bool,
+}
+
+impl<'a> Sight<'a> {
+    /// Sees what a list may show.
+    pub(super) fn of_list(user: &'a UserId, linked: bool) -> Self {
+        Self { user, link: None, doc: None, linked }
+    }
+
+    /// Sees one document, by whatever way there is.
+    pub(super) fn of_one(requester: &'a Requester, doc: &'a DocumentId) -> Self {
+        Self { user: &requester.user, link: requester.link.as_ref(), doc: Some(doc), linked: true }
+    }
+
+    /// Begins the transaction, in one exchange. Values come in hexadecimal digits, since a command of several statements takes none
+    /// beside it.
+    fn beginning(&self) -> String {
+        let text = |text: &str| format!("convert_from('\\x{}', 'UTF8')", hex::encode(text));
+        let (user, doc) = (text(self.user.as_str()), text(self.doc.map_or("", DocumentId::as_str)));
+        let link = self.link.map(|link| hex::encode(link.bytes())).unwrap_or_default();
+        let linked = if self.linked { "on" } else { "off" };
+        format!(
+            "BEGIN; SELECT set_config('quire.user', {user}, true), set_config('quire.doc', {doc}, true),
+                set_config('quire.link', '{link}', true), set_config('quire.linked', '{linked}', true),
+                set_config('role', 'quire_request', true)"
+        )
+    }
 }
 
 /// The pool; clones share it.
@@ -75,12 +109,30 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Begins a transaction that sees what somebody's request may see (migration 0016), and no more.
-    pub(super) async fn begin_request(&self, viewer: &Viewer, linked: bool) -> Result<Session, sqlx::Error> {
-        let mut session = self.begin().await?;
-        let linked = if linked { "on" } else { "off" };
-        session.run(statement(BEGIN_REQUEST).bind(viewer.user.as_str()).bind(linked)).await?;
-        Ok(session)
+    /// Reads in a transaction of the role `quire_request`, which sees what somebody may see, and no more (migrations 0016 and 0032).
+    pub(super) async fn rows_as_seen(
+        &self,
+        sight: Sight<'_>,
+        statement: Statement<'_>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut session = self.lend().await?;
+        session.command(AssertSqlSafe(sight.beginning())).await?;
+        let rows = session.rows(statement).await?;
+        session.commit().await?;
+        Ok(rows)
+    }
+
+    /// Reads something of one document for `reader`.
+    pub(super) async fn rows_for(
+        &self,
+        reader: &Reader,
+        doc: &DocumentId,
+        statement: Statement<'_>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        match reader {
+            Reader::Server => self.rows(statement).await,
+            Reader::Request(requester) => self.rows_as_seen(Sight::of_one(requester, doc), statement).await,
+        }
     }
 
     /// Waits for the connections that are in use, and closes all.
@@ -139,9 +191,9 @@ impl Session {
         drop(self.conn.take());
     }
 
-    async fn command(&mut self, command: &'static str) -> Result<(), sqlx::Error> {
+    async fn command(&mut self, command: impl SqlSafeStr) -> Result<(), sqlx::Error> {
         let patience = self.patience;
-        within(patience, self.conn()?.execute(command)).await?;
+        within(patience, self.conn()?.execute(sqlx::raw_sql(command))).await?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::storage::annotations::{
     Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion, Repeat,
     Reserved, no_comment, too_many,
 };
+use crate::storage::permissions::Reader;
 
 const IS_THERE: &str = "SELECT 1 FROM documents WHERE id = ?1 AND purged_at IS NULL";
 const COUNT_NAMES: &str = "SELECT count(*) FROM named_versions WHERE doc_id = ?1 AND version <> ?2";
@@ -57,6 +58,7 @@ impl Annotations for SqliteStore {
     async fn named_versions(
         &self,
         doc: &DocumentId,
+        _: &Reader,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<NamedVersion>, StoreError> {
@@ -103,6 +105,7 @@ impl Annotations for SqliteStore {
     async fn comments(
         &self,
         doc: &DocumentId,
+        _: &Reader,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, StoreError> {
@@ -117,7 +120,7 @@ impl Annotations for SqliteStore {
         found.iter().map(comment).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn comment(&self, doc: &DocumentId, id: Uuid) -> Result<Comment, StoreError> {
+    async fn comment(&self, doc: &DocumentId, _: &Reader, id: Uuid) -> Result<Comment, StoreError> {
         read(&self.inner.readers, doc, id).await
     }
 

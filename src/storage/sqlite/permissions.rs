@@ -19,8 +19,8 @@ use crate::protocol::Role;
 use crate::storage::StoreError;
 use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
-    self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Rule, Rules, ShareLink,
-    Source, Subject, role_name, sql, too_many,
+    self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Requester, Rule, Rules,
+    ShareLink, Source, Subject, role_name, sql, too_many,
 };
 
 const READ_RULES: &str = include_str!("sql/read_rules.sql");
@@ -43,7 +43,7 @@ impl Permissions for SqliteStore {
         let failed = |error| read_error(doc, 0, error);
         let ground = sqlx::query(sql::READ_GROUND).bind(doc.as_str()).fetch_optional(&self.inner.readers);
         let ground = ground.await.map_err(failed)?.ok_or_else(|| not_found(doc))?;
-        let rules = self.said_of(doc, users, links).await?;
+        let rules = self.read_rules(doc, users, links).await?;
         let read = || {
             Ok(Rules {
                 owner: rows::user_id(&ground, "owner")?,
@@ -58,22 +58,9 @@ impl Permissions for SqliteStore {
     async fn said_of(
         &self,
         doc: &DocumentId,
-        users: &[UserId],
-        links: &[LinkKey],
-    ) -> Result<Vec<Rule>, StoreError> {
-        if users.is_empty() && links.is_empty() {
-            return Ok(Vec::new());
-        }
-        let failed = |error| read_error(doc, 0, error);
-        let links: Vec<_> = links.iter().map(|link| hex::encode_upper(link.bytes())).collect();
-        let found = sqlx::query(READ_RULES)
-            .bind(doc.as_str())
-            .bind(json!(users).to_string())
-            .bind(json!(links).to_string())
-            .fetch_all(&self.inner.readers)
-            .await
-            .map_err(failed)?;
-        found.iter().map(rule).collect::<Result<_, _>>().map_err(failed)
+        requester: &Requester,
+    ) -> Result<Option<Vec<Rule>>, StoreError> {
+        self.read_rules(doc, requester.users(), requester.links()).await.map(Some)
     }
 
     async fn changes(&self, docs: &[DocumentId]) -> Result<Vec<(DocumentId, u64)>, StoreError> {
@@ -249,6 +236,29 @@ impl Permissions for SqliteStore {
             writer.end(done).await
         };
         self.inner.detached(change).await
+    }
+}
+
+impl SqliteStore {
+    async fn read_rules(
+        &self,
+        doc: &DocumentId,
+        users: &[UserId],
+        links: &[LinkKey],
+    ) -> Result<Vec<Rule>, StoreError> {
+        if users.is_empty() && links.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |error| read_error(doc, 0, error);
+        let links: Vec<_> = links.iter().map(|link| hex::encode_upper(link.bytes())).collect();
+        let found = sqlx::query(READ_RULES)
+            .bind(doc.as_str())
+            .bind(json!(users).to_string())
+            .bind(json!(links).to_string())
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(failed)?;
+        found.iter().map(rule).collect::<Result<_, _>>().map_err(failed)
     }
 }
 
