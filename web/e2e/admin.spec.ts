@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./people";
-import { Server } from "./server";
+import { Database, Server, freePort } from "./server";
 
 const SECRET = "a-secret-of-thirty-two-bytes-long";
 
@@ -75,6 +75,40 @@ test("documents and sessions are shown live, and acted on", async ({ arrive }) =
   await bans.getByRole("button", { name: "Lift" }).click();
   await expect(bans).toContainText("Nobody is banned.");
   await server.remove();
+});
+
+test("several servers are shown as one, with what each has", async ({ arrive }) => {
+  test.slow();
+  const database = new Database();
+  const start = async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const { url, objects } = database;
+    const shared = { QUIRE_DATABASE_URL: url, QUIRE_OBJECT_STORE_URL: `file://${objects}` };
+    return Server.start({ ...shared, QUIRE_JWT_SECRET: SECRET, QUIRE_NODE_URL: `http://${address}` }, address);
+  };
+  const [one, other] = [await start(), await start()];
+  const root = await arrive("Root");
+  await enter(root.page, one.url, token({ sub: "root", admin: true }));
+  const list = root.page.getByRole("region", { name: "Servers" });
+  await expect(list.getByRole("row").filter({ hasText: "serving" })).toHaveCount(2, { timeout: 30_000 });
+  const row = list.getByRole("row").filter({ hasText: other.url });
+  await expect(row.getByRole("cell").nth(3)).not.toHaveText("0", { timeout: 30_000 });
+
+  // Made where it is asked for, and shown by the one that does not have it.
+  const id = await other.create("Elsewhere");
+  const ana = await arrive("Ana");
+  await ana.open(other.url, id);
+  await ana.goToEnd();
+  await ana.type("x");
+  await ana.hasSaved();
+  const name = await row.getByRole("cell").first().innerText();
+  for (const region of ["Documents in memory", "Sessions"])
+    await expect(root.page.getByRole("region", { name: region }).getByRole("row").filter({ hasText: id })).toContainText(name);
+
+  await other.remove();
+  await expect(list.getByRole("row").filter({ hasText: "silent for" })).toHaveCount(1, { timeout: 30_000 });
+  await one.remove();
+  database.remove();
 });
 
 test("what a webhook was not told is shown, and sent again after a question", async ({ arrive }) => {

@@ -1,6 +1,8 @@
 /** A real server on a free port with a data folder of its own. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -23,6 +25,37 @@ function binary(): string {
   const newest = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
   if (newest === undefined) throw new Error("no server to test against: run `cargo build`, or set QUIRE_BIN");
   return newest;
+}
+
+/** A PostgreSQL of a test's own, and a folder for what servers share beside it. */
+export class Database {
+  readonly objects = mkdtempSync(join(tmpdir(), "quire-objects-"));
+  readonly url: string;
+  private readonly folder: string;
+
+  constructor() {
+    const [folder = "", url = ""] = postgres("start", String(process.pid)).split("\n");
+    this.folder = folder;
+    this.url = url;
+  }
+
+  remove(): void {
+    postgres("stop", this.folder);
+    rmSync(this.objects, { recursive: true, force: true });
+  }
+}
+
+function postgres(...words: string[]): string {
+  return execFileSync(resolve(import.meta.dirname, "../../scripts/services/postgres"), words, { encoding: "utf8" });
+}
+
+/** A port that was free a moment ago, for a server that has to be told its own address. */
+export async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as AddressInfo;
+  await new Promise((done) => listener.close(done));
+  return port;
 }
 
 export class Server {

@@ -1,4 +1,4 @@
-/** The calls of administrators. Times are Unix ms; answers are of the server that is asked alone. */
+/** The calls of administrators. Times are Unix ms. */
 import { RequestFailed, call } from "../api";
 
 /** A server process. */
@@ -20,9 +20,24 @@ export interface ServerNode {
   snapshot_lag: number;
 }
 
-/** A document in memory; only the first two are there while it is not live. */
+/** Another server of the same database, or the one that was asked. */
+export interface ListedServer {
+  name: string;
+  /** Where the others reach it; absent of one that is alone. */
+  url?: string;
+  alive: boolean;
+  draining: boolean;
+  /** Parts of the documents, of 256, that it has. */
+  shards: number;
+  /** Since when nothing was heard of it. */
+  silent_ms?: number;
+}
+
+/** A document in memory; only the first three are there while it is not live. */
 export interface LiveDocument {
   id: string;
+  /** The server that has it. */
+  node: string;
   state: "opening" | "live" | "quarantined";
   version?: number;
   updated_at?: number;
@@ -35,6 +50,8 @@ export interface LiveDocument {
 
 export interface LiveSession {
   session: string;
+  /** The server of its document. */
+  node: string;
   doc: string;
   client: string;
   user: string;
@@ -92,7 +109,12 @@ export interface DeadDelivery {
 
 /** What one look at the server finds. */
 export interface Found {
+  /** The server that was asked. */
   node: ServerNode;
+  /** All that share its database, itself first. */
+  servers: ListedServer[];
+  /** Names of those that have not answered: documents and sessions are without theirs. */
+  missing: string[];
   docs: LiveDocument[];
   /** Whether there are more documents than these. */
   more: boolean;
@@ -112,17 +134,20 @@ export class Administration {
 
   /** `hook` is the webhook of which it is shown what was given up. */
   async look(hook?: string): Promise<Found> {
-    const [{ nodes }, { docs, next }, { sessions }, { bans }, { webhooks }, dead] = await Promise.all([
-      this.ask<{ nodes: ServerNode[] }>("GET", "admin/nodes"),
-      this.ask<{ docs: LiveDocument[]; next?: string }>("GET", `admin/docs?limit=${PAGE}`),
-      this.ask<{ sessions: LiveSession[] }>("GET", `admin/sessions?limit=${PAGE}`),
+    const [{ nodes }, live, present, { bans }, { webhooks }, dead] = await Promise.all([
+      this.ask<{ nodes: [ServerNode & ListedServer, ...ListedServer[]] | [] }>("GET", "admin/nodes"),
+      this.ask<{ docs: LiveDocument[]; next?: string; missing?: string[] }>("GET", `admin/docs?limit=${PAGE}`),
+      this.ask<{ sessions: LiveSession[]; missing?: string[] }>("GET", `admin/sessions?limit=${PAGE}`),
       this.ask<{ bans: Ban[] }>("GET", `admin/bans?limit=${PAGE}`),
       this.ask<{ webhooks: Webhook[] }>("GET", `webhooks?limit=${PAGE}`),
       hook === undefined ? undefined : this.dead(hook),
     ]);
     const node = nodes[0];
     if (!node) throw new RequestFailed(500, "internal", "The server says nothing of itself.");
-    return { node, docs, more: next !== undefined, sessions, bans, hooks: webhooks, dead };
+    const missing = [...new Set([...(live.missing ?? []), ...(present.missing ?? [])])];
+    const more = live.next !== undefined;
+    const { docs } = live;
+    return { node, servers: nodes, missing, docs, more, sessions: present.sessions, bans, hooks: webhooks, dead };
   }
 
   private async dead(hook: string): Promise<Found["dead"]> {

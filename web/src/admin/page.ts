@@ -23,6 +23,7 @@ import { Chart } from "./chart";
 import { entrance, forgetToken, keptToken } from "./entrance";
 import { askAgain } from "./hook-words";
 import { Hooks } from "./hooks";
+import { Servers } from "./servers";
 import { Table } from "./table";
 
 /** How often the server is looked at, in ms, while the page is. */
@@ -39,6 +40,7 @@ export class AdminPage {
   private readonly docs = new Table<LiveDocument>(
     [
       { title: "Document", cell: ({ id }) => el("a", { href: editorPath(id) }, id) },
+      { title: "Server", ofSeveral: true, cell: ({ node }) => node },
       { title: "State", cell: ({ state }) => state },
       { title: "Version", number: true, cell: ({ version }) => version },
       { title: "Sessions", number: true, cell: ({ sessions }) => sessions },
@@ -57,6 +59,7 @@ export class AdminPage {
       { title: "Name", cell: ({ name }) => name },
       { title: "User", cell: ({ user }) => user },
       { title: "Document", cell: ({ doc }) => el("a", { href: editorPath(doc) }, doc) },
+      { title: "Server", ofSeveral: true, cell: ({ node }) => node },
       { title: "Behind", number: true, cell: ({ lag }) => lag },
       {
         title: "Actions",
@@ -66,6 +69,7 @@ export class AdminPage {
     ({ session }) => session,
     { label: "Sessions", empty: "Nobody is connected." },
   );
+  private readonly servers = new Servers();
   private readonly bans = new Bans({
     ban: (ban) => this.tryTo("Nobody was banned.", () => this.administration.ban(ban)),
     lift: (ban) => void this.lift(ban),
@@ -137,6 +141,7 @@ export class AdminPage {
         el("h1", {}, "Administration"),
         this.state,
         el("div", { class: "charts" }, ...Object.values(this.charts).map(({ element }) => element)),
+        this.servers.element,
         el("h2", {}, "Documents in memory"),
         this.docs.element,
         this.more,
@@ -170,7 +175,7 @@ export class AdminPage {
     this.lookSoon();
   }
 
-  private draw({ node, docs, more, sessions, bans, hooks, dead }: Found): void {
+  private draw({ node, servers, missing, docs, more, sessions, bans, hooks, dead }: Found): void {
     const now = Date.now();
     const { charts, before } = this;
     if (before && node.operations >= before.operations && now > before.at)
@@ -186,6 +191,8 @@ export class AdminPage {
         ? "This server is draining."
         : `${node.name}, version ${node.version}, ${node.documents} documents in memory${quarantined}`,
     );
+    this.root.classList.toggle("alone", servers.length < 2);
+    this.servers.draw(servers, missing);
     this.docs.draw(docs);
     this.more.hidden = !more;
     this.sessions.draw(sessions);

@@ -5,6 +5,8 @@ export interface Column<Row> {
   title: string;
   /** Numbers stand at the right. */
   number?: boolean;
+  /** Says nothing where there is one server. */
+  ofSeveral?: boolean;
   cell: (row: Row) => Child;
 }
 
@@ -18,7 +20,7 @@ export class Table<Row> {
     private readonly key: (row: Row) => string,
     options: { label: string; empty: string },
   ) {
-    const heads = columns.map(({ title, number }) => el("th", { scope: "col", class: number && "number" }, title));
+    const heads = columns.map((column) => el("th", { scope: "col", class: classOf(column) }, column.title));
     this.empty = el("p", { class: "hint" }, options.empty);
     this.element = el(
       "div",
@@ -38,7 +40,7 @@ export class Table<Row> {
         el(
           "tr",
           { "data-key": this.key(row) },
-          ...this.columns.map(({ number, cell }) => el("td", { class: number && "number" }, cell(row))),
+          ...this.columns.map((column) => el("td", { class: classOf(column) }, column.cell(row))),
         ),
       ),
     );
@@ -57,4 +59,9 @@ export class Table<Row> {
     const same = [...(row?.querySelectorAll<HTMLElement>("a, button") ?? [])].find((one) => one.textContent === label);
     same?.focus();
   }
+}
+
+function classOf<Row>({ number, ofSeveral }: Column<Row>): string | undefined {
+  if (number) return "number";
+  return ofSeveral ? "of-several" : undefined;
 }
