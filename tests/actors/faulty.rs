@@ -68,6 +68,8 @@ pub struct FaultyStore {
     pub stuck: AtomicBool,
     /// The log and its clients cannot be read.
     pub damaged: AtomicBool,
+    /// The same of one document.
+    pub damaged_document: Mutex<Option<DocumentId>>,
     /// So many of the next documents to be read cannot be.
     pub unreadable: AtomicUsize,
     /// A document whose snapshots make the reader panic.
@@ -92,6 +94,7 @@ impl FaultyStore {
             patches: AtomicUsize::new(0),
             stuck: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
+            damaged_document: Mutex::default(),
             client_gate: Mutex::default(),
             read_gate: Mutex::default(),
             reads: AtomicUsize::new(0),
@@ -190,7 +193,7 @@ fn broken() -> StoreError {
 
 impl FaultyStore {
     fn check_damage(&self, doc: &DocumentId) -> Result<(), StoreError> {
-        if self.damaged.load(Ordering::SeqCst) {
+        if self.damaged.load(Ordering::SeqCst) || self.damaged_document.lock().as_ref() == Some(doc) {
             return Err(StoreError::Corrupt {
                 doc: doc.clone(),
                 version: 1,

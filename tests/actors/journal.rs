@@ -140,6 +140,48 @@ async fn a_commit_that_failed_after_all_is_refused_and_leaves_the_version_free()
     assert_eq!(answer(&mut answers).await, (1, None));
 }
 
+/// The sound document is first in the batch, and both are of one shard: what comes after the damaged one has to know where its
+/// operation stands all the same.
+#[actix_rt::test]
+async fn a_document_that_cannot_be_read_after_an_unknown_commit_holds_up_no_other() {
+    let fixture = Fixture::new().await;
+    let (sound, before) = (fixture.document("sound").await, fixture.document("before").await);
+    let neighbours = (0..).map(|n| format!("damaged-{n}"));
+    let is_neighbour = |id: &String| id.parse::<DocumentId>().unwrap().shard() == sound.shard();
+    let damaged = fixture.document(&{ neighbours }.find(is_neighbour).unwrap()).await;
+    let gate = fixture.store.hold_appends();
+    let mut first = fixture.append(&before, 1, vec![op(1)]);
+    let mut good = fixture.append(&sound, 1, vec![op(1)]);
+    let mut bad = fixture.append(&damaged, 1, vec![op(1)]);
+    gate.add_permits(1);
+    assert_eq!(answer(&mut first).await, (1, None));
+    fixture.store.fail_next(Fault::UnknownCommitted);
+    *fixture.store.damaged_document.lock() = Some(damaged.clone());
+    gate.add_permits(10);
+    assert_eq!(answer(&mut good).await, (1, None));
+    assert!(matches!(answer(&mut bad).await, (0, Some(AppendRefused::Conflict(_)))));
+    let mut after = fixture.append(&sound, 1, vec![op(2)]);
+    assert_eq!(answer(&mut after).await, (1, None));
+    *fixture.store.damaged_document.lock() = None;
+    let mut again = fixture.append(&damaged, 2, vec![op(2)]);
+    assert_eq!(answer(&mut again).await, (1, None));
+}
+
+/// A failover to a standby that did not have it, say.
+#[actix_rt::test]
+async fn a_document_that_is_gone_after_an_unknown_commit_holds_up_no_other() {
+    let fixture = Fixture::new().await;
+    let (gone, other) = (fixture.document("gone").await, fixture.document("other").await);
+    let gate = fixture.store.hold_appends();
+    fixture.store.fail_next(Fault::UnknownLost);
+    let mut lost = fixture.append(&gone, 1, vec![op(1)]);
+    fixture.store.purge_document(&gone, 1).await.unwrap();
+    gate.add_permits(10);
+    assert!(matches!(answer(&mut lost).await, (0, Some(AppendRefused::Conflict(_)))));
+    let mut after = fixture.append(&other, 1, vec![op(1)]);
+    assert_eq!(answer(&mut after).await, (1, None));
+}
+
 #[actix_rt::test]
 async fn one_document_s_conflict_is_its_own() {
     let fixture = Fixture::new().await;

@@ -106,11 +106,9 @@ impl Batch {
         }
     }
 
-    /// Takes note that operations of entry `index` turned out to be durable.
-    pub fn found_durable(&mut self, index: usize, count: usize) {
-        let entry = &self.entries[index];
-        let shard = usize::from(entry.doc.shard());
-        self.durable[shard] = self.durable[shard].max(entry.first_pos + count as u64 - 1);
+    /// Takes note of where a shard's log turned out to end.
+    pub fn ends_at(&mut self, shard: Shard, position: u64) {
+        self.durable[usize::from(shard)] = position;
     }
 
     /// Answers the entries of a shard that another node has.

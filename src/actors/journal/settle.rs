@@ -80,8 +80,19 @@ fn refuse_entries(batch: &mut Batch, mut culprits: Vec<(usize, StoreError)>) {
 struct Seen {
     /// The epochs that the batch's shards were raised to.
     epochs: Vec<(Shard, Epoch)>,
-    /// Of each entry, how many operations are there; `None` when nothing of it is.
-    found: Vec<Option<usize>>,
+    /// Where the logs of the shards end.
+    ends: Box<[u64; SHARDS]>,
+    /// Of each entry in turn.
+    found: Vec<Found>,
+}
+
+/// What the log has of an entry.
+enum Found {
+    Nothing,
+    /// So many of its operations, or the document without any.
+    There(usize),
+    /// Nobody can tell, and to ask again is of no use: its document is gone, or cannot be read.
+    Unreadable(StoreError),
 }
 
 /// Raises this node's own epochs, which waits for the commit or fences it off, and then reads what is there: as often as
@@ -164,25 +175,35 @@ async fn look(
     shards.dedup();
     let held: Vec<_> = shards.iter().map(|shard| (*shard, epochs[usize::from(*shard)])).collect();
     let raised = store.raise(node, &held).await?;
+    // Nobody else appends at the epochs that hold now.
+    let ends = store.last_positions().await?;
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
-        found.push(durable_operations(store, entry).await?);
+        found.push(match durable_operations(store, entry).await {
+            Err(error) if !error.is_transient() => Found::Unreadable(error),
+            found => found?,
+        });
     }
-    Ok(Seen { epochs: shards.into_iter().zip(raised).collect(), found })
+    Ok(Seen { epochs: shards.into_iter().zip(raised).collect(), ends, found })
 }
 
-/// Answers those entries whose operations are in the log; the others stay in the batch.
+/// Answers those entries whose operations are in the log, and those of which nobody can tell; the others stay in the batch.
 fn take_in(batch: &mut Batch, seen: Seen) {
     for (shard, epoch) in seen.epochs {
         batch.epochs[usize::from(shard)] = epoch;
+        batch.ends_at(shard, seen.ends[usize::from(shard)]);
     }
-    for (index, count) in seen.found.into_iter().enumerate().rev() {
-        let Some(count) = count else { continue };
-        if count > 0 {
-            batch.found_durable(index, count);
-        }
-        let missing = count < batch.entries[index].ops.len();
-        batch.answer(index, count, missing.then(failed));
+    for (index, found) in seen.found.into_iter().enumerate().rev() {
+        let (count, why) = match found {
+            Found::Nothing => continue,
+            Found::There(count) => (count, (count < batch.entries[index].ops.len()).then(failed)),
+            Found::Unreadable(error) => {
+                let (document_id, cause) = (&batch.entries[index].doc, &error as &dyn std::error::Error);
+                tracing::error!(%document_id, error = cause, "what became of a document's operations cannot be read");
+                (0, Some(refusal(&error)))
+            }
+        };
+        batch.answer(index, count, why);
     }
 }
 
@@ -190,19 +211,21 @@ fn failed() -> AppendRefused {
     AppendRefused::Unavailable("storage failed; send it again".into())
 }
 
-/// Counts how many of the entry's operations are in the log; `None` when nothing of the entry is there.
-async fn durable_operations(store: &SharedStore, entry: &AppendEntry) -> Result<Option<usize>, StoreError> {
+/// Looks how many of the entry's operations are in the log.
+async fn durable_operations(store: &SharedStore, entry: &AppendEntry) -> Result<Found, StoreError> {
     let (Some(first), Some(last)) = (entry.ops.first(), entry.ops.last()) else {
         // A document without content: its row tells.
         return match store.document(&entry.doc).await {
-            Ok(row) => Ok(entry.create.as_ref().is_some_and(|new| new.history == row.history).then_some(0)),
-            Err(StoreError::NotFound { .. }) => Ok(None),
+            Ok(row) if entry.create.as_ref().is_some_and(|new| new.history == row.history) => {
+                Ok(Found::There(0))
+            }
+            Ok(_) | Err(StoreError::NotFound { .. }) => Ok(Found::Nothing),
             Err(error) => Err(error),
         };
     };
     let limit = entry.ops.len();
     let there = match store.read_ops(&entry.doc, first.version - 1, last.version, limit, usize::MAX).await {
-        Err(StoreError::NotFound { .. }) if entry.create.is_some() => return Ok(None),
+        Err(StoreError::NotFound { .. }) if entry.create.is_some() => return Ok(Found::Nothing),
         other => other?,
     };
     let same = |(ours, theirs): &(&_, &crate::storage::LoggedOp)| {
@@ -210,5 +233,5 @@ async fn durable_operations(store: &SharedStore, entry: &AppendEntry) -> Result<
         (ours.version, ours.client, ours.seq) == (theirs.version, theirs.client, theirs.seq)
     };
     let count = entry.ops.iter().zip(&there).take_while(same).count();
-    Ok((count > 0).then_some(count))
+    Ok(if count > 0 { Found::There(count) } else { Found::Nothing })
 }
