@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::wait;
+use super::{expect_no_server, wait};
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
@@ -30,7 +30,7 @@ may be gone, and pages that hold it would go on with versions that are others no
 from the old one where its log ends: pages that were not ahead of it resume, the others load it anew and hand their users what is
 not in it. Not needed after kill -9, a power cut, or a failover to a synchronous standby.
 
-No server may be running on the data folder; one that uses the same PostgreSQL database loses its shards.
+No server may be running, neither on the data folder nor on the PostgreSQL database, and no worker.
 
 Exit code: 0 if all are forked; 1 if not, with the reason; some may be.")]
 pub struct ForkOptions {
@@ -66,16 +66,21 @@ async fn fork(options: &ForkOptions) -> anyhow::Result<usize> {
     };
     let storage = options.objects.storage(database)?;
     let opened = Opened::existing(&options.data, storage).await?;
-    let (store, bodies) = (&*opened.store, &*opened.bodies);
-    // Whoever serves from this database shall not go on.
-    store.claim_all(&format!("fork-{}", std::process::id())).await?;
-    let at = Clock::system().now();
-    let forked = match &options.doc {
-        Some(doc) => fork_one(store, bodies, doc, at).await.map(|()| 1),
-        None => fork_all(store, bodies, at).await,
-    };
+    let forked = fork_in(&opened, options.doc.as_ref()).await;
     opened.close().await?;
     forked
+}
+
+async fn fork_in(opened: &Opened, doc: Option<&DocumentId>) -> anyhow::Result<usize> {
+    expect_no_server(opened).await?;
+    let (store, bodies) = (&*opened.store, &*opened.bodies);
+    // One that cannot be seen, since it has lost its connections, shall not go on.
+    store.claim_all(&format!("fork-{}", std::process::id())).await?;
+    let at = Clock::system().now();
+    match doc {
+        Some(doc) => fork_one(store, bodies, doc, at).await.map(|()| 1),
+        None => fork_all(store, bodies, at).await,
+    }
 }
 
 async fn fork_all(store: &dyn Store, bodies: &SnapshotBodies, at: Millis) -> anyhow::Result<usize> {

@@ -29,11 +29,18 @@ mod webhooks;
 mod worker;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use futures_util::future::LocalBoxFuture;
+use tokio::time::Instant;
 
 use crate::config::{ConfigFile, Layers, lay, providers, with_providers};
+use crate::storage::Opened;
+
+/// How long a server that has just ended is waited for, which the database sees for a moment longer, and how often it is looked.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +66,20 @@ struct Cli {
 fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let work: LocalBoxFuture<'_, _> = Box::pin(work);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Refuses to go on beside a server of the same database: one of several would take back what a command has taken.
+async fn expect_no_server(opened: &Opened) -> anyhow::Result<()> {
+    let deadline = Instant::now() + ENDS_WITHIN;
+    while opened.has_company().await? {
+        let is_late = Instant::now() >= deadline;
+        anyhow::ensure!(
+            !is_late,
+            "servers are running on the database, or were a minute ago: stop them first"
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
 }
 
 #[derive(Subcommand, Debug)]

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::backup::{progress, tell, told};
-use super::wait;
+use super::{expect_no_server, wait};
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Millis, Version};
@@ -26,9 +26,9 @@ Examples:
   quire restore monday.qbak --doc minutes --as minutes-noon --time 2026-11-23T12:00:00Z
                                                          one document, as it was at a time
 
-No server may be running on the data folder; one that uses the same PostgreSQL database loses its shards. Documents get new
-histories, which begin where the backup ends: pages that were ahead of it load them anew. With --keep-history they do not, for
-a move: nothing may have been written after the backup.
+No server may be running, neither on the data folder nor on the PostgreSQL database. Documents get new histories, which begin
+where the backup ends: pages that were ahead of it load them anew. With --keep-history they do not, for a move: nothing may have
+been written after the backup.
 
 With accounts, groups and rights: people sign in anew, with the passwords and second factors that they had. One document
 alone brings what belongs to it; under another id not who may do what with it, and of an earlier version no comments.
@@ -109,11 +109,20 @@ async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
         keep_history: options.keep_history,
         at: Clock::system().now(),
     };
-    let bar = progress();
-    let target = Target { store: &*opened.store, belongings: &*opened.belongings, bodies: &opened.bodies };
-    let restored = how.run(target, reader, |counts| tell(&bar, counts)).await;
+    let restored = restore_into(&opened, &how, reader).await;
     opened.close().await?;
-    Ok(restored?)
+    restored
+}
+
+async fn restore_into(
+    opened: &Opened,
+    how: &Restore,
+    reader: Reader<impl io::Read>,
+) -> anyhow::Result<Counts> {
+    expect_no_server(opened).await?;
+    let target = Target { store: &*opened.store, belongings: &*opened.belongings, bodies: &opened.bodies };
+    let bar = progress();
+    Ok(how.run(target, reader, |counts| tell(&bar, counts)).await?)
 }
 
 /// Opens a backup that can be read twice: what is no file is put into one that has no name.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::backup::Shelf;
 use crate::client::TestClient;
 use crate::command::quire;
 use crate::harness::{DataFolder, Launch, TestServer};
@@ -62,4 +63,26 @@ fn a_document_that_does_not_exist_is_named() {
     let folder = data.path().into_os_string();
     quire(["fork".into(), "--data".into(), folder, "--doc".into(), "nobody".into()])
         .fails_with(&["nobody", "not found"]);
+}
+
+/// Servers of a cluster would take their shards back while documents are forked or restored under them.
+#[test]
+fn beside_a_server_nothing_is_forked_or_restored() {
+    let (database, shelf, elsewhere) = (Database::new(), Shelf::new(), DataFolder::new());
+    let server = database.launch(DataFolder::new()).start();
+    let (doc, version, _) = written(&server);
+    std::fs::create_dir_all(elsewhere.path()).expect("the folder is ours");
+    let place = ["--database-url", &database.url];
+    shelf.back_up(&elsewhere, &place).succeeds();
+
+    let folder = elsewhere.path().into_os_string().into_string().expect("UTF-8");
+    let fork = [&["fork", "--data", &folder][..], &place].concat();
+    quire(fork).fails_with(&["servers are running"]);
+    let restore = [&place[..], &["--doc", &doc, "--as", "copy"]].concat();
+    shelf.restore(&elsewhere, &restore).fails_with(&["servers are running"]);
+
+    // It has lost nothing by it.
+    TestClient::join(&server, &doc).insert(0, "x");
+    assert_eq!(Rest::of(&server).content(&doc).0, version + 1);
+    Rest::of(&server).get("/v1/docs/copy").expect(404);
 }
