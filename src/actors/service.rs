@@ -255,6 +255,7 @@ impl Documents {
             return Err(Refusal::new(ErrorCode::TooLarge, message));
         }
         let op = SequencedOp::new(1, ClientId::generate(), 1, owner.clone(), at, content.clone());
+        op.check_bytes()?;
         Ok(op.to_log())
     }
 

@@ -63,6 +63,10 @@ use crate::protocol::Role;
 /// The format of the `delta` column: canonical JSON.
 pub const DELTA_FORMAT_JSON: u8 = 1;
 
+/// Bytes of the largest delta that is taken. A line of a backup, a block of a segment and a record of the stream are 64 MiB at most,
+/// with what belongs to an operation beside its delta. A new document of 10 MB whose characters all have to be escaped fits.
+pub const MOST_DELTA_BYTES: usize = 64_000_000;
+
 /// An operation to be committed, and equally one read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedOp {

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{ClientId, Millis, SessionId, UserId, Version};
 use crate::ot::Delta;
-use crate::storage::LoggedOp;
+use crate::storage::{LoggedOp, MOST_DELTA_BYTES};
 
 /// What makes an operation one and the same: its client, and that client's number for it.
 pub type Key = (ClientId, u64);
@@ -66,6 +67,19 @@ impl SequencedOp {
         member.push(b'}');
         let LoggedOp { version, client, seq, user, at, .. } = op;
         Self { version, client, seq, user, at, delta, member: member.into(), delta_at }
+    }
+
+    /// Refuses an operation that could not be carried by a backup, a segment or the stream.
+    ///
+    /// # Errors
+    /// `too_large`.
+    pub fn check_bytes(&self) -> Result<(), Refusal> {
+        let bytes = self.member.len() - 1 - self.delta_at;
+        if bytes <= MOST_DELTA_BYTES {
+            return Ok(());
+        }
+        let message = format!("the operation has {bytes} bytes as JSON, more than {MOST_DELTA_BYTES}");
+        Err(Refusal::new(ErrorCode::TooLarge, message))
     }
 
     /// Returns its member of an `ops` frame.

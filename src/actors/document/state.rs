@@ -326,7 +326,11 @@ impl DocumentState {
         let version = self.version + self.pending.len() as Version + 1;
         let at = now.max(self.pending.back().map_or(self.at, |pending| pending.op.at));
         let (client, seq) = (submission.client, submission.seq);
-        let op = Arc::new(SequencedOp::new(version, client, seq, submission.user, at, delta));
+        let op = SequencedOp::new(version, client, seq, submission.user, at, delta);
+        if let Err(why) = op.check_bytes() {
+            return Submitted::Refused(why);
+        }
+        let op = Arc::new(op);
         self.pending_bytes += op.member().len();
         self.pending.push_back(Pending {
             op,

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::*;
+use crate::config::Limits;
 use crate::ot::{Attributes, Delta};
+use crate::storage::MOST_DELTA_BYTES;
 
 const NOW: Millis = 1_000;
 
@@ -96,6 +98,19 @@ fn what_is_not_durable_is_shown_to_nobody() {
     assert!(state.take_append().is_none(), "one append at a time");
     assert_eq!(state.committed(1).len(), 1);
     assert_eq!((state.version(), state.content().text().as_str()), (1, "a"));
+}
+
+/// Characters that are six bytes each in JSON: a document of 11 MB may be more than a backup takes of one operation.
+#[test]
+fn an_operation_that_no_backup_could_carry_is_refused_and_changes_nothing() {
+    let settings = DocumentSettings::default();
+    let limits = Limits { document_bytes: 20_000_000, ..settings.limits };
+    let mut state = state_with(DocumentSettings { limits, ..settings });
+    let text = "\u{1}".repeat(MOST_DELTA_BYTES / 6);
+    assert_eq!(code(&state.submit(submission(1, 1, 0, insert(0, &text)), NOW)), Some(ErrorCode::TooLarge));
+    assert_eq!((state.speculative(), state.take_append()), (0, None));
+    commit(&mut state, submission(1, 2, 0, insert(0, &text[..text.len() - 10])));
+    assert_eq!(state.content().length(), text.len() as u64 - 10);
 }
 
 #[test]
