@@ -1,8 +1,10 @@
 //! What a server does again and again to have the shards that it should have, and no others.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix::Addr;
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::Cluster;
@@ -58,11 +60,13 @@ impl Rounds {
                 () = tokio::time::sleep(EVERY) => {}
                 () = self.cluster.inner.holdings.news() => {}
             }
-            match self.round().await {
-                Ok(true) => {}
-                Ok(false) => return,
+            match AssertUnwindSafe(self.round()).catch_unwind().await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return,
                 // What it has it keeps: whoever takes it raises the epoch.
-                Err(error) => tracing::warn!(%error, "it is not known who else is there"),
+                Ok(Err(error)) => tracing::warn!(%error, "it is not known who else is there"),
+                // What it was doing it does again: nothing is noted as let go of or taken before it is.
+                Err(_) => tracing::error!("a round of the cluster has failed, and the next one begins anew"),
             }
         }
     }
@@ -132,5 +136,86 @@ impl Rounds {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use actix::{Actor, Arbiter};
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::actors::cluster::Holdings;
+    use crate::storage::cluster::{ClusterStore, Holder, SECRET_BYTES, SharedSecret, Taken};
+    use crate::storage::{MemoryStore, SnapshotBodies};
+
+    /// Members that nobody can read the first time: reading them panics.
+    #[derive(Default)]
+    struct Brittle {
+        looks: AtomicUsize,
+    }
+
+    fn secret() -> SharedSecret {
+        SharedSecret { current: vec![0; SECRET_BYTES], previous: None, exchanged_for: 0 }
+    }
+
+    #[async_trait]
+    impl ClusterStore for Brittle {
+        async fn shared_secret(&self, _: &[u8; SECRET_BYTES]) -> Result<SharedSecret, StoreError> {
+            Ok(secret())
+        }
+
+        async fn exchange_secret(&self, _: &[u8; SECRET_BYTES]) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+
+        async fn secret(&self) -> Result<SharedSecret, StoreError> {
+            Ok(secret())
+        }
+
+        async fn renew(&self, _: &str, _: &str, _: bool) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn leave(&self, _: &str) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn standing(&self) -> Result<Standing, StoreError> {
+            assert_ne!(self.looks.fetch_add(1, Ordering::SeqCst), 0, "the first look panics");
+            Ok(Standing { members: Vec::new(), holders: vec![Holder::default(); SHARDS] })
+        }
+
+        async fn claim(&self, _: &str, _: &[Shard]) -> Result<Vec<Taken>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn pin(&self, _: Shard, _: &str) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn unpin(&self, _: Shard) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_round_that_panics_is_not_the_last_one() {
+        let (store, holdings) = (Arc::new(Brittle::default()), Arc::new(Holdings::nothing()));
+        let cluster = Cluster::join(store.clone(), "node".to_owned(), "http://node", holdings).await.unwrap();
+        let journal = JournalActor::of_nothing(Arc::new(MemoryStore::new()), "node".to_owned()).start();
+        let bodies = Arc::new(SnapshotBodies::in_memory());
+        let registry = RegistryActor::new(bodies, &[Arbiter::new()]).start();
+        tokio::time::pause();
+        let rounds = actix_rt::spawn(Rounds::new(cluster.clone(), journal, registry).run());
+        while store.looks.load(Ordering::SeqCst) < 3 {
+            assert!(!rounds.is_finished());
+            tokio::time::sleep(EVERY).await;
+        }
+        cluster.leave().await;
+        rounds.await.expect("it ends when the server has said that it is gone");
     }
 }
