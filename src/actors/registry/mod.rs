@@ -481,6 +481,7 @@ impl Handler<Fenced> for RegistryActor {
     fn handle(&mut self, fenced: Fenced, _: &mut Self::Context) {
         if self.vacate(&fenced.doc, fenced.incarnation) {
             self.holdings.fenced(fenced.doc.shard());
+            self.forget(fenced.doc, fenced.incarnation);
         }
     }
 }
