@@ -120,6 +120,8 @@ fn pods_drain_and_scale_as_documented() {
         metrics.contains(r#""averageValue":"40k""#) && metrics.contains(r#""averageUtilization":70"#),
         "{metrics}"
     );
+    // Below half of what one is added at, and not before.
+    assert_eq!(scaler["behavior"]["scaleDown"]["tolerance"], "0.5");
     of("PodDisruptionBudget");
 }
 
