@@ -3,16 +3,19 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 use crate::actors::error::ErrorCode;
+use crate::platform;
 use crate::storage::Sizes;
 
 /// Every handle, registered once.
 pub struct Metrics {
     registry: Registry,
+    /// For how long processors have worked; brought up to date when somebody asks.
+    processor: Counter,
     /// WebSocket sessions that said hello and are connected.
     pub sessions: IntGauge,
     /// WebSocket connections, those before hello included.
@@ -192,6 +195,10 @@ pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 /// Returns all metrics in the text format, version 0.0.4.
 pub fn render() -> String {
+    if let Some(seconds) = platform::processor_seconds() {
+        // Two who ask at once may both add the same; what is too much is not added again.
+        METRICS.processor.inc_by((seconds - METRICS.processor.get()).max(0.0));
+    }
     let mut out = Vec::new();
     // Writing into a vector cannot fail, and an encoder that could not name a metric would have refused it below.
     let _ = TextEncoder::new().encode(&METRICS.registry.gather(), &mut out);
@@ -212,6 +219,10 @@ impl Metrics {
     fn new() -> Self {
         let registry = Registry::new();
         let make = Maker { registry: &registry };
+        let processor = make.keep(Counter::new(
+            "quire_processor_seconds_total",
+            "Seconds for which processors have worked for this process",
+        ));
         let refused = make.counters("quire_operations_refused_total", "Operations refused, by code", "code");
         for code in ErrorCode::ALL {
             refused.with_label_values(&[code.as_str()]);
@@ -321,6 +332,7 @@ impl Metrics {
             events: EventMetrics::new(&make),
             cluster: ClusterMetrics::new(&make),
             registry,
+            processor,
         }
     }
 }
@@ -518,6 +530,23 @@ impl Maker<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_time_of_processors_goes_on_while_something_is_done() {
+        let told = || -> f64 {
+            let text = super::render();
+            let line = text.lines().find_map(|line| line.strip_prefix("quire_processor_seconds_total "));
+            line.expect("it is there").parse().expect("a number")
+        };
+        let (before, deadline) = (told(), Instant::now() + Duration::from_secs(20));
+        assert!(before > 0.0);
+        // Rendering is work.
+        while told() <= before {
+            assert!(Instant::now() < deadline, "it stands still");
+        }
+    }
+
     #[test]
     fn every_metric_is_rendered_before_it_has_a_value() {
         let text = super::render();

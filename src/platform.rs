@@ -27,6 +27,17 @@ pub fn allow_huge_pages(are_allowed: bool) {
     let _ = are_allowed;
 }
 
+/// Returns the time in seconds for which processors have worked for this process; `None` where the system does not tell.
+pub fn processor_seconds() -> Option<f64> {
+    // SAFETY: zeros are a value of the structure, and the call writes to it alone.
+    let (answer, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), usage)
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    (answer == 0).then(|| seconds(usage.ru_utime) + seconds(usage.ru_stime))
+}
+
 /// Asks this process to stop as an orchestrator would, with SIGTERM: whoever waits for that signal stops in order.
 ///
 /// # Errors
