@@ -19,6 +19,8 @@ const WRITERS: usize = 50;
 const DOCUMENTS: usize = 20;
 /// Documents that are all open, and come back at once.
 const RECONNECTING: usize = 1_000;
+/// How soon. A build for tests runs beside other tests.
+const BACK_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 5 });
 
 fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
@@ -90,11 +92,9 @@ fn a_thousand_documents_come_back_on_demand() {
             scope.spawn(move || part.iter().for_each(|(doc, replica)| resume(address, doc, replica.clone())));
         }
     });
-    println!(
-        "{RECONNECTING} documents: ready after {}, all back after {}",
-        seconds(ready),
-        seconds(crashed.elapsed())
-    );
+    let back = crashed.elapsed();
+    println!("{RECONNECTING} documents: ready after {}, all back after {}", seconds(ready), seconds(back));
+    assert!(back < BACK_WITHIN, "it took {back:?}");
 }
 
 fn resume(address: &str, doc: &str, replica: Replica) {
