@@ -27,6 +27,20 @@ afterEach(() => {
   opened = [];
 });
 
+function read(path: string): Promise<string> {
+  return readFile(new URL(path, import.meta.url), "utf8");
+}
+
+/** Runs a program on the package as it is built, and gives the lines that it has written. */
+async function run(program: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], {
+    cwd: new URL("..", import.meta.url),
+    env: { ...process.env, QUIRE_URL: server },
+    timeout: 20_000,
+  });
+  return stdout.split("\n");
+}
+
 async function create(content: DeltaOp[]): Promise<string> {
   const response = await fetch(`${server}/v1/docs`, {
     method: "POST",
@@ -67,13 +81,17 @@ async function agree(sessions: DocumentSession[]): Promise<void> {
 
 describe("a real server", () => {
   it("runs the example of the README, on the package as it is built", async () => {
-    const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
-    const example = /```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", example], {
-      cwd: new URL("..", import.meta.url),
-      env: { ...process.env, QUIRE_URL: server },
-    });
-    expect(stdout.split("\n")[0]).toBe("remote [ { insert: 'milk, bread\\n' } ]");
+    const said = await run(/```js\n(.*?)```/s.exec(await read("../README.md"))?.[1] ?? "");
+    expect(said[0]).toBe("remote [ { insert: 'milk, bread\\n' } ]");
+  });
+
+  it("runs the example of the project, which needs nothing else", async () => {
+    const example = /```ts\n(.*?)```/s.exec(await read("../../../README.md"))?.[1] ?? "";
+    expect(example.match(/^import .*/gm)).toEqual(['import { Delta, open } from "@quire/client";']);
+    // It keeps its document open.
+    const end = 'doc.on("saved", ({ saved }) => saved && doc.close());';
+    const said = await run(`${example.replaceAll("http://127.0.0.1:8080", server)}${end}`);
+    expect(said).toEqual(['local [{"insert":"Hello, world\\n"}]', "all changes saved, version 2", ""]);
   });
 
   it("saves what is typed, and shows it to others", async () => {
