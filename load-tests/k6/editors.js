@@ -18,6 +18,8 @@ const writers = number("WRITERS", 2);
 const rate = number("RATE", 2);
 const duration = number("DURATION", 30);
 const p99 = number("P99", 100);
+// Cursors of each person a second; 0 without any.
+const cursors = number("CURSORS", 0);
 
 // Seconds that a user gets to connect before, and to see the last edit come back after.
 const GRACE = 10;
@@ -32,6 +34,9 @@ const refused = new Counter("quire_refused");
 const settled = new Rate("quire_settled");
 const ackTime = new Trend("quire_ack", true);
 const propagation = new Trend("quire_propagation", true);
+const cursorTime = new Trend("quire_cursor", true);
+const cursorBytes = new Counter("quire_cursor_bytes");
+const queryTime = new Trend("quire_presence_query", true);
 
 export const options = {
   scenarios: {
@@ -88,19 +93,22 @@ class Editor {
     this.waiting = [];
     this.typing = true;
     this.timers = [];
+    this.doc = doc;
     this.socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/collab/${doc}`, "quire.v1");
   }
 
   begin() {
     this.socket.onopen = () => this.send({ type: "hello", client: this.client, name: `k6 ${exec.vu.idInTest}` });
-    this.socket.onmessage = (event) => this.take(JSON.parse(event.data));
+    this.socket.onmessage = (event) => this.take(JSON.parse(event.data), event.data.length);
     this.socket.onerror = (event) => console.error(`the socket failed: ${event.error}`);
     this.socket.onclose = () => this.end();
     this.after((duration + 2 * GRACE - 1) * 1000, () => this.socket.close());
   }
 
-  take(frame) {
+  take(frame, bytes) {
     switch (frame.type) {
+      case "presence":
+        return this.cursors(frame, bytes);
       case "welcome":
         return this.welcome(frame);
       case "ops":
@@ -121,7 +129,39 @@ class Editor {
     for (const part of content) this.length += span(part);
     const begin = Date.now();
     // Not all at once: the first edit comes at some point of the first interval.
-    this.type(begin + Math.random() * (1000 / rate), begin + duration * 1000);
+    const end = begin + duration * 1000;
+    this.type(begin + Math.random() * (1000 / rate), end);
+    if (cursors > 0) {
+      this.move(begin + Math.random() * (1000 / cursors), end);
+      this.ask(begin + Math.random() * 1000, end);
+    }
+  }
+
+  /** Moves the cursor at `due`, and so on until `end`. The state carries when that was. */
+  move(due, end) {
+    this.after(due - Date.now(), () => {
+      if (due >= end || !this.typing) return;
+      const cursor = { index: Math.floor(Math.random() * this.length), length: 0 };
+      this.send({ type: "presence", base: this.version, state: { cursor, status: "active", due } });
+      this.move(due + 1000 / cursors, end);
+    });
+  }
+
+  /** Asks who is there, once a second. */
+  ask(due, end) {
+    this.after(due - Date.now(), async () => {
+      if (due >= end || !this.typing) return;
+      const answer = await http.asyncRequest("GET", `${url}/v1/docs/${this.doc}/presence`);
+      if (answer.status === 200) queryTime.add(answer.timings.duration);
+      else console.error(`presence is answered with ${answer.status}`);
+      this.ask(due + 1000, end);
+    });
+  }
+
+  cursors({ peers }, bytes) {
+    cursorBytes.add(bytes);
+    for (const { state, client } of peers)
+      if (state?.due !== undefined && client !== this.client) cursorTime.add(Date.now() - state.due);
   }
 
   /** Types an edit at `due` and plans the next one, until `end`. */
@@ -238,6 +278,8 @@ function uuid() {
 
 function number(name, preset) {
   const value = __ENV[name] === undefined || __ENV[name] === "" ? preset : Number(__ENV[name]);
-  if (!(value > 0)) throw new Error(`${name} must be a number above 0, not ${__ENV[name]}`);
+  // What is off by default may be said to be off.
+  const isSound = value > 0 || (value === 0 && preset === 0);
+  if (!isSound) throw new Error(`${name} must be a number above 0, not ${__ENV[name]}`);
   return value;
 }
