@@ -50,7 +50,8 @@ export class AdminPage {
       { title: "Idle", number: true, cell: ({ idle_ms }) => idle_ms !== undefined && `${Math.round(idle_ms / 1_000)} s` },
       { title: "Actions", cell: (doc) => doc.state === "live" && this.actionsOf(doc) },
     ],
-    ({ id }) => id,
+    // Two servers may have it while it goes from one to the other.
+    ({ id, node }) => `${id} ${node}`,
     { label: "Documents in memory", empty: "No document is in memory." },
   );
   private readonly more = el("p", { class: "hint" }, "There are more than these.");
@@ -219,10 +220,10 @@ export class AdminPage {
     });
   }
 
-  private async passivate({ id, sessions = 0 }: LiveDocument): Promise<void> {
+  private async passivate({ id }: LiveDocument): Promise<void> {
     const sure = await confirm({
       title: "Send the document away from memory?",
-      text: `${id} is read again when somebody opens it. Its ${sessions} sessions reconnect by themselves; nothing is lost.`,
+      text: `${id} is read again when somebody opens it. Its sessions reconnect by themselves; nothing is lost.`,
       action: "Passivate",
     });
     if (sure) await this.attempt("It stays in memory.", () => this.administration.passivate(id));

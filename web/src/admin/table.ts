@@ -1,5 +1,8 @@
-/** Tables that are drawn anew with each look at the server, without taking the focus from a button in them. */
-import { el, fill, type Child } from "../dom";
+/**
+ * Tables that are brought up to date with each look at the server. What has not changed stays the element that it was: a click
+ * needs the same one under the pointer when it begins and when it ends, and the focus does not get lost.
+ */
+import { el, type Child } from "../dom";
 
 export interface Column<Row> {
   title: string;
@@ -7,13 +10,20 @@ export interface Column<Row> {
   number?: boolean;
   /** Says nothing where there is one server. */
   ofSeveral?: boolean;
+  /** What a button in it does is done with the row that it was made of, as long as it looks the same. */
   cell: (row: Row) => Child;
+}
+
+interface Line {
+  element: HTMLElement;
+  cells: HTMLElement[];
 }
 
 export class Table<Row> {
   readonly element: HTMLElement;
   private readonly body = el("tbody");
   private readonly empty: HTMLElement;
+  private lines = new Map<string, Line>();
 
   constructor(
     private readonly columns: Column<Row>[],
@@ -33,32 +43,30 @@ export class Table<Row> {
 
   draw(rows: Row[]): void {
     this.empty.hidden = rows.length > 0;
-    const focused = this.focused();
-    fill(
-      this.body,
-      ...rows.map((row) =>
-        el(
-          "tr",
-          { "data-key": this.key(row) },
-          ...this.columns.map((column) => el("td", { class: classOf(column) }, column.cell(row))),
-        ),
-      ),
-    );
-    if (focused) this.focus(focused);
+    const before = this.lines;
+    this.lines = new Map(rows.map((row) => [this.key(row), before.get(this.key(row)) ?? this.line(this.key(row))]));
+    for (const [key, { element }] of before) if (!this.lines.has(key)) element.remove();
+    rows.forEach((row, index) => {
+      const line = this.lines.get(this.key(row));
+      if (!line) return;
+      this.columns.forEach(({ cell }, column) => show(line.cells[column], el("td", {}, cell(row))));
+      const there = this.body.children.item(index);
+      if (there !== line.element) this.body.insertBefore(line.element, there);
+    });
   }
 
-  private focused(): { key: string; label: string } | undefined {
-    const element = document.activeElement;
-    const row = element?.closest("tr");
-    if (!element || !row || !this.body.contains(row)) return undefined;
-    return { key: row.dataset.key ?? "", label: element.textContent };
+  private line(key: string): Line {
+    const cells = this.columns.map((column) => el("td", { class: classOf(column) }));
+    return { element: el("tr", { "data-key": key }, ...cells), cells };
   }
+}
 
-  private focus({ key, label }: { key: string; label: string }): void {
-    const row = this.body.querySelector(`tr[data-key="${CSS.escape(key)}"]`);
-    const same = [...(row?.querySelectorAll<HTMLElement>("a, button") ?? [])].find((one) => one.textContent === label);
-    same?.focus();
-  }
+/** Has a cell show what `wanted` shows, and leaves it alone where it does so already. The focus stays in it. */
+function show(cell: HTMLElement | undefined, wanted: HTMLElement): void {
+  if (!cell || cell.innerHTML === wanted.innerHTML) return;
+  const focused = cell.contains(document.activeElement);
+  cell.replaceChildren(...wanted.childNodes);
+  if (focused) cell.querySelector<HTMLElement>("a, button")?.focus();
 }
 
 function classOf<Row>({ number, ofSeveral }: Column<Row>): string | undefined {
