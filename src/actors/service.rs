@@ -38,6 +38,7 @@ use crate::protocol::{Peer, Role};
 use crate::storage::annotations::{Repeat, SharedAnnotations};
 use crate::storage::cache::{Content, OPERATIONS, Place, Range};
 use crate::storage::first_line;
+use crate::storage::permissions::Asker;
 use crate::storage::{
     DocumentPatch, DocumentRow, ListQuery, LoggedOp, NewDocument, SharedStore, SnapshotBodies, history,
 };
@@ -282,14 +283,24 @@ impl Documents {
     }
 
     /// Changes a row. Putting a document into the trash closes its sessions with 4404.
-    pub async fn patch(&self, doc: &DocumentId, patch: DocumentPatch) -> Result<DocumentRow, Refusal> {
+    pub async fn patch(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        patch: DocumentPatch,
+    ) -> Result<DocumentRow, Refusal> {
         self.may_write()?;
-        let (documents, doc) = (self.clone(), doc.clone());
-        to_its_end(async move { documents.patch_row(&doc, patch).await }).await
+        let (documents, asker, doc) = (self.clone(), asker.clone(), doc.clone());
+        to_its_end(async move { documents.patch_row(&asker, &doc, patch).await }).await
     }
 
-    async fn patch_row(&self, doc: &DocumentId, patch: DocumentPatch) -> Result<DocumentRow, Refusal> {
-        let row = self.store.patch_document(doc, &patch).await?;
+    async fn patch_row(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        patch: DocumentPatch,
+    ) -> Result<DocumentRow, Refusal> {
+        let row = self.store.patch_document(asker, doc, &patch).await?;
         if let Some(address) = self.registry.send(Find { doc: doc.clone() }).await.map_err(stopped)? {
             let changed = RowChanged { archived: row.archived, deleted: row.deleted_at.is_some() };
             // One that has just left memory will read the row when it comes back.

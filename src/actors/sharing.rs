@@ -21,7 +21,7 @@ use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
-    Grant, Group, GroupId, LinkKey, Member, Requester, Rules, ShareLink, SharedPermissions, Subject,
+    Asker, Grant, Group, GroupId, LinkKey, Member, Requester, Rules, ShareLink, SharedPermissions, Subject,
 };
 use crate::storage::{DocumentRow, StoreError};
 
@@ -91,33 +91,49 @@ impl Sharing {
     /// Lists grants, see [`Permissions::grants`](crate::storage::permissions::Permissions::grants).
     pub async fn grants(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         after: Option<&Subject>,
         limit: usize,
     ) -> Result<Vec<Grant>, Refusal> {
-        Ok(self.permissions()?.grants(doc, after, limit, self.clock.now()).await?)
+        Ok(self.permissions()?.grants(asker, doc, after, limit, self.clock.now()).await?)
     }
 
     /// Gives a role, in place of the one that the subject had.
-    pub async fn grant(&self, doc: &DocumentId, grant: Grant) -> Result<(), Refusal> {
-        self.change(doc, async move |permissions, doc| permissions.grant(&doc, &grant).await).await
+    pub async fn grant(&self, asker: &Asker, doc: &DocumentId, grant: Grant) -> Result<(), Refusal> {
+        self.change(asker, doc, async move |permissions, asker, doc| {
+            permissions.grant(&asker, &doc, &grant).await
+        })
+        .await
     }
 
     /// Takes a role away; returns false when there was none.
-    pub async fn revoke(&self, doc: &DocumentId, subject: Subject) -> Result<bool, Refusal> {
-        self.change(doc, async move |permissions, doc| permissions.revoke(&doc, &subject).await).await
+    pub async fn revoke(&self, asker: &Asker, doc: &DocumentId, subject: Subject) -> Result<bool, Refusal> {
+        self.change(asker, doc, async move |permissions, asker, doc| {
+            permissions.revoke(&asker, &doc, &subject).await
+        })
+        .await
     }
 
     /// Says what the document's address is good for.
-    pub async fn set_link(&self, doc: &DocumentId, role: Option<Role>) -> Result<(), Refusal> {
-        self.change(doc, async move |permissions, doc| permissions.set_link(&doc, role).await).await
+    pub async fn set_link(&self, asker: &Asker, doc: &DocumentId, role: Option<Role>) -> Result<(), Refusal> {
+        self.change(asker, doc, async move |permissions, asker, doc| {
+            permissions.set_link(&asker, &doc, role).await
+        })
+        .await
     }
 
     /// Gives the document to another owner; the old one stays an editor.
-    pub async fn transfer(&self, row: &DocumentRow, to: UserId, by: UserId) -> Result<(), Refusal> {
+    pub async fn transfer(
+        &self,
+        asker: &Asker,
+        row: &DocumentRow,
+        to: UserId,
+        by: UserId,
+    ) -> Result<(), Refusal> {
         let (from, now) = (row.owner.clone(), self.clock.now());
-        self.change(&row.id, async move |permissions, doc| {
-            permissions.transfer(&doc, &from, &to, &by, now).await
+        self.change(asker, &row.id, async move |permissions, asker, doc| {
+            permissions.transfer(&asker, &doc, &from, &to, &by, now).await
         })
         .await
     }
@@ -128,19 +144,20 @@ impl Sharing {
     /// `NotFound` for one that has been forgotten since.
     pub async fn add_link(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         link: ShareLink,
         key: LinkKey,
         repeat: Option<Repeat>,
     ) -> Result<Option<ShareLink>, RepeatError> {
         let kept = repeat.clone();
-        let add = async move |permissions: SharedPermissions, doc: DocumentId| {
-            permissions.add_link(&doc, &link, &key, kept.as_ref()).await
+        let add = async move |permissions: SharedPermissions, asker: Asker, doc: DocumentId| {
+            permissions.add_link(&asker, &doc, &link, &key, kept.as_ref()).await
         };
-        let Some(made) = made(repeat, self.change(doc, add).await?)? else { return Ok(None) };
+        let Some(made) = made(repeat, self.change(asker, doc, add).await?)? else { return Ok(None) };
         // Lists go on after an id: the one before it is that of nothing.
         let before = Uuid::from_u128(made.as_u128().saturating_sub(1));
-        let link = self.links(doc, Some(before), 1).await?.into_iter().find(|link| link.id == made);
+        let link = self.links(asker, doc, Some(before), 1).await?.into_iter().find(|link| link.id == made);
         let gone = || Refusal::new(ErrorCode::NotFound, "the link has been forgotten since");
         Ok(Some(link.ok_or_else(gone)?))
     }
@@ -148,17 +165,21 @@ impl Sharing {
     /// Lists share links.
     pub async fn links(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<ShareLink>, Refusal> {
-        Ok(self.permissions()?.links(doc, after, limit).await?)
+        Ok(self.permissions()?.links(asker, doc, after, limit).await?)
     }
 
     /// Ends a share link; returns false when there is none to end.
-    pub async fn revoke_link(&self, doc: &DocumentId, link: Uuid) -> Result<bool, Refusal> {
+    pub async fn revoke_link(&self, asker: &Asker, doc: &DocumentId, link: Uuid) -> Result<bool, Refusal> {
         let now = self.clock.now();
-        self.change(doc, async move |permissions, doc| permissions.revoke_link(&doc, link, now).await).await
+        self.change(asker, doc, async move |permissions, asker, doc| {
+            permissions.revoke_link(&asker, &doc, link, now).await
+        })
+        .await
     }
 
     /// Makes a group, and returns its id: that of the one that was made when the request has come before.
@@ -205,15 +226,17 @@ impl Sharing {
     /// Changes something about one document, and has its actor know.
     async fn change<T: Send + 'static, W>(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        change: impl FnOnce(SharedPermissions, DocumentId) -> W + Send + 'static,
+        change: impl FnOnce(SharedPermissions, Asker, DocumentId) -> W + Send + 'static,
     ) -> Result<T, Refusal>
     where
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let (permissions, sharing, doc) = (self.permissions()?.clone(), self.clone(), doc.clone());
+        let (permissions, sharing) = (self.permissions()?.clone(), self.clone());
+        let (asker, doc) = (asker.clone(), doc.clone());
         super::service::to_its_end(async move {
-            let changed = change(permissions, doc.clone()).await?;
+            let changed = change(permissions, asker, doc.clone()).await?;
             if let Ok(Some(address)) = sharing.registry.send(Find { doc }).await {
                 to_hold(tell(address, None)).await;
             }

@@ -10,7 +10,7 @@ use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::ids::{DocumentId, Version};
 use crate::storage::DocumentRow;
-use crate::storage::permissions::Reader;
+use crate::storage::permissions::Asker;
 
 /// A document that is there, and what its caller is to it.
 pub struct Permitted {
@@ -19,7 +19,7 @@ pub struct Permitted {
     pub live: Option<Live>,
     pub access: Access,
     /// For whom more is read of it.
-    pub reader: Reader,
+    pub asker: Asker,
 }
 
 impl Permitted {
@@ -87,7 +87,7 @@ pub async fn permitted_even_in_trash(
 ) -> Result<Permitted, Problem> {
     let (row, live) = state.documents.row(doc).await?;
     let (access, _) = access(state, caller, &row).await?;
-    let permitted = Permitted { row, live, access, reader: caller.reader() };
+    let permitted = Permitted { row, live, access, asker: caller.asker() };
     permitted.check(action)?;
     Ok(permitted)
 }

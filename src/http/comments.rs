@@ -104,8 +104,8 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
     let list = async |after, limit| {
-        let (reader, head) = (&permitted.reader, permitted.head());
-        Ok(state.documents.comments(&doc, reader, head, after, limit).await?)
+        let (asker, head) = (&permitted.asker, permitted.head());
+        Ok(state.documents.comments(asker, &doc, head, after, limit).await?)
     };
     let read = |cursor: &str| Uuid::try_parse(cursor).ok();
     let (comments, next) = page.page(read, list, |last: &Comment| last.id.to_string()).await?;
@@ -146,7 +146,7 @@ pub async fn create(
     };
     let new = NewComment { user: caller.author(), text, about: About::Text(anchor) };
     let repeat = repeatable.map(|repeatable| repeatable.with(&body));
-    let made = state.documents.comment(&permitted.row, new, repeat.as_ref()).await?;
+    let made = state.documents.comment(&permitted.asker, &permitted.row, new, repeat.as_ref()).await?;
     Ok(created(&doc, made))
 }
 
@@ -174,7 +174,7 @@ pub async fn reply(
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
     let new = NewComment { user: caller.author(), text, about: About::Comment(comment) };
     let repeat = repeatable.map(|repeatable| repeatable.with(&body));
-    let made = state.documents.comment(&permitted.row, new, repeat.as_ref()).await?;
+    let made = state.documents.comment(&permitted.asker, &permitted.row, new, repeat.as_ref()).await?;
     Ok(created(&doc, made))
 }
 
@@ -193,7 +193,7 @@ pub async fn read(
 ) -> Result<HttpResponse, Problem> {
     let (doc, comment) = path.into_inner();
     let permitted = permitted(&state, &caller, &doc, Action::Read).await?;
-    let comment = state.documents.one_comment(&doc, &permitted.reader, permitted.head(), comment).await?;
+    let comment = state.documents.one_comment(&permitted.asker, &doc, permitted.head(), comment).await?;
     Ok(answer(HttpResponse::Ok(), comment))
 }
 
@@ -223,7 +223,7 @@ pub async fn change(
         return Err(Problem::bad_request("nothing to change: there is neither text nor resolved"));
     }
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
-    let comment = state.documents.one_comment(&doc, &permitted.reader, permitted.head(), id).await?;
+    let comment = state.documents.one_comment(&permitted.asker, &doc, permitted.head(), id).await?;
     if text.is_some() && comment.user != caller.author() {
         return Err(Problem::new(
             ErrorCode::Forbidden,
@@ -241,7 +241,7 @@ pub async fn change(
         return Ok(answer(HttpResponse::Ok(), comment));
     }
     let patch = CommentPatch { text: text.map(|text| (text, now)), resolved, only };
-    let changed = state.documents.change_comment(&doc, permitted.head(), id, patch).await;
+    let changed = state.documents.change_comment(&permitted.asker, &doc, permitted.head(), id, patch).await;
     Ok(answer(HttpResponse::Ok(), changed.map_err(|refusal| conditions::refused(refusal, only.is_some()))?))
 }
 
@@ -259,7 +259,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let (doc, id) = path.into_inner();
     let permitted = permitted(&state, &caller, &doc, Action::Comment).await?;
-    let comment = state.documents.one_comment(&doc, &permitted.reader, permitted.head(), id).await?;
+    let comment = state.documents.one_comment(&permitted.asker, &doc, permitted.head(), id).await?;
     if comment.user != caller.author() && !permitted.access.allows(Action::Trash) {
         return Err(Problem::new(
             ErrorCode::Forbidden,
@@ -267,7 +267,7 @@ pub async fn delete(
         ));
     }
     let only = expected(&request, &comment)?;
-    let removed = state.documents.remove_comment(&doc, id, only).await;
+    let removed = state.documents.remove_comment(&permitted.asker, &doc, id, only).await;
     removed.map_err(|refusal| conditions::refused(refusal, only.is_some()))?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -349,7 +349,7 @@ pub async fn change(
     for (_, action) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
         permitted.check(action)?;
     }
-    let Permitted { row: before, live, .. } = permitted;
+    let Permitted { row: before, live, asker, .. } = permitted;
     let only = conditions::if_match(&request, &tag(&before), "the document")?.then(|| before.settings());
     let now = state.sessions.clock.now();
     let deleted_at = deleted.map(|deleted: bool| deleted.then_some(now));
@@ -358,7 +358,7 @@ pub async fn change(
         title.as_ref().filter(|title| **title != before.title).map(|_| now.max(before.updated_at));
     let has_condition = only.is_some();
     let patch = DocumentPatch { title, archived, deleted_at, updated_at, only, ..DocumentPatch::default() };
-    let row = state.documents.patch(&doc, patch).await;
+    let row = state.documents.patch(&asker, &doc, patch).await;
     let row = row.map_err(|refusal| conditions::refused(refusal, has_condition))?;
     let tag = format!("\"{}\"", tag(&row));
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(DocumentView::new(row, live)))
@@ -393,13 +393,13 @@ pub async fn delete(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let action = if parameters.purge { Action::Purge } else { Action::Trash };
-    let Permitted { row, .. } = permitted_even_in_trash(&state, &caller, &doc, action).await?;
+    let Permitted { row, asker, .. } = permitted_even_in_trash(&state, &caller, &doc, action).await?;
     conditions::if_match(&request, &tag(&row), "the document")?;
     if parameters.purge {
         state.documents.purge(&doc).await?;
     } else if row.deleted_at.is_none() {
         let deleted_at = Some(Some(state.sessions.clock.now()));
-        state.documents.patch(&doc, DocumentPatch { deleted_at, ..DocumentPatch::default() }).await?;
+        state.documents.patch(&asker, &doc, DocumentPatch { deleted_at, ..DocumentPatch::default() }).await?;
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -76,7 +76,8 @@ pub async fn create(
         return Err(Problem::bad_request("role: a link makes nobody an owner"));
     }
     let expires_at = end_of(&members, &state)?;
-    may_give(&permitted(&state, &caller, &doc, Action::Share).await?, role)?;
+    let permitted = permitted(&state, &caller, &doc, Action::Share).await?;
+    may_give(&permitted, role)?;
     let (token, key) = LinkKey::generate();
     let link = ShareLink {
         id: Uuid::now_v7(),
@@ -87,7 +88,7 @@ pub async fn create(
         revoked_at: None,
     };
     let repeat = repeatable.map(|repeatable| repeatable.with(&body));
-    let view = match state.sharing.add_link(&doc, link.clone(), key, repeat).await? {
+    let view = match state.sharing.add_link(&permitted.asker, &doc, link.clone(), key, repeat).await? {
         None => LinkView::new(link, Some(token)),
         Some(made) => LinkView::new(made, None),
     };
@@ -106,8 +107,8 @@ pub async fn list(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    permitted(&state, &caller, &doc, Action::Share).await?;
-    let list = async |after, limit| Ok(state.sharing.links(&doc, after, limit).await?);
+    let asker = permitted(&state, &caller, &doc, Action::Share).await?.asker;
+    let list = async |after, limit| Ok(state.sharing.links(&asker, &doc, after, limit).await?);
     let (links, next) =
         parameters.page(|cursor| cursor.parse().ok(), list, |last: &ShareLink| last.id).await?;
     let links = links.into_iter().map(|link| LinkView::new(link, None)).collect();
@@ -125,10 +126,10 @@ pub async fn revoke(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let (doc, link) = path.into_inner();
-    permitted(&state, &caller, &doc, Action::Share).await?;
+    let asker = permitted(&state, &caller, &doc, Action::Share).await?.asker;
     let nothing = || Problem::not_found("there is no such link that has not been revoked");
     let link = link.parse().map_err(|_| nothing())?;
-    if !state.sharing.revoke_link(&doc, link).await? {
+    if !state.sharing.revoke_link(&asker, &doc, link).await? {
         return Err(nothing());
     }
     Ok(HttpResponse::NoContent().finish())

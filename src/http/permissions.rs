@@ -81,10 +81,10 @@ pub async fn list(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let Permitted { row, .. } = permitted(&state, &caller, &doc, Action::Share).await?;
+    let Permitted { row, asker, .. } = permitted(&state, &caller, &doc, Action::Share).await?;
     let limit = parameters.limit()?;
     let after = parameters.after(|cursor| subject_of(cursor).ok())?;
-    let mut grants = state.sharing.grants(&doc, after.as_ref(), limit + 1).await?;
+    let mut grants = state.sharing.grants(&asker, &doc, after.as_ref(), limit + 1).await?;
     let next = pages::cut(&mut grants, limit, |last| shown(&last.subject));
     let permissions = try_join_all(grants.into_iter().map(|grant| named(&state, grant))).await?;
     let owner_name = name_of(&state, &row.owner).await?;
@@ -119,11 +119,11 @@ pub async fn read(
 ) -> Result<HttpResponse, Problem> {
     let (doc, subject) = path.into_inner();
     let subject = subject_of(&subject)?;
-    let Permitted { row, .. } = permitted(&state, &caller, &doc, Action::Share).await?;
+    let Permitted { row, asker, .. } = permitted(&state, &caller, &doc, Action::Share).await?;
     if is_owner(&subject, &row.owner) {
         return Ok(HttpResponse::Ok().json(of_owner(&row.owner)));
     }
-    let grants = state.sharing.grants(&doc, None, MAX_GRANTS as usize).await?;
+    let grants = state.sharing.grants(&asker, &doc, None, MAX_GRANTS as usize).await?;
     let grant = grants.into_iter().find(|grant| grant.subject == subject);
     Ok(HttpResponse::Ok().json(GrantView::from(grant.ok_or_else(|| nothing(&subject))?)))
 }
@@ -158,7 +158,7 @@ pub async fn grant(
     }
     let grant =
         Grant { subject, role, granted_by: caller.author(), granted_at: state.sharing.now(), expires_at };
-    state.sharing.grant(&doc, grant.clone()).await?;
+    state.sharing.grant(&permitted.asker, &doc, grant.clone()).await?;
     Ok(HttpResponse::Ok().json(GrantView::from(grant)))
 }
 
@@ -176,11 +176,11 @@ pub async fn revoke(
     let subject = subject_of(&subject)?;
     let own = subject == Subject::User(caller.author());
     let action = if own { Action::Read } else { Action::Share };
-    let Permitted { row, .. } = permitted(&state, &caller, &doc, action).await?;
+    let Permitted { row, asker, .. } = permitted(&state, &caller, &doc, action).await?;
     if is_owner(&subject, &row.owner) {
         return Err(stays_owner());
     }
-    if !state.sharing.revoke(&doc, subject.clone()).await? {
+    if !state.sharing.revoke(&asker, &doc, subject.clone()).await? {
         return Err(nothing(&subject));
     }
     Ok(HttpResponse::NoContent().finish())
@@ -216,7 +216,7 @@ pub async fn set_link(
         let why = "a guest's document belongs to nobody: without its link role nobody would have access";
         return Err(Problem::new(ErrorCode::Conflict, why));
     }
-    state.sharing.set_link(&doc, link).await?;
+    state.sharing.set_link(&permitted.asker, &doc, link).await?;
     Ok(HttpResponse::Ok().json(json!({ "role": link })))
 }
 
@@ -235,10 +235,10 @@ pub async fn transfer(
 ) -> Result<HttpResponse, Problem> {
     let body = body::read(&request, payload, MAX_BODY).await?;
     let to = user_of(&Members::read(&body)?.required::<String>("user")?)?;
-    let Permitted { row, .. } = permitted(&state, &caller, &doc, Action::Transfer).await?;
+    let Permitted { row, asker, .. } = permitted(&state, &caller, &doc, Action::Transfer).await?;
     if to != row.owner {
         require_room(&state.security, &to).await?;
-        state.sharing.transfer(&row, to.clone(), caller.author()).await?;
+        state.sharing.transfer(&asker, &row, to.clone(), caller.author()).await?;
     }
     Ok(HttpResponse::Ok().json(json!({ "owner": to })))
 }

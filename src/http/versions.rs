@@ -92,11 +92,11 @@ pub async fn list(
     caller: Caller,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let reader = permitted(&state, &caller, &doc, Action::Read).await?.reader;
+    let asker = permitted(&state, &caller, &doc, Action::Read).await?.asker;
     let limit = page.limit()?;
     let below: Option<Version> = page.after(|cursor| cursor.parse().ok().filter(|below| *below > 0))?;
     let upto = below.map_or(Version::MAX, |below| below - 1);
-    let mut kept = state.documents.kept_versions(&doc, &reader, upto, limit + 1, parameters.all).await?;
+    let mut kept = state.documents.kept_versions(&asker, &doc, upto, limit + 1, parameters.all).await?;
     let next = pages::cut(&mut kept, limit, |last| last.version.to_string());
     let versions = kept.into_iter().map(VersionView::from).collect();
     Ok(HttpResponse::Ok().json(VersionsPage { versions, next }))
@@ -124,7 +124,10 @@ pub async fn name(
     let permitted = permitted(&state, &caller, &doc, Action::Rename).await?;
     let head = permitted.head();
     let version = version.unwrap_or(head);
-    let named = state.documents.name_version(&permitted.row, head, version, (name, caller.author())).await?;
+    let named = state
+        .documents
+        .name_version(&permitted.asker, &permitted.row, head, version, (name, caller.author()))
+        .await?;
     Ok(HttpResponse::Created().json(VersionView::from(named)))
 }
 
@@ -155,8 +158,8 @@ pub async fn forget(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
     let (doc, version) = path.into_inner();
-    permitted(&state, &caller, &doc, Action::Rename).await?;
-    state.documents.forget_name(&doc, version).await?;
+    let asker = permitted(&state, &caller, &doc, Action::Rename).await?.asker;
+    state.documents.forget_name(&asker, &doc, version).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
-use super::permissions::Reader;
+use super::permissions::Asker;
 use crate::ids::{DocumentId, Millis, SHARDS, Shard, UserId, Version};
 
 /// The most names that the versions of one document have.
@@ -133,19 +133,29 @@ pub trait Annotations: Send + Sync {
     ///
     /// # Errors
     /// `NotFound` for a document that is not there; `Conflict` when it has [`MAX_NAMES`] of them.
-    async fn name_version(&self, doc: &DocumentId, named: &NamedVersion) -> Result<(), StoreError>;
+    async fn name_version(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        named: &NamedVersion,
+    ) -> Result<(), StoreError>;
 
     /// Reads names of versions up to `upto`, the highest first, at most `limit`.
     async fn named_versions(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<NamedVersion>, StoreError>;
 
     /// Takes a name away; tells whether there was one.
-    async fn forget_name(&self, doc: &DocumentId, version: Version) -> Result<bool, StoreError>;
+    async fn forget_name(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        version: Version,
+    ) -> Result<bool, StoreError>;
 
     /// Adds a comment, and with it the key of its request. A key that stands for something is returned, and nothing is added.
     ///
@@ -153,6 +163,7 @@ pub trait Annotations: Send + Sync {
     /// `NotFound` for a document, or a comment to be answered, that is not there; `Conflict` when there are [`MAX_COMMENTS`].
     async fn add_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         comment: &Comment,
         repeat: Option<&Repeat>,
@@ -161,8 +172,8 @@ pub trait Annotations: Send + Sync {
     /// Reads comments after this one, or from the first on, in order of their ids, at most `limit`.
     async fn comments(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, StoreError>;
@@ -171,7 +182,7 @@ pub trait Annotations: Send + Sync {
     ///
     /// # Errors
     /// `NotFound`.
-    async fn comment(&self, doc: &DocumentId, reader: &Reader, id: Uuid) -> Result<Comment, StoreError>;
+    async fn comment(&self, asker: &Asker, doc: &DocumentId, id: Uuid) -> Result<Comment, StoreError>;
 
     /// Changes a comment, and returns it as it is then.
     ///
@@ -179,6 +190,7 @@ pub trait Annotations: Send + Sync {
     /// `NotFound`; `Conflict` when it has another revision than the one to be changed.
     async fn change_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         id: Uuid,
         patch: &CommentPatch,
@@ -188,8 +200,13 @@ pub trait Annotations: Send + Sync {
     ///
     /// # Errors
     /// `Conflict` when it has another revision than `only`.
-    async fn remove_comment(&self, doc: &DocumentId, id: Uuid, only: Option<u64>)
-    -> Result<bool, StoreError>;
+    async fn remove_comment(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        id: Uuid,
+        only: Option<u64>,
+    ) -> Result<bool, StoreError>;
 
     /// Writes anchors that were brought up to date; one that somebody else has moved meanwhile stays as it is.
     async fn move_anchors(&self, doc: &DocumentId, moved: &[MovedAnchor]) -> Result<(), StoreError>;

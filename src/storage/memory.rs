@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::batch::{self, Known, Ledger};
 use super::page::{self, Page};
+use super::permissions::Asker;
 use super::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
     LogState, LoggedOp, NewDocument, OpLog, OwnershipStore, Ripe, SegmentIndex, SegmentMeta, ShardOp,
@@ -316,6 +317,7 @@ impl DocumentStore for MemoryStore {
 
     async fn patch_document(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {

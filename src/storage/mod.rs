@@ -51,6 +51,7 @@ pub use self::memory::MemoryStore;
 pub use self::object_store::{NewSnapshot, SnapshotBodies};
 pub use self::objects::{ObjectOptions, Objects, Places, S3Keys, S3Options};
 pub use self::opened::{DatabaseOptions, Opened, Reading, StorageOptions};
+use self::permissions::Asker;
 pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::preview::first_line;
 pub use self::schema::Migrated;
@@ -381,6 +382,7 @@ pub trait DocumentStore: Send + Sync {
     /// `Conflict` when it has not what [`DocumentPatch::only`] says.
     async fn patch_document(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError>;

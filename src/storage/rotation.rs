@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::events::{Renewed, Secrets, Webhooks};
+use super::permissions::Asker;
 use super::sealing::{KeyId, Vault, key_of};
 use super::strays::{Age, Strays};
 use super::{
@@ -174,7 +175,7 @@ impl Rotation<'_> {
         }
         // The row shows what its newest snapshot does, unless it has come further since.
         let patch = DocumentPatch { preview: Some(before.preview), ..DocumentPatch::default() };
-        self.store.patch_document(&meta.doc, &patch).await?;
+        self.store.patch_document(&Asker::Server, &meta.doc, &patch).await?;
         self.bodies.delete(std::slice::from_ref(meta)).await?;
         *count += 1;
         Ok(self.vault.current())

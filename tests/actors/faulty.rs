@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use quire::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
+use quire::storage::permissions::Asker;
 use quire::storage::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
     LogState, LoggedOp, OpLog, OwnershipStore, Ripe, SegmentIndex, SegmentMeta, ShardPage, SharedStore,
@@ -310,10 +311,11 @@ impl DocumentStore for FaultyStore {
 
     async fn patch_document(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        let row = self.inner.patch_document(doc, patch).await?;
+        let row = self.inner.patch_document(asker, doc, patch).await?;
         self.patches.fetch_add(1, Ordering::SeqCst);
         let gate = self.patch_gate.lock().clone();
         if let Some(gate) = gate {

@@ -21,6 +21,17 @@ impl Schema {
     pub fn run(&self, sql: &str) -> u64 {
         run(&self.url, sql)
     }
+
+    /// Returns the one column of text that a statement reads.
+    pub fn read(&self, sql: &str) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut connection = PgConnection::connect(&self.url).await.expect("the server answers");
+            let read = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+            connection.close().await.expect("it closes");
+            read.expect("a sound statement")
+        })
+    }
 }
 
 fn run(url: &str, sql: &str) -> u64 {

@@ -56,7 +56,7 @@ use crate::config::DocumentSettings;
 use crate::ids::{ClientId, Millis, SessionId, UserId, Version};
 use crate::metrics::METRICS;
 use crate::protocol::{Peer, PeersMessage, ServerMessage, UserInfo, close};
-use crate::storage::permissions::SharedPermissions;
+use crate::storage::permissions::{Asker, SharedPermissions};
 use crate::storage::{DocumentPatch, SharedStore};
 
 /// How often presence is told to the others, at most (protocol section 4).
@@ -303,7 +303,7 @@ impl DocumentActor {
         let Some(preview) = self.new_preview() else { return };
         let (store, doc) = (self.shared.store.clone(), self.state.id.clone());
         let patch = DocumentPatch { preview: Some(preview), ..DocumentPatch::default() };
-        let written = async move { store.patch_document(&doc, &patch).await };
+        let written = async move { store.patch_document(&Asker::Server, &doc, &patch).await };
         ctx.spawn(fut::wrap_future(written).map(|outcome, actor: &mut Self, _| {
             if let Err(error) = outcome {
                 tracing::warn!(document_id = %actor.state.id, %error, "the first line was not written");

@@ -7,7 +7,7 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{DocumentId, UserId, Version};
 use crate::ot::Delta;
 use crate::storage::annotations::{Anchor, Comment, CommentPatch, MovedAnchor, Repeat, Reserved};
-use crate::storage::permissions::Reader;
+use crate::storage::permissions::Asker;
 use crate::storage::{DocumentRow, history};
 
 /// Operations over which the anchors of one page are moved at once. What is left to do is done when they are read next.
@@ -41,6 +41,7 @@ impl Documents {
     /// `Conflict` when there are too many.
     pub async fn comment(
         &self,
+        asker: &Asker,
         row: &DocumentRow,
         new: NewComment,
         repeat: Option<&Repeat>,
@@ -49,10 +50,10 @@ impl Documents {
         if let Some(repeat) = repeat
             && let Some(reserved) = self.annotations()?.reserved(repeat).await?
         {
-            return self.comment_of(&row.id, repeat, &reserved).await;
+            return self.comment_of(asker, &row.id, repeat, &reserved).await;
         }
         let (parent, anchor) = match new.about {
-            About::Comment(parent) => (Some(self.thread(&row.id, parent).await?), None),
+            About::Comment(parent) => (Some(self.thread(asker, &row.id, parent).await?), None),
             About::Text(anchor) => {
                 self.check_anchor(row, anchor).await?;
                 (None, Some(anchor))
@@ -69,10 +70,10 @@ impl Documents {
             resolved: None,
             anchor,
         };
-        let reserved = self.annotations()?.add_comment(&row.id, &comment, repeat).await?;
+        let reserved = self.annotations()?.add_comment(asker, &row.id, &comment, repeat).await?;
         match repeat.zip(reserved) {
             // It has come twice at once.
-            Some((repeat, reserved)) => self.comment_of(&row.id, repeat, &reserved).await,
+            Some((repeat, reserved)) => self.comment_of(asker, &row.id, repeat, &reserved).await,
             None => Ok(comment),
         }
     }
@@ -80,17 +81,18 @@ impl Documents {
     /// Reads the comment that a key stands for.
     async fn comment_of(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         repeat: &Repeat,
         reserved: &Reserved,
     ) -> Result<Comment, RepeatError> {
         let made = reserved.made.filter(|_| reserved.is_of(repeat)).ok_or(RepeatError::Differs)?;
-        Ok(self.annotations()?.comment(doc, &Reader::Server, made).await?)
+        Ok(self.annotations()?.comment(asker, doc, made).await?)
     }
 
     /// Returns the comment that a thread begins with: an answer to an answer is one to that.
-    async fn thread(&self, doc: &DocumentId, comment: Uuid) -> Result<Uuid, Refusal> {
-        let found = self.annotations()?.comment(doc, &Reader::Server, comment).await?;
+    async fn thread(&self, asker: &Asker, doc: &DocumentId, comment: Uuid) -> Result<Uuid, Refusal> {
+        let found = self.annotations()?.comment(asker, doc, comment).await?;
         Ok(found.parent.unwrap_or(comment))
     }
 
@@ -113,13 +115,13 @@ impl Documents {
     /// Reads comments in order of time, at most `limit`, their anchors at the durable head `head` or as near to it as they came.
     pub async fn comments(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         head: Version,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, Refusal> {
-        let mut comments = self.annotations()?.comments(doc, reader, after, limit).await?;
+        let mut comments = self.annotations()?.comments(asker, doc, after, limit).await?;
         self.bring_up_to_date(doc, head, &mut comments).await?;
         Ok(comments)
     }
@@ -127,12 +129,12 @@ impl Documents {
     /// Reads one comment.
     pub async fn one_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         head: Version,
         id: Uuid,
     ) -> Result<Comment, Refusal> {
-        let mut comments = [self.annotations()?.comment(doc, reader, id).await?];
+        let mut comments = [self.annotations()?.comment(asker, doc, id).await?];
         self.bring_up_to_date(doc, head, &mut comments).await?;
         let [comment] = comments;
         Ok(comment)
@@ -141,22 +143,29 @@ impl Documents {
     /// Changes a comment, and returns it as it is then. `Conflict` when it has another revision than is to be changed.
     pub async fn change_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         head: Version,
         id: Uuid,
         patch: CommentPatch,
     ) -> Result<Comment, Refusal> {
         self.may_write()?;
-        let mut comments = [self.annotations()?.change_comment(doc, id, &patch).await?];
+        let mut comments = [self.annotations()?.change_comment(asker, doc, id, &patch).await?];
         self.bring_up_to_date(doc, head, &mut comments).await?;
         let [comment] = comments;
         Ok(comment)
     }
 
     /// Removes a comment with its answers. `Conflict` when it has another revision than `only`.
-    pub async fn remove_comment(&self, doc: &DocumentId, id: Uuid, only: Option<u64>) -> Result<(), Refusal> {
+    pub async fn remove_comment(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        id: Uuid,
+        only: Option<u64>,
+    ) -> Result<(), Refusal> {
         self.may_write()?;
-        if self.annotations()?.remove_comment(doc, id, only).await? {
+        if self.annotations()?.remove_comment(asker, doc, id, only).await? {
             return Ok(());
         }
         Err(Refusal::new(ErrorCode::NotFound, format!("comment {id} not found")))

@@ -6,7 +6,7 @@ use crate::actors::error::{ErrorCode, Refusal};
 use crate::ids::{DocumentId, Millis, UserId, Version};
 use crate::storage::DocumentRow;
 use crate::storage::annotations::{NamedVersion, SharedAnnotations};
-use crate::storage::permissions::Reader;
+use crate::storage::permissions::Asker;
 
 /// A version that has a name, or is in a snapshot, or both.
 pub struct KeptVersion {
@@ -48,6 +48,7 @@ impl Documents {
     /// Gives a version a name, in place of one that it has. `head` is the durable head.
     pub async fn name_version(
         &self,
+        asker: &Asker,
         row: &DocumentRow,
         head: Version,
         version: Version,
@@ -56,7 +57,7 @@ impl Documents {
         self.may_write()?;
         let made_at = self.made_at(row, head, version).await?;
         let named = NamedVersion { version, name, user, named_at: self.clock.now(), made_at };
-        self.annotations()?.name_version(&row.id, &named).await?;
+        self.annotations()?.name_version(asker, &row.id, &named).await?;
         Ok(named.into())
     }
 
@@ -72,9 +73,14 @@ impl Documents {
     }
 
     /// Takes the name of a version away.
-    pub async fn forget_name(&self, doc: &DocumentId, version: Version) -> Result<(), Refusal> {
+    pub async fn forget_name(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        version: Version,
+    ) -> Result<(), Refusal> {
         self.may_write()?;
-        if self.annotations()?.forget_name(doc, version).await? {
+        if self.annotations()?.forget_name(asker, doc, version).await? {
             return Ok(());
         }
         let message = format!("version {version} of document {doc} has no name");
@@ -85,13 +91,13 @@ impl Documents {
     /// most `limit`.
     pub async fn kept_versions(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         upto: Version,
         limit: usize,
         snapshots: bool,
     ) -> Result<Vec<KeptVersion>, Refusal> {
-        let named = self.annotations()?.named_versions(doc, reader, upto, limit).await?;
+        let named = self.annotations()?.named_versions(asker, doc, upto, limit).await?;
         let mut kept: Vec<_> = named.into_iter().map(KeptVersion::from).collect();
         if !snapshots {
             return Ok(kept);

@@ -24,7 +24,7 @@ use crate::http::problem::Problem;
 use crate::http::security::Security;
 use crate::http::state::HttpState;
 use crate::ids::{Millis, UserId};
-use crate::storage::permissions::{LinkKey, Reader, Requester};
+use crate::storage::permissions::{Asker, LinkKey, Requester};
 
 /// Before the token in an offered subprotocol.
 const BEARER_SUBPROTOCOL: &str = "bearer.";
@@ -130,11 +130,11 @@ impl Caller {
     }
 
     /// Returns for whom something is read that this caller may see.
-    pub fn reader(&self) -> Reader {
+    pub fn asker(&self) -> Asker {
         if self.admin {
-            return Reader::Server;
+            return Asker::Server;
         }
-        Reader::Request(Requester { user: self.author(), link: self.link })
+        Asker::Request(Requester { user: self.author(), link: self.link })
     }
 
     /// Refuses what the token is not good for, whatever its user may do.

@@ -7,6 +7,7 @@ use super::read::{BackupError, Reader};
 use super::rows::{Belongings, OF_THE_SERVER, Row, Table, is_of_a_document, table};
 use super::{Counts, DocumentRecord, OpRecord, Record, RowRecord};
 use crate::ids::{DocumentId, Epoch, HistoryId, Millis, SHARDS, Version};
+use crate::storage::permissions::Asker;
 use crate::storage::{
     AppendEntry, AppendError, DocumentPatch, Fork, NewSnapshot, SnapshotBodies, Store, StoreError, first_line,
 };
@@ -299,7 +300,7 @@ impl<'a> Restorer<'a> {
             updated_at: changed_after.then_some(record.updated_at),
             ..DocumentPatch::default()
         };
-        self.store.patch_document(&current.id, &patch).await.map(|_| ())
+        self.store.patch_document(&Asker::Server, &current.id, &patch).await.map(|_| ())
     }
 
     /// Brings the document to the history that it had, by way of those before, and to one of its own if others may have gone

@@ -5,7 +5,7 @@ use crate::ids::{UserId, Version};
 use crate::storage::annotations::{
     Anchor, Comment, CommentPatch, MAX_NAMES, MovedAnchor, NamedVersion, REMEMBERED, Repeat, Reserved,
 };
-use crate::storage::permissions::Reader;
+use crate::storage::permissions::Asker;
 use crate::storage::{DocumentPatch, StoreError};
 
 fn user(name: &str) -> UserId {
@@ -34,18 +34,18 @@ pub(super) async fn names_are_read_from_the_highest_version_down(mut f: Fixture)
     f.write("a", 3).await;
     let (doc, all) = (id("a"), f.annotations());
     for version in [1, 3, 0] {
-        all.name_version(&doc, &named(version, "name")).await.unwrap();
+        all.name_version(&Asker::Server, &doc, &named(version, "name")).await.unwrap();
     }
-    all.name_version(&doc, &named(1, "another")).await.unwrap();
+    all.name_version(&Asker::Server, &doc, &named(1, "another")).await.unwrap();
     assert_eq!(
-        all.named_versions(&doc, &Reader::Server, Version::MAX, 2).await.unwrap(),
+        all.named_versions(&Asker::Server, &doc, Version::MAX, 2).await.unwrap(),
         [named(3, "name"), named(1, "another")]
     );
-    assert_eq!(all.named_versions(&doc, &Reader::Server, 0, 2).await.unwrap(), [named(0, "name")]);
-    assert!(all.forget_name(&doc, 1).await.unwrap());
-    assert!(!all.forget_name(&doc, 1).await.unwrap());
-    assert_eq!(all.named_versions(&doc, &Reader::Server, 2, 9).await.unwrap(), [named(0, "name")]);
-    let unknown = all.name_version(&id("unknown"), &named(0, "name")).await;
+    assert_eq!(all.named_versions(&Asker::Server, &doc, 0, 2).await.unwrap(), [named(0, "name")]);
+    assert!(all.forget_name(&Asker::Server, &doc, 1).await.unwrap());
+    assert!(!all.forget_name(&Asker::Server, &doc, 1).await.unwrap());
+    assert_eq!(all.named_versions(&Asker::Server, &doc, 2, 9).await.unwrap(), [named(0, "name")]);
+    let unknown = all.name_version(&Asker::Server, &id("unknown"), &named(0, "name")).await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
 }
 
@@ -53,11 +53,11 @@ pub(super) async fn a_document_has_so_many_names_and_no_more(mut f: Fixture) {
     f.write("a", 1).await;
     let (doc, all) = (id("a"), f.annotations());
     for version in 0..MAX_NAMES {
-        all.name_version(&doc, &named(version, "name")).await.unwrap();
+        all.name_version(&Asker::Server, &doc, &named(version, "name")).await.unwrap();
     }
-    let full = all.name_version(&doc, &named(MAX_NAMES, "name")).await;
+    let full = all.name_version(&Asker::Server, &doc, &named(MAX_NAMES, "name")).await;
     assert!(matches!(full, Err(StoreError::Conflict { .. })), "{full:?}");
-    all.name_version(&doc, &named(0, "another")).await.unwrap();
+    all.name_version(&Asker::Server, &doc, &named(0, "another")).await.unwrap();
 }
 
 pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut f: Fixture) {
@@ -65,19 +65,19 @@ pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut
     let (doc, all) = (id("a"), f.annotations());
     let (first, second, answer) = (comment(1, None), comment(300, None), comment(20, Some(1)));
     for comment in [&second, &first, &answer] {
-        all.add_comment(&doc, comment, None).await.unwrap();
+        all.add_comment(&Asker::Server, &doc, comment, None).await.unwrap();
     }
-    let lost = all.add_comment(&doc, &comment(5, Some(9)), None).await;
+    let lost = all.add_comment(&Asker::Server, &doc, &comment(5, Some(9)), None).await;
     assert!(matches!(lost, Err(StoreError::NotFound { .. })), "{lost:?}");
-    assert_eq!(all.comments(&doc, &Reader::Server, None, 2).await.unwrap(), [first.clone(), answer.clone()]);
+    assert_eq!(all.comments(&Asker::Server, &doc, None, 2).await.unwrap(), [first.clone(), answer.clone()]);
     assert_eq!(
-        all.comments(&doc, &Reader::Server, Some(answer.id), 2).await.unwrap(),
+        all.comments(&Asker::Server, &doc, Some(answer.id), 2).await.unwrap(),
         std::slice::from_ref(&second)
     );
 
     let resolved = Some(Some((user("bob"), at(5))));
     let patch = CommentPatch { text: Some(("new".into(), at(4))), resolved, only: Some(1) };
-    let changed = all.change_comment(&doc, first.id, &patch).await.unwrap();
+    let changed = all.change_comment(&Asker::Server, &doc, first.id, &patch).await.unwrap();
     let expected = Comment {
         text: "new".into(),
         edited_at: Some(at(4)),
@@ -86,26 +86,26 @@ pub(super) async fn comments_are_read_in_order_and_changed_as_they_were_seen(mut
         ..first.clone()
     };
     assert_eq!(
-        (&changed, &all.comment(&doc, &Reader::Server, first.id).await.unwrap()),
+        (&changed, &all.comment(&Asker::Server, &doc, first.id).await.unwrap()),
         (&expected, &expected)
     );
-    let late = all.change_comment(&doc, first.id, &patch).await;
+    let late = all.change_comment(&Asker::Server, &doc, first.id, &patch).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     let reopened = CommentPatch { resolved: Some(None), ..CommentPatch::default() };
-    assert_eq!(all.change_comment(&doc, first.id, &reopened).await.unwrap().resolved, None);
+    assert_eq!(all.change_comment(&Asker::Server, &doc, first.id, &reopened).await.unwrap().resolved, None);
 
-    let late = all.remove_comment(&doc, first.id, Some(1)).await;
+    let late = all.remove_comment(&Asker::Server, &doc, first.id, Some(1)).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
-    assert!(all.remove_comment(&doc, first.id, Some(3)).await.unwrap());
-    assert!(!all.remove_comment(&doc, first.id, None).await.unwrap());
-    assert_eq!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap(), [second]);
+    assert!(all.remove_comment(&Asker::Server, &doc, first.id, Some(3)).await.unwrap());
+    assert!(!all.remove_comment(&Asker::Server, &doc, first.id, None).await.unwrap());
+    assert_eq!(all.comments(&Asker::Server, &doc, None, 9).await.unwrap(), [second]);
 }
 
 pub(super) async fn an_anchor_is_moved_from_where_it_was_read(mut f: Fixture) {
     f.write("a", 3).await;
     let (doc, all) = (id("a"), f.annotations());
     for number in [1, 2] {
-        all.add_comment(&doc, &comment(number, None), None).await.unwrap();
+        all.add_comment(&Asker::Server, &doc, &comment(number, None), None).await.unwrap();
     }
     let to = |version| Anchor { index: 7, length: 0, version };
     let moved =
@@ -113,21 +113,27 @@ pub(super) async fn an_anchor_is_moved_from_where_it_was_read(mut f: Fixture) {
     all.move_anchors(&doc, &[moved(1, 1, 3), moved(2, 2, 3), moved(9, 1, 3)]).await.unwrap();
     all.move_anchors(&doc, &[]).await.unwrap();
     let anchors: Vec<_> =
-        all.comments(&doc, &Reader::Server, None, 9).await.unwrap().into_iter().map(|c| c.anchor).collect();
+        all.comments(&Asker::Server, &doc, None, 9).await.unwrap().into_iter().map(|c| c.anchor).collect();
     assert_eq!(anchors, [Some(to(3)), comment(2, None).anchor]);
-    assert_eq!(all.comment(&doc, &Reader::Server, Uuid::from_u128(1)).await.unwrap().revision, 1);
+    assert_eq!(all.comment(&Asker::Server, &doc, Uuid::from_u128(1)).await.unwrap().revision, 1);
 }
 
 pub(super) async fn a_purge_takes_names_and_comments_along_and_nothing_comes_after_it(mut f: Fixture) {
     f.write("a", 1).await;
     let (doc, all) = (id("a"), f.annotations());
-    all.name_version(&doc, &named(1, "name")).await.unwrap();
-    all.add_comment(&doc, &comment(1, None), None).await.unwrap();
+    all.name_version(&Asker::Server, &doc, &named(1, "name")).await.unwrap();
+    all.add_comment(&Asker::Server, &doc, &comment(1, None), None).await.unwrap();
     f.store().purge_document(&doc, at(9)).await.unwrap();
-    assert!(all.named_versions(&doc, &Reader::Server, 9, 9).await.unwrap().is_empty());
-    assert!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap().is_empty());
-    assert!(matches!(all.name_version(&doc, &named(1, "x")).await, Err(StoreError::NotFound { .. })));
-    assert!(matches!(all.add_comment(&doc, &comment(2, None), None).await, Err(StoreError::NotFound { .. })));
+    assert!(all.named_versions(&Asker::Server, &doc, 9, 9).await.unwrap().is_empty());
+    assert!(all.comments(&Asker::Server, &doc, None, 9).await.unwrap().is_empty());
+    assert!(matches!(
+        all.name_version(&Asker::Server, &doc, &named(1, "x")).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    assert!(matches!(
+        all.add_comment(&Asker::Server, &doc, &comment(2, None), None).await,
+        Err(StoreError::NotFound { .. })
+    ));
 }
 
 fn repeat(owner: &str, body: u8, at: i64) -> Repeat {
@@ -158,17 +164,20 @@ pub(super) async fn a_key_and_its_comment_are_there_together_or_not_at_all(mut f
     f.write("a", 3).await;
     let (doc, all) = (id("a"), f.annotations());
     let request = repeat("ada", 1, 100);
-    let lost = all.add_comment(&doc, &comment(5, Some(9)), Some(&request)).await;
+    let lost = all.add_comment(&Asker::Server, &doc, &comment(5, Some(9)), Some(&request)).await;
     assert!(matches!(lost, Err(StoreError::NotFound { .. })), "{lost:?}");
     assert_eq!(all.reserved(&request).await.unwrap(), None);
-    assert_eq!(all.add_comment(&doc, &comment(1, None), Some(&request)).await.unwrap(), None);
-    let again = all.add_comment(&doc, &comment(2, None), Some(&request)).await.unwrap().unwrap();
+    assert_eq!(all.add_comment(&Asker::Server, &doc, &comment(1, None), Some(&request)).await.unwrap(), None);
+    let again =
+        all.add_comment(&Asker::Server, &doc, &comment(2, None), Some(&request)).await.unwrap().unwrap();
     assert_eq!((again.made, again.is_of(&request), again.fresh), (Some(Uuid::from_u128(1)), true, false));
-    assert_eq!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap(), [comment(1, None)]);
+    assert_eq!(all.comments(&Asker::Server, &doc, None, 9).await.unwrap(), [comment(1, None)]);
     // One that was removed is not made again.
-    assert!(all.remove_comment(&doc, Uuid::from_u128(1), None).await.unwrap());
-    assert!(all.add_comment(&doc, &comment(2, None), Some(&request)).await.unwrap().is_some());
-    assert!(all.comments(&doc, &Reader::Server, None, 9).await.unwrap().is_empty());
+    assert!(all.remove_comment(&Asker::Server, &doc, Uuid::from_u128(1), None).await.unwrap());
+    assert!(
+        all.add_comment(&Asker::Server, &doc, &comment(2, None), Some(&request)).await.unwrap().is_some()
+    );
+    assert!(all.comments(&Asker::Server, &doc, None, 9).await.unwrap().is_empty());
 }
 
 pub(super) async fn a_document_that_was_changed_is_not_changed_under_a_condition(mut f: Fixture) {
@@ -180,8 +189,8 @@ pub(super) async fn a_document_that_was_changed_is_not_changed_under_a_condition
         only: Some(seen.clone()),
         ..DocumentPatch::default()
     };
-    f.store().patch_document(&doc, &rename("first")).await.unwrap();
-    let late = f.store().patch_document(&doc, &rename("second")).await;
+    f.store().patch_document(&Asker::Server, &doc, &rename("first")).await.unwrap();
+    let late = f.store().patch_document(&Asker::Server, &doc, &rename("second")).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     assert_eq!(f.store().document(&doc).await.unwrap().title, "first");
 }

@@ -1,5 +1,6 @@
 use super::fixture::{Fixture, at, client, history, id, typed};
 use super::snapshots::meta;
+use crate::storage::permissions::Asker;
 use crate::storage::{DocumentPatch, ListQuery, StoreError};
 
 fn recent(limit: usize) -> ListQuery {
@@ -26,7 +27,7 @@ pub(super) async fn lists_are_paged_recent_first(mut f: Fixture) {
     for (doc, updated_at) in [("a", 5), ("b", 7), ("c", 5), ("d", 1)] {
         f.write(doc, 1).await;
         let patch = DocumentPatch { updated_at: Some(updated_at), ..DocumentPatch::default() };
-        f.store().patch_document(&id(doc), &patch).await.unwrap();
+        f.store().patch_document(&Asker::Server, &id(doc), &patch).await.unwrap();
     }
     assert_eq!(names(&f, &recent(10)).await, ["b", "c", "a", "d"]);
     assert_eq!(names(&f, &recent(2)).await, ["b", "c"]);
@@ -38,7 +39,7 @@ pub(super) async fn lists_are_searched_in_any_case_and_by_letter(mut f: Fixture)
     for (doc, title) in [("a", "Übergabe"), ("b", "50% off"), ("c", "snake_case"), ("d", "plain")] {
         f.write(doc, 1).await;
         let patch = DocumentPatch { title: Some(title.to_owned()), ..DocumentPatch::default() };
-        f.store().patch_document(&id(doc), &patch).await.unwrap();
+        f.store().patch_document(&Asker::Server, &id(doc), &patch).await.unwrap();
     }
     let mut shown = meta("d", 1);
     shown.preview = "A Übersicht of all".to_owned();
@@ -60,7 +61,7 @@ pub(super) async fn the_trash_is_a_list_of_its_own(mut f: Fixture) {
     f.write("kept", 1).await;
     f.write("thrown", 1).await;
     let throw = |deleted_at| DocumentPatch { deleted_at: Some(deleted_at), ..DocumentPatch::default() };
-    let row = f.store().patch_document(&id("thrown"), &throw(Some(at(9)))).await.unwrap();
+    let row = f.store().patch_document(&Asker::Server, &id("thrown"), &throw(Some(at(9)))).await.unwrap();
     assert_eq!(row.deleted_at, Some(at(9)));
     assert_eq!(names(&f, &recent(10)).await, ["kept"]);
     assert_eq!(names(&f, &ListQuery { trashed: true, ..recent(10) }).await, ["thrown"]);
@@ -70,18 +71,18 @@ pub(super) async fn the_trash_is_a_list_of_its_own(mut f: Fixture) {
         "it can be read while it is there"
     );
 
-    f.store().patch_document(&id("thrown"), &throw(None)).await.unwrap();
+    f.store().patch_document(&Asker::Server, &id("thrown"), &throw(None)).await.unwrap();
     assert_eq!(names(&f, &recent(10)).await.len(), 2);
 }
 
 pub(super) async fn a_patch_changes_what_it_names(mut f: Fixture) {
     f.write("doc", 2).await;
     let before = f.store().document(&id("doc")).await.unwrap();
-    let same = f.store().patch_document(&id("doc"), &DocumentPatch::default()).await.unwrap();
+    let same = f.store().patch_document(&Asker::Server, &id("doc"), &DocumentPatch::default()).await.unwrap();
     assert_eq!(same, before);
 
     let patch = DocumentPatch { archived: Some(true), title: Some("New".into()), ..DocumentPatch::default() };
-    let patched = f.store().patch_document(&id("doc"), &patch).await.unwrap();
+    let patched = f.store().patch_document(&Asker::Server, &id("doc"), &patch).await.unwrap();
     assert_eq!((patched.archived, patched.title.as_str()), (true, "New"));
     assert_eq!((patched.version, patched.updated_at), (2, before.updated_at));
     assert_eq!(f.store().document(&id("doc")).await.unwrap(), patched);
@@ -90,7 +91,7 @@ pub(super) async fn a_patch_changes_what_it_names(mut f: Fixture) {
 pub(super) async fn what_is_unknown_is_not_found(f: Fixture) {
     let doc = id("doc");
     assert!(matches!(f.store().document(&doc).await, Err(StoreError::NotFound { .. })));
-    let patched = f.store().patch_document(&doc, &DocumentPatch::default()).await;
+    let patched = f.store().patch_document(&Asker::Server, &doc, &DocumentPatch::default()).await;
     assert!(matches!(patched, Err(StoreError::NotFound { .. })));
     assert!(matches!(f.store().purge_document(&doc, 1).await, Err(StoreError::NotFound { .. })));
     assert_eq!(names(&f, &recent(10)).await, [""; 0]);

@@ -10,7 +10,7 @@ use crate::storage::annotations::Comment;
 use crate::storage::events::{
     Delivery, Event, Kind, Logged, MAX_HOOKS, Next, Noted, Outcome, State, Undelivered, Webhook, WebhookPatch,
 };
-use crate::storage::permissions::{Grant, Subject};
+use crate::storage::permissions::{Asker, Grant, Subject};
 use crate::storage::projections::{Change, ContentRow, Move, Point};
 use crate::storage::{DocumentPatch, StoreError};
 
@@ -75,9 +75,9 @@ pub(super) async fn what_happens_to_a_document_is_noted_with_it(mut f: Fixture) 
     f.write("a", 1).await;
     let doc = id("a");
     let trash = |at| DocumentPatch { deleted_at: Some(at), ..DocumentPatch::default() };
-    f.store().patch_document(&doc, &trash(Some(5))).await.unwrap();
-    f.store().patch_document(&doc, &trash(Some(5))).await.unwrap();
-    f.store().patch_document(&doc, &trash(None)).await.unwrap();
+    f.store().patch_document(&Asker::Server, &doc, &trash(Some(5))).await.unwrap();
+    f.store().patch_document(&Asker::Server, &doc, &trash(Some(5))).await.unwrap();
+    f.store().patch_document(&Asker::Server, &doc, &trash(None)).await.unwrap();
     let grant = Grant {
         subject: Subject::User(user("bob")),
         role: Role::Viewer,
@@ -85,12 +85,15 @@ pub(super) async fn what_happens_to_a_document_is_noted_with_it(mut f: Fixture) 
         granted_at: 1,
         expires_at: None,
     };
-    f.permissions().grant(&doc, &grant).await.unwrap();
+    f.permissions().grant(&Asker::Server, &doc, &grant).await.unwrap();
     // The same once more is no news.
-    f.permissions().grant(&doc, &grant).await.unwrap();
-    f.permissions().grant(&doc, &Grant { role: Role::Editor, ..grant.clone() }).await.unwrap();
-    f.permissions().revoke(&doc, &grant.subject).await.unwrap();
-    f.permissions().set_link(&doc, None).await.unwrap();
+    f.permissions().grant(&Asker::Server, &doc, &grant).await.unwrap();
+    f.permissions()
+        .grant(&Asker::Server, &doc, &Grant { role: Role::Editor, ..grant.clone() })
+        .await
+        .unwrap();
+    f.permissions().revoke(&Asker::Server, &doc, &grant.subject).await.unwrap();
+    f.permissions().set_link(&Asker::Server, &doc, None).await.unwrap();
     let comment = Comment {
         id: Uuid::from_u128(7),
         parent: None,
@@ -102,7 +105,7 @@ pub(super) async fn what_happens_to_a_document_is_noted_with_it(mut f: Fixture) 
         resolved: None,
         anchor: None,
     };
-    f.annotations().add_comment(&doc, &comment, None).await.unwrap();
+    f.annotations().add_comment(&Asker::Server, &doc, &comment, None).await.unwrap();
     let notes = noted(&f).await;
     let told: Vec<_> = notes
         .iter()
@@ -182,7 +185,7 @@ pub(super) async fn a_purge_is_told_and_what_it_takes_is_not(mut f: Fixture) {
         granted_at: 1,
         expires_at: None,
     };
-    f.permissions().grant(&id("a"), &grant).await.unwrap();
+    f.permissions().grant(&Asker::Server, &id("a"), &grant).await.unwrap();
     f.store().purge_document(&id("a"), 9).await.unwrap();
     let notes = noted(&f).await;
     assert_eq!(kinds(&notes), [("a", Kind::Created), ("a", Kind::Shared), ("a", Kind::Purged)]);

@@ -5,7 +5,7 @@ use crate::access::Standing;
 use crate::ids::{Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::permissions::{
-    Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, ShareLink, Subject,
+    Asker, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, ShareLink, Subject,
 };
 use crate::storage::{DocumentPatch, ListQuery, Scope, StoreError, Viewer};
 
@@ -26,7 +26,7 @@ fn member(name: &str, manager: bool) -> Member {
 }
 
 async fn give(f: &Fixture, doc: &str, subject: Subject, role: Role) {
-    f.permissions().grant(&id(doc), &grant(subject, role, None)).await.unwrap();
+    f.permissions().grant(&Asker::Server, &id(doc), &grant(subject, role, None)).await.unwrap();
 }
 
 async fn group(f: &Fixture) -> GroupId {
@@ -46,7 +46,7 @@ async fn link(f: &Fixture, doc: &str, role: Role, expires_at: Option<Millis>) ->
         expires_at,
         revoked_at: None,
     };
-    f.permissions().add_link(&id(doc), &link, &key, None).await.unwrap();
+    f.permissions().add_link(&Asker::Server, &id(doc), &link, &key, None).await.unwrap();
     (link.id, key)
 }
 
@@ -78,11 +78,11 @@ pub(super) async fn what_is_granted_is_read_back_and_replaced(mut f: Fixture) {
         grant(to("ünal"), Role::Commenter, None),
     ];
     for one in &granted {
-        f.permissions().grant(&id("doc"), one).await.unwrap();
+        f.permissions().grant(&Asker::Server, &id("doc"), one).await.unwrap();
     }
     give(&f, "other", to("bob"), Role::Editor).await;
     let list = async |after: Option<&Subject>, limit| {
-        f.permissions().grants(&id("doc"), after, limit, at(5)).await.unwrap()
+        f.permissions().grants(&Asker::Server, &id("doc"), after, limit, at(5)).await.unwrap()
     };
     assert_eq!(list(None, 9).await, granted);
     assert_eq!(list(None, 1).await, granted[..1]);
@@ -90,14 +90,18 @@ pub(super) async fn what_is_granted_is_read_back_and_replaced(mut f: Fixture) {
     assert_eq!(list(Some(&granted[2].subject), 9).await, []);
 
     let more = grant(to("ünal"), Role::Editor, Some(at(20)));
-    f.permissions().grant(&id("doc"), &more).await.unwrap();
+    f.permissions().grant(&Asker::Server, &id("doc"), &more).await.unwrap();
     assert_eq!(list(Some(&granted[1].subject), 9).await, std::slice::from_ref(&more));
-    assert!(f.permissions().revoke(&id("doc"), &more.subject).await.unwrap());
-    assert!(!f.permissions().revoke(&id("doc"), &more.subject).await.unwrap());
+    assert!(f.permissions().revoke(&Asker::Server, &id("doc"), &more.subject).await.unwrap());
+    assert!(!f.permissions().revoke(&Asker::Server, &id("doc"), &more.subject).await.unwrap());
     assert_eq!(list(None, 9).await, granted[..2]);
     is_conflict(
         f.permissions()
-            .grant(&id("doc"), &grant(Subject::Group(GroupId::generate()), Role::Viewer, None))
+            .grant(
+                &Asker::Server,
+                &id("doc"),
+                &grant(Subject::Group(GroupId::generate()), Role::Viewer, None),
+            )
             .await,
     );
 }
@@ -143,15 +147,18 @@ pub(super) async fn every_change_is_counted(mut f: Fixture) {
     counted("a member", 1).await;
     permissions.remove_member(team, &user("bob")).await.unwrap();
     counted("a member less", 1).await;
-    permissions.set_link(&doc, None).await.unwrap();
+    permissions.set_link(&Asker::Server, &doc, None).await.unwrap();
     counted("the address", 1).await;
     let (share, _) = link(&f, "doc", Role::Viewer, None).await;
     counted("a link", 1).await;
-    permissions.revoke_link(&doc, share, at(3)).await.unwrap();
+    permissions.revoke_link(&Asker::Server, &doc, share, at(3)).await.unwrap();
     counted("a link less", 1).await;
-    permissions.transfer(&doc, &user("owner"), &user("eve"), &user("owner"), at(3)).await.unwrap();
+    permissions
+        .transfer(&Asker::Server, &doc, &user("owner"), &user("eve"), &user("owner"), at(3))
+        .await
+        .unwrap();
     counted("another owner", 1).await;
-    permissions.revoke(&doc, &to("owner")).await.unwrap();
+    permissions.revoke(&Asker::Server, &doc, &to("owner")).await.unwrap();
     counted("a grant less", 1).await;
     permissions.delete_group(team).await.unwrap();
     counted("a group less", 1).await;
@@ -164,15 +171,20 @@ pub(super) async fn what_has_ended_is_not_listed_and_makes_room(mut f: Fixture) 
     f.write("doc", 1).await;
     for n in 0..MAX_GRANTS {
         let ends = (n < 2).then_some(at(4));
-        f.permissions().grant(&id("doc"), &grant(to(&format!("u{n:04}")), Role::Viewer, ends)).await.unwrap();
+        f.permissions()
+            .grant(&Asker::Server, &id("doc"), &grant(to(&format!("u{n:04}")), Role::Viewer, ends))
+            .await
+            .unwrap();
     }
     let late = Grant { granted_at: at(5), ..grant(to("late"), Role::Viewer, None) };
-    is_conflict(f.permissions().grant(&id("doc"), &Grant { granted_at: at(3), ..late.clone() }).await);
+    is_conflict(
+        f.permissions().grant(&Asker::Server, &id("doc"), &Grant { granted_at: at(3), ..late.clone() }).await,
+    );
     let again = Grant { granted_at: at(3), ..grant(to("u0999"), Role::Editor, None) };
-    f.permissions().grant(&id("doc"), &again).await.unwrap();
-    let listed = f.permissions().grants(&id("doc"), None, 2_000, at(4)).await.unwrap();
+    f.permissions().grant(&Asker::Server, &id("doc"), &again).await.unwrap();
+    let listed = f.permissions().grants(&Asker::Server, &id("doc"), None, 2_000, at(4)).await.unwrap();
     assert_eq!(listed.len() as u64, MAX_GRANTS - 2);
-    f.permissions().grant(&id("doc"), &late).await.unwrap();
+    f.permissions().grant(&Asker::Server, &id("doc"), &late).await.unwrap();
 }
 
 pub(super) async fn an_owner_hands_over_and_stays_an_editor(mut f: Fixture) {
@@ -180,19 +192,25 @@ pub(super) async fn an_owner_hands_over_and_stays_an_editor(mut f: Fixture) {
     give(&f, "doc", to("bob"), Role::Viewer).await;
     let (permissions, doc) = (f.permissions(), id("doc"));
     let hand = async |from: &str, to: &str| {
-        permissions.transfer(&doc, &user(from), &user(to), &user("admin"), at(3)).await
+        permissions.transfer(&Asker::Server, &doc, &user(from), &user(to), &user("admin"), at(3)).await
     };
     is_conflict(hand("carl", "bob").await);
     hand("owner", "bob").await.unwrap();
     assert_eq!(f.store().document(&doc).await.unwrap().owner, user("bob"));
-    let grants = permissions.grants(&doc, None, 9, at(5)).await.unwrap();
+    let grants = permissions.grants(&Asker::Server, &doc, None, 9, at(5)).await.unwrap();
     let kept =
         Grant { granted_by: user("admin"), granted_at: at(3), ..grant(to("owner"), Role::Editor, None) };
     assert_eq!(grants, [kept]);
     is_conflict(hand("owner", "carl").await);
-    permissions.transfer(&doc, &user("bob"), &user("guest:rest"), &user("bob"), at(4)).await.unwrap();
-    permissions.transfer(&doc, &user("guest:rest"), &user("eve"), &user("admin"), at(4)).await.unwrap();
-    let left: Vec<_> = permissions.grants(&doc, None, 9, at(5)).await.unwrap();
+    permissions
+        .transfer(&Asker::Server, &doc, &user("bob"), &user("guest:rest"), &user("bob"), at(4))
+        .await
+        .unwrap();
+    permissions
+        .transfer(&Asker::Server, &doc, &user("guest:rest"), &user("eve"), &user("admin"), at(4))
+        .await
+        .unwrap();
+    let left: Vec<_> = permissions.grants(&Asker::Server, &doc, None, 9, at(5)).await.unwrap();
     assert_eq!(left.len(), 2, "nothing is granted to a guest: {left:?}");
 }
 
@@ -201,15 +219,15 @@ pub(super) async fn share_links_are_kept_without_their_token_and_end_once(mut f:
     let (permissions, doc) = (f.permissions(), id("doc"));
     let (first, key) = link(&f, "doc", Role::Editor, None).await;
     let (second, _) = link(&f, "doc", Role::Viewer, Some(at(7))).await;
-    let links = permissions.links(&doc, None, 9).await.unwrap();
+    let links = permissions.links(&Asker::Server, &doc, None, 9).await.unwrap();
     let told: Vec<_> =
         links.iter().map(|link| (link.id, link.role, link.expires_at, link.revoked_at)).collect();
     assert_eq!(told, [(first, Role::Editor, None, None), (second, Role::Viewer, Some(at(7)), None)]);
-    assert_eq!(permissions.links(&doc, Some(first), 9).await.unwrap(), links[1..]);
+    assert_eq!(permissions.links(&Asker::Server, &doc, Some(first), 9).await.unwrap(), links[1..]);
     assert_eq!(standing(&f, "doc", "bob", Some(&key)).await.shared, Some(Role::Editor));
-    assert!(permissions.revoke_link(&doc, first, at(4)).await.unwrap());
-    assert!(!permissions.revoke_link(&doc, first, at(5)).await.unwrap());
-    assert_eq!(permissions.links(&doc, None, 1).await.unwrap()[0].revoked_at, Some(at(4)));
+    assert!(permissions.revoke_link(&Asker::Server, &doc, first, at(4)).await.unwrap());
+    assert!(!permissions.revoke_link(&Asker::Server, &doc, first, at(5)).await.unwrap());
+    assert_eq!(permissions.links(&Asker::Server, &doc, None, 1).await.unwrap()[0].revoked_at, Some(at(4)));
     assert_eq!(standing(&f, "doc", "bob", Some(&key)).await.shared, None);
 
     for _ in 0..MAX_LINKS - 1 {
@@ -217,9 +235,12 @@ pub(super) async fn share_links_are_kept_without_their_token_and_end_once(mut f:
     }
     let (_, key) = LinkKey::generate();
     let more = ShareLink { id: Uuid::now_v7(), made_at: at(2), ..links[1].clone() };
-    is_conflict(permissions.add_link(&doc, &more, &key, None).await);
+    is_conflict(permissions.add_link(&Asker::Server, &doc, &more, &key, None).await);
     // The second has ended by then.
-    permissions.add_link(&doc, &ShareLink { made_at: at(8), ..more }, &key, None).await.unwrap();
+    permissions
+        .add_link(&Asker::Server, &doc, &ShareLink { made_at: at(8), ..more }, &key, None)
+        .await
+        .unwrap();
 }
 
 pub(super) async fn a_group_has_a_manager_as_long_as_it_is(f: Fixture) {
@@ -262,7 +283,7 @@ pub(super) async fn a_group_ends_with_what_was_given_to_it(mut f: Fixture) {
     assert!(!f.permissions().delete_group(team).await.unwrap());
     assert_eq!(standing(&f, "doc", "ann", None).await.granted, None);
     assert_eq!(f.permissions().group(team).await.unwrap(), None);
-    assert_eq!(f.permissions().grants(&id("doc"), None, 9, at(5)).await.unwrap(), []);
+    assert_eq!(f.permissions().grants(&Asker::Server, &id("doc"), None, 9, at(5)).await.unwrap(), []);
     assert_eq!(f.permissions().groups_of(&user("ann"), None, 9).await.unwrap(), []);
 }
 
@@ -272,23 +293,26 @@ pub(super) async fn documents_are_listed_to_those_who_may_see_them(mut f: Fixtur
     for (doc, updated_at) in docs.into_iter().zip(1..) {
         f.write(doc, 1).await;
         let patch = DocumentPatch { updated_at: Some(updated_at), ..DocumentPatch::default() };
-        f.store().patch_document(&id(doc), &patch).await.unwrap();
+        f.store().patch_document(&Asker::Server, &id(doc), &patch).await.unwrap();
         if doc != "linked" {
-            f.permissions().set_link(&id(doc), None).await.unwrap();
+            f.permissions().set_link(&Asker::Server, &id(doc), None).await.unwrap();
         }
     }
     for doc in ["own", "trashed"] {
         f.permissions()
-            .transfer(&id(doc), &user("owner"), &user("ann"), &user("owner"), at(1))
+            .transfer(&Asker::Server, &id(doc), &user("owner"), &user("ann"), &user("owner"), at(1))
             .await
             .unwrap();
     }
     give(&f, "granted", to("ann"), Role::Viewer).await;
     give(&f, "granted", Subject::Group(team), Role::Viewer).await;
     give(&f, "by-group", Subject::Group(team), Role::Viewer).await;
-    f.permissions().grant(&id("ended"), &grant(to("ann"), Role::Viewer, Some(at(5)))).await.unwrap();
+    f.permissions()
+        .grant(&Asker::Server, &id("ended"), &grant(to("ann"), Role::Viewer, Some(at(5))))
+        .await
+        .unwrap();
     let throw = DocumentPatch { deleted_at: Some(Some(1)), ..DocumentPatch::default() };
-    f.store().patch_document(&id("trashed"), &throw).await.unwrap();
+    f.store().patch_document(&Asker::Server, &id("trashed"), &throw).await.unwrap();
 
     let list = async |query: ListQuery| {
         let rows = f.store().list_documents(&query).await.unwrap();
@@ -320,8 +344,8 @@ pub(super) async fn a_purge_takes_permissions_along(mut f: Fixture) {
     give(&f, "doc", to("ann"), Role::Viewer).await;
     link(&f, "doc", Role::Viewer, None).await;
     f.store().purge_document(&id("doc"), at(9)).await.unwrap();
-    assert_eq!(f.permissions().grants(&id("doc"), None, 9, at(5)).await.unwrap(), []);
-    assert_eq!(f.permissions().links(&id("doc"), None, 9).await.unwrap(), []);
+    assert_eq!(f.permissions().grants(&Asker::Server, &id("doc"), None, 9, at(5)).await.unwrap(), []);
+    assert_eq!(f.permissions().links(&Asker::Server, &id("doc"), None, 9).await.unwrap(), []);
     let viewer = Viewer { user: user("ann"), now: at(5) };
     let query = ListQuery { scope: Scope::Of(viewer), limit: 9, ..ListQuery::default() };
     assert_eq!(f.store().list_documents(&query).await.unwrap(), []);
@@ -343,12 +367,12 @@ pub(super) async fn what_is_not_there_is_not_found(mut f: Fixture) {
         };
         let (owner, ann) = (user("owner"), user("ann"));
         let outcomes = [
-            permissions.grant(&doc, &grant(to("ann"), Role::Viewer, None)).await,
-            permissions.revoke(&doc, &to("ann")).await.map(|_| ()),
-            permissions.set_link(&doc, None).await,
-            permissions.transfer(&doc, &owner, &ann, &owner, 1).await,
-            permissions.add_link(&doc, &link, &key, None).await.map(|_| ()),
-            permissions.revoke_link(&doc, link.id, 1).await.map(|_| ()),
+            permissions.grant(&Asker::Server, &doc, &grant(to("ann"), Role::Viewer, None)).await,
+            permissions.revoke(&Asker::Server, &doc, &to("ann")).await.map(|_| ()),
+            permissions.set_link(&Asker::Server, &doc, None).await,
+            permissions.transfer(&Asker::Server, &doc, &owner, &ann, &owner, 1).await,
+            permissions.add_link(&Asker::Server, &doc, &link, &key, None).await.map(|_| ()),
+            permissions.revoke_link(&Asker::Server, &doc, link.id, 1).await.map(|_| ()),
             permissions.rules(&doc, &[ann], &[key]).await.map(|_| ()),
         ];
         for outcome in outcomes {

@@ -1,5 +1,6 @@
 use super::fixture::{Fixture, at, history, id};
 use crate::ids::{DocumentId, Millis, UserId, Version};
+use crate::storage::permissions::Asker;
 use crate::storage::projections::{Activity, Change, ContentRow, HOUR, Move, Point, READER, Standing};
 use crate::storage::{DocumentPatch, StoreError};
 
@@ -157,7 +158,7 @@ pub(super) async fn words_are_found_in_any_case_and_forgotten_with_the_text(mut 
     assert_eq!(find("öl").await, ["b"]);
     assert_eq!(find("water").await, ["a"]);
     let throw = DocumentPatch { deleted_at: Some(Some(at(9))), ..DocumentPatch::default() };
-    f.store().patch_document(&id("b"), &throw).await.unwrap();
+    f.store().patch_document(&Asker::Server, &id("b"), &throw).await.unwrap();
     assert_eq!(find("öl").await, [""; 0]);
 }
 

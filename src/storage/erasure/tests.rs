@@ -7,7 +7,7 @@ use super::*;
 use crate::ids::{ClientId, HistoryId, Version};
 use crate::protocol::Role;
 use crate::storage::people::Fate;
-use crate::storage::permissions::{Grant, Group, GroupId, Member, SharedPermissions, Subject};
+use crate::storage::permissions::{Asker, Grant, Group, GroupId, Member, SharedPermissions, Subject};
 use crate::storage::portability::Exporter;
 use crate::storage::postgres::tests::TestDatabase;
 use crate::storage::sqlite::SqliteStore;
@@ -239,9 +239,13 @@ async fn what_has_ended_shares_nothing(scene: Scene) {
         granted_at: 1,
         expires_at,
     };
-    scene.permissions.set_link(&doc("adas"), None).await.unwrap();
+    scene.permissions.set_link(&Asker::Server, &doc("adas"), None).await.unwrap();
     let bob = Subject::User(user("bob"));
-    scene.permissions.grant(&doc("adas"), &grant(bob.clone(), Role::Editor, Some(1_500))).await.unwrap();
+    scene
+        .permissions
+        .grant(&Asker::Server, &doc("adas"), &grant(bob.clone(), Role::Editor, Some(1_500)))
+        .await
+        .unwrap();
     let erasing = Erasing::new(user("ada"), Fate::Private, 1_400);
     let doomed = async || scene.people.doomed(&user("ada"), 9).await.unwrap();
     scene.people.begin_erasure(&erasing).await.unwrap();
@@ -266,7 +270,7 @@ async fn rights_go_and_are_counted_and_a_group_keeps_a_manager(scene: Scene) {
             granted_at: 1,
             expires_at: None,
         };
-        scene.permissions.grant(&doc("bobs"), &grant).await.unwrap();
+        scene.permissions.grant(&Asker::Server, &doc("bobs"), &grant).await.unwrap();
     }
     for (name, added_at) in [("eve", 3), ("bob", 2)] {
         let member = Member { user: user(name), manager: false, added_by: user("ada"), added_at };
@@ -282,7 +286,7 @@ async fn rights_go_and_are_counted_and_a_group_keeps_a_manager(scene: Scene) {
     let managers: Vec<_> = members.iter().map(|member| (&*member.user.0, member.manager)).collect();
     assert_eq!(managers, [("bob", true), ("eve", false)]);
     assert!(group.made_by == erasing.pseudonym && members[0].added_by == erasing.pseudonym);
-    assert_eq!(scene.permissions.grants(&doc("bobs"), None, 9, 1).await.unwrap().len(), 1);
+    assert_eq!(scene.permissions.grants(&Asker::Server, &doc("bobs"), None, 9, 1).await.unwrap().len(), 1);
 }
 
 async fn what_is_given_out_has_content_of_the_own_and_counts_of_others(scene: Scene) {

@@ -181,7 +181,7 @@ pub struct Requester {
 /// For whom something is read of a document. PostgreSQL shows a request no more than this person may see (migration 0032), whatever
 /// the query asks for; where there is one process and one file, the query alone decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum Asker {
     /// For the server itself, or for somebody who looks after it.
     Server,
     Request(Requester),
@@ -223,6 +223,7 @@ pub trait Permissions: Send + Sync {
     /// Lists grants in order of kind and id, groups first, after `after`.
     async fn grants(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         after: Option<&Subject>,
         limit: usize,
@@ -230,13 +231,13 @@ pub trait Permissions: Send + Sync {
     ) -> Result<Vec<Grant>, StoreError>;
 
     /// Gives a role, in place of the one that the subject had. A group has to be there.
-    async fn grant(&self, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError>;
+    async fn grant(&self, asker: &Asker, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError>;
 
     /// Takes a role away; returns false when there was none.
-    async fn revoke(&self, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError>;
+    async fn revoke(&self, asker: &Asker, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError>;
 
     /// Says what the document's address is good for.
-    async fn set_link(&self, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError>;
+    async fn set_link(&self, asker: &Asker, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError>;
 
     /// Gives a document to another owner: nothing else is granted to the new one any more, and the old one, unless it is a
     /// guest, is an editor.
@@ -245,6 +246,7 @@ pub trait Permissions: Send + Sync {
     /// `Conflict` when it does not belong to `from` any more.
     async fn transfer(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         from: &UserId,
         to: &UserId,
@@ -255,6 +257,7 @@ pub trait Permissions: Send + Sync {
     /// Makes a share link, and with it the key of its request. A key that stands for something is returned, and nothing is made.
     async fn add_link(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         link: &ShareLink,
         key: &LinkKey,
@@ -264,13 +267,20 @@ pub trait Permissions: Send + Sync {
     /// Lists share links in order of id, those that have ended as well, after `after`.
     async fn links(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<ShareLink>, StoreError>;
 
     /// Ends a share link; returns false when there is none that has not been ended.
-    async fn revoke_link(&self, doc: &DocumentId, link: Uuid, now: Millis) -> Result<bool, StoreError>;
+    async fn revoke_link(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        link: Uuid,
+        now: Millis,
+    ) -> Result<bool, StoreError>;
 
     /// Makes a group, whose maker is its manager, and with it the key of its request, as [`Permissions::add_link`] does.
     async fn create_group(

@@ -16,7 +16,7 @@ use crate::storage::annotations::{
     Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion, Repeat,
     Reserved, no_comment, too_many,
 };
-use crate::storage::permissions::Reader;
+use crate::storage::permissions::Asker;
 
 const COUNT_NAMES: &str = "SELECT count(*) FROM named_versions WHERE doc_id = $1 AND version <> $2";
 const NAME_VERSION: &str = include_str!("sql/name_version.sql");
@@ -44,8 +44,13 @@ const RELEASE_REPEAT: &str = "DELETE FROM repeats WHERE user_id = $1 AND key = $
 
 #[async_trait]
 impl Annotations for PostgresStore {
-    async fn name_version(&self, doc: &DocumentId, named: &NamedVersion) -> Result<(), StoreError> {
-        let mut session = self.lock_document(doc).await?;
+    async fn name_version(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        named: &NamedVersion,
+    ) -> Result<(), StoreError> {
+        let mut session = self.lock_document(asker, doc).await?;
         let count = statement(COUNT_NAMES).bind(doc.as_str()).bind(integer(named.version));
         if count_of(&mut session, count).await? >= MAX_NAMES {
             return Err(too_many("named versions", doc, MAX_NAMES));
@@ -63,30 +68,36 @@ impl Annotations for PostgresStore {
 
     async fn named_versions(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<NamedVersion>, StoreError> {
         let failed = |error| read_error(doc, 0, error);
         let read = statement(READ_NAMES).bind(doc.as_str()).bind(integer(upto)).bind(integer(limit as u64));
-        let found = self.sessions.rows_for(reader, doc, read).await.map_err(failed)?;
+        let found = self.sessions.rows_for(asker, doc, read).await.map_err(failed)?;
         found.iter().map(named).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn forget_name(&self, doc: &DocumentId, version: Version) -> Result<bool, StoreError> {
+    async fn forget_name(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        version: Version,
+    ) -> Result<bool, StoreError> {
         let forget = statement(FORGET_NAME).bind(doc.as_str()).bind(integer(version));
-        Ok(self.sessions.run(forget).await.map_err(store_error)? > 0)
+        Ok(self.sessions.run_for(asker, doc, forget).await.map_err(store_error)? > 0)
     }
 
     async fn add_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         comment: &Comment,
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError> {
         self.forget_old(repeat).await?;
-        let mut session = self.lock_document(doc).await?;
+        let mut session = self.lock_document(asker, doc).await?;
         if let Some(taken) = taken(&mut session, repeat, doc, comment.id).await? {
             return Ok(Some(taken));
         }
@@ -116,8 +127,8 @@ impl Annotations for PostgresStore {
 
     async fn comments(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
-        reader: &Reader,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, StoreError> {
@@ -126,24 +137,25 @@ impl Annotations for PostgresStore {
             .bind(doc.as_str())
             .bind(after.unwrap_or_default())
             .bind(integer(limit as u64));
-        let found = self.sessions.rows_for(reader, doc, read).await.map_err(failed)?;
+        let found = self.sessions.rows_for(asker, doc, read).await.map_err(failed)?;
         found.iter().map(comment).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn comment(&self, doc: &DocumentId, reader: &Reader, id: Uuid) -> Result<Comment, StoreError> {
+    async fn comment(&self, asker: &Asker, doc: &DocumentId, id: Uuid) -> Result<Comment, StoreError> {
         let failed = |error| read_error(doc, 0, error);
         let read = statement(READ_COMMENT).bind(doc.as_str()).bind(id);
-        let found = self.sessions.rows_for(reader, doc, read).await.map_err(failed)?;
+        let found = self.sessions.rows_for(asker, doc, read).await.map_err(failed)?;
         comment(found.first().ok_or_else(|| no_comment(id))?).map_err(failed)
     }
 
     async fn change_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         id: Uuid,
         patch: &CommentPatch,
     ) -> Result<Comment, StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         let mut comment = lock(&mut session, doc, id).await?.ok_or_else(|| no_comment(id))?;
         comment.change(patch)?;
         comment.text = rows::text_of(&comment.text).into_owned();
@@ -163,20 +175,22 @@ impl Annotations for PostgresStore {
 
     async fn remove_comment(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         id: Uuid,
         only: Option<u64>,
     ) -> Result<bool, StoreError> {
         // An answer that is being added locks the document, and is gone with what it answers to.
-        let mut session = match self.lock_document(doc).await {
+        let mut session = match self.lock_document(asker, doc).await {
             Err(StoreError::NotFound { .. }) => return Ok(false),
             locked => locked?,
         };
         let Some(comment) = lock(&mut session, doc, id).await? else { return Ok(false) };
         comment.expect(only)?;
-        session.run(statement(REMOVE_COMMENT).bind(doc.as_str()).bind(id)).await.map_err(store_error)?;
+        let remove = statement(REMOVE_COMMENT).bind(doc.as_str()).bind(id);
+        let removed = session.run(remove).await.map_err(store_error)?;
         session.commit().await.map_err(store_error)?;
-        Ok(true)
+        Ok(removed > 0)
     }
 
     async fn move_anchors(&self, doc: &DocumentId, moved: &[MovedAnchor]) -> Result<(), StoreError> {
@@ -210,8 +224,8 @@ impl Annotations for PostgresStore {
 
 impl PostgresStore {
     /// Begins a transaction in which the document's row stays as it is: it is there, and not being purged.
-    async fn lock_document(&self, doc: &DocumentId) -> Result<Session, StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn lock_document(&self, asker: &Asker, doc: &DocumentId) -> Result<Session, StoreError> {
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         let row = session.row(statement(documents::LOCK_DOCUMENT).bind(doc.as_str())).await;
         row.map_err(store_error)?.map(|_| session).ok_or_else(|| not_found(doc))
     }

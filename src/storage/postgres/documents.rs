@@ -8,6 +8,7 @@ use super::rows::{self, integer, text_of};
 use super::sessions::{Sessions, Sight, statement};
 use super::{PostgresStore, forks, purge};
 use crate::ids::{DocumentId, HistoryId, Millis};
+use crate::storage::permissions::Asker;
 use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, search};
 
 const READ_DOCUMENT: &str = include_str!("sql/read_document.sql");
@@ -59,10 +60,11 @@ impl DocumentStore for PostgresStore {
 
     async fn patch_document(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        patch_row(&self.sessions, doc, patch).await?;
+        patch_row(&self.sessions, asker, doc, patch).await?;
         self.document(doc).await
     }
 
@@ -103,9 +105,14 @@ impl DocumentStore for PostgresStore {
 }
 
 /// Returns `None` when there is no such document.
-async fn patch_row(sessions: &Sessions, doc: &DocumentId, patch: &DocumentPatch) -> Result<(), StoreError> {
+async fn patch_row(
+    sessions: &Sessions,
+    asker: &Asker,
+    doc: &DocumentId,
+    patch: &DocumentPatch,
+) -> Result<(), StoreError> {
     let failed = |error| read_error(doc, 0, error);
-    let mut session = sessions.begin().await.map_err(failed)?;
+    let mut session = sessions.begin_for(asker, doc).await.map_err(failed)?;
     let row = session.row(statement(LOCK_DOCUMENT).bind(doc.as_str())).await.map_err(failed)?;
     let mut document = rows::document(&row.ok_or_else(|| not_found(doc))?).map_err(failed)?;
     patch.apply(&mut document)?;

@@ -12,11 +12,18 @@ const READ_ONLY: &str = "25006";
 const DATA_CORRUPTED: &str = "XX001";
 const INDEX_CORRUPTED: &str = "XX002";
 
+/// The routine of PostgreSQL that compares what is written with the policies. Its SQLSTATE is also that of a privilege which is missing,
+/// and that is the operator's affair.
+const POLICIES: &str = "ExecWithCheckOptions";
+
 /// Turns a failure into what the caller can do about it.
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation | ErrorKind::CheckViolation) => {
             StoreError::Conflict { what: error.to_string() }
+        }
+        _ if reported(&error).and_then(PgDatabaseError::routine) == Some(POLICIES) => {
+            StoreError::Denied { what: error.to_string() }
         }
         _ => StoreError::unavailable(error),
     }

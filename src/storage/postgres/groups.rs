@@ -12,6 +12,8 @@ use crate::storage::permissions::{
     Group, GroupId, MAX_GROUPS, MAX_MEMBERS, Member, no_group, no_manager, sql, too_many,
 };
 
+const TOUCH_UNSEEN: &str = "SELECT touch_group($1)";
+
 /// Documents are locked in order of id, as all lock them who lock several.
 const LOCK_DOCUMENTS: &str = "SELECT id FROM documents
     WHERE id IN (SELECT doc_id FROM permissions WHERE kind = 'group' AND subject = $1)
@@ -55,6 +57,12 @@ pub(super) async fn list(
 /// Locks a group; tells whether there is one.
 pub(super) async fn touch(session: &mut Session, group: GroupId) -> Result<bool, sqlx::Error> {
     Ok(session.run(statement(sql::TOUCH_GROUP).bind(group.to_string())).await? > 0)
+}
+
+/// The same for somebody who need not see the group.
+pub(super) async fn touch_unseen(session: &mut Session, group: GroupId) -> Result<bool, sqlx::Error> {
+    let touched = session.row(statement(TOUCH_UNSEEN).bind(group.to_string())).await?;
+    touched.map_or(Ok(false), |row| row.try_get(0))
 }
 
 pub(super) async fn delete(session: &mut Session, group: GroupId) -> Result<bool, sqlx::Error> {

@@ -37,6 +37,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0030_bind_keys_to_requests",
     "0031_exchange_node_secret",
     "0032_hold_requests_to_their_document",
+    "0033_write_as_the_request",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -16,8 +16,8 @@ use crate::protocol::Role;
 use crate::storage::StoreError;
 use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
-    self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Requester, Rule, Rules,
-    ShareLink, Source, Subject, role_name, sql, too_many,
+    self, Asker, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Requester, Rule,
+    Rules, ShareLink, Source, Subject, role_name, sql, too_many,
 };
 
 const READ_RULES: &str = include_str!("sql/read_rules.sql");
@@ -84,6 +84,7 @@ impl Permissions for PostgresStore {
 
     async fn grants(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         after: Option<&Subject>,
         limit: usize,
@@ -96,50 +97,52 @@ impl Permissions for PostgresStore {
             .bind(after.map(Subject::id).unwrap_or_default())
             .bind(now)
             .bind(integer(limit as u64));
-        let found = self.sessions.rows(list).await.map_err(failed)?;
+        let found = self.sessions.rows_for(asker, doc, list).await.map_err(failed)?;
         found.iter().map(read_grant).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn grant(&self, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn grant(&self, asker: &Asker, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError> {
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         give(&mut session, doc, grant).await?;
         session.commit().await.map_err(store_error)
     }
 
-    async fn revoke(&self, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn revoke(&self, asker: &Asker, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError> {
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         let was_there = take_away(&mut session, doc, subject).await?;
         session.commit().await.map_err(store_error)?;
         Ok(was_there)
     }
 
-    async fn set_link(&self, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError> {
+    async fn set_link(&self, asker: &Asker, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError> {
         let set = statement(sql::SET_LINK).bind(doc.as_str()).bind(role_name(role));
-        there(doc, self.sessions.run(set).await.map_err(store_error)?)
+        there(doc, self.sessions.run_for(asker, doc, set).await.map_err(store_error)?)
     }
 
     async fn transfer(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         from: &UserId,
         to: &UserId,
         by: &UserId,
         now: Millis,
     ) -> Result<(), StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         hand_over(&mut session, doc, [from, to, by], now).await?;
         session.commit().await.map_err(store_error)
     }
 
     async fn add_link(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         link: &ShareLink,
         key: &LinkKey,
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError> {
         self.forget_old(repeat).await?;
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         if let Some(taken) = taken(&mut session, repeat, doc, link.id).await? {
             return Ok(Some(taken));
         }
@@ -149,6 +152,7 @@ impl Permissions for PostgresStore {
 
     async fn links(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         after: Option<Uuid>,
         limit: usize,
@@ -158,12 +162,18 @@ impl Permissions for PostgresStore {
             .bind(doc.as_str())
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(integer(limit as u64));
-        let found = self.sessions.rows(list).await.map_err(failed)?;
+        let found = self.sessions.rows_for(asker, doc, list).await.map_err(failed)?;
         found.iter().map(read_link).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn revoke_link(&self, doc: &DocumentId, link: Uuid, now: Millis) -> Result<bool, StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn revoke_link(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        link: Uuid,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         count_change(&mut session, doc).await?;
         let end = statement(sql::REVOKE_LINK).bind(doc.as_str()).bind(link.to_string()).bind(now);
         let ended = session.run(end).await.map_err(store_error)?;
@@ -251,7 +261,7 @@ async fn give(session: &mut Session, doc: &DocumentId, grant: &Grant) -> Result<
     let (kind, id) = (grant.subject.kind(), grant.subject.id());
     // Before the document: whoever changes a group locks it first, and then its documents.
     if let Subject::Group(group) = grant.subject
-        && !groups::touch(session, group).await.map_err(store_error)?
+        && !groups::touch_unseen(session, group).await.map_err(store_error)?
     {
         return Err(permissions::no_group());
     }
@@ -285,18 +295,19 @@ async fn hand_over(
     [from, to, by]: [&UserId; 3],
     now: Millis,
 ) -> Result<(), StoreError> {
-    let hand = statement(sql::TRANSFER).bind(doc.as_str()).bind(from.as_str()).bind(to.as_str());
-    if session.run(hand).await.map_err(store_error)? == 0 {
-        count_change(session, doc).await?;
-        return Err(permissions::other_owner());
-    }
     take_away(session, doc, &Subject::User(to.clone())).await?;
-    if from.is_guest() {
-        return Ok(());
+    if !from.is_guest() {
+        let subject = Subject::User(from.clone());
+        let (granted_by, granted_at) = (by.clone(), now);
+        let stays = Grant { subject, role: Role::Editor, granted_by, granted_at, expires_at: None };
+        give(session, doc, &stays).await?;
     }
-    let subject = Subject::User(from.clone());
-    let (granted_by, granted_at) = (by.clone(), now);
-    give(session, doc, &Grant { subject, role: Role::Editor, granted_by, granted_at, expires_at: None }).await
+    // At last: nothing of all this is the old owner's to do afterwards.
+    let hand = statement(sql::TRANSFER).bind(doc.as_str()).bind(from.as_str()).bind(to.as_str());
+    match session.run(hand).await.map_err(store_error)? {
+        0 => Err(permissions::other_owner()),
+        _ => Ok(()),
+    }
 }
 
 async fn add_link(

@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor, Postgres, Row, SqlSafeStr};
 
 use crate::ids::{DocumentId, UserId};
-use crate::storage::permissions::{LinkKey, Reader, Requester};
+use crate::storage::permissions::{Asker, LinkKey, Requester};
 
 /// A statement with its values.
 pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -32,7 +32,7 @@ pub(super) async fn within<T>(
     })
 }
 
-/// What a transaction sees that reads for somebody.
+/// What a transaction sees that is for somebody.
 pub(super) struct Sight<'a> {
     user: &'a UserId,
     /// By which share link.
@@ -109,30 +109,61 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Reads in a transaction of the role `quire_request`, which sees what somebody may see, and no more (migrations 0016 and 0032).
+    /// Begins a transaction of the role `quire_request`, which sees and changes what somebody may, and no more (migrations 0016, 0032
+    /// and 0033).
+    async fn begin_as_seen(&self, sight: Sight<'_>) -> Result<Session, sqlx::Error> {
+        let mut session = self.lend().await?;
+        session.command(AssertSqlSafe(sight.beginning())).await?;
+        Ok(session)
+    }
+
+    /// Reads in such a transaction.
     pub(super) async fn rows_as_seen(
         &self,
         sight: Sight<'_>,
         statement: Statement<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut session = self.lend().await?;
-        session.command(AssertSqlSafe(sight.beginning())).await?;
+        let mut session = self.begin_as_seen(sight).await?;
         let rows = session.rows(statement).await?;
         session.commit().await?;
         Ok(rows)
     }
 
-    /// Reads something of one document for `reader`.
+    /// Begins a transaction about one document for `asker`.
+    pub(super) async fn begin_for(&self, asker: &Asker, doc: &DocumentId) -> Result<Session, sqlx::Error> {
+        match asker {
+            Asker::Server => self.begin().await,
+            Asker::Request(requester) => self.begin_as_seen(Sight::of_one(requester, doc)).await,
+        }
+    }
+
+    /// As [`Sessions::rows`], of one document for `asker`.
     pub(super) async fn rows_for(
         &self,
-        reader: &Reader,
+        asker: &Asker,
         doc: &DocumentId,
         statement: Statement<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        match reader {
-            Reader::Server => self.rows(statement).await,
-            Reader::Request(requester) => self.rows_as_seen(Sight::of_one(requester, doc), statement).await,
+        match asker {
+            Asker::Server => self.rows(statement).await,
+            Asker::Request(requester) => self.rows_as_seen(Sight::of_one(requester, doc), statement).await,
         }
+    }
+
+    /// As [`Sessions::run`], about one document for `asker`.
+    pub(super) async fn run_for(
+        &self,
+        asker: &Asker,
+        doc: &DocumentId,
+        statement: Statement<'_>,
+    ) -> Result<u64, sqlx::Error> {
+        let mut session = match asker {
+            Asker::Server => return self.run(statement).await,
+            Asker::Request(requester) => self.begin_as_seen(Sight::of_one(requester, doc)).await?,
+        };
+        let changed = session.run(statement).await?;
+        session.commit().await?;
+        Ok(changed)
     }
 
     /// Waits for the connections that are in use, and closes all.

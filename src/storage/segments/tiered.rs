@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{LogState, Ripe, SegmentIndex, SegmentMeta, Segments, Sizes};
 use crate::ids::{ClientId, DocumentId, Epoch, HistoryId, Millis, SHARDS, Shard, Version};
 use crate::storage::page::Page;
+use crate::storage::permissions::Asker;
 use crate::storage::{
     AppendEntry, AppendError, ClientRow, DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery,
     LoggedOp, OpLog, OwnershipStore, ShardPage, SharedStore, SnapshotIndex, SnapshotMeta, Store, StoreError,
@@ -256,10 +257,11 @@ impl DocumentStore for Tiered {
 
     async fn patch_document(
         &self,
+        asker: &Asker,
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        self.warm().patch_document(doc, patch).await
+        self.warm().patch_document(asker, doc, patch).await
     }
 
     /// Removes the segments as well. If their store is away the purge has not failed: it is marked, and the next start removes

@@ -17,7 +17,7 @@ use crate::storage::annotations::{
     Anchor, Annotations, Comment, CommentPatch, MAX_COMMENTS, MAX_NAMES, MovedAnchor, NamedVersion, Repeat,
     Reserved, no_comment, too_many,
 };
-use crate::storage::permissions::Reader;
+use crate::storage::permissions::Asker;
 
 const IS_THERE: &str = "SELECT 1 FROM documents WHERE id = ?1 AND purged_at IS NULL";
 const COUNT_NAMES: &str = "SELECT count(*) FROM named_versions WHERE doc_id = ?1 AND version <> ?2";
@@ -50,15 +50,20 @@ type Writing<'c, T> = BoxFuture<'c, Result<T, StoreError>>;
 
 #[async_trait]
 impl Annotations for SqliteStore {
-    async fn name_version(&self, doc: &DocumentId, named: &NamedVersion) -> Result<(), StoreError> {
+    async fn name_version(
+        &self,
+        _: &Asker,
+        doc: &DocumentId,
+        named: &NamedVersion,
+    ) -> Result<(), StoreError> {
         let (doc, named) = (doc.clone(), named.clone());
         self.write(|conn| Box::pin(async move { name(conn, &doc, &named).await })).await
     }
 
     async fn named_versions(
         &self,
+        _: &Asker,
         doc: &DocumentId,
-        _: &Reader,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<NamedVersion>, StoreError> {
@@ -73,7 +78,7 @@ impl Annotations for SqliteStore {
         found.iter().map(named).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn forget_name(&self, doc: &DocumentId, version: Version) -> Result<bool, StoreError> {
+    async fn forget_name(&self, _: &Asker, doc: &DocumentId, version: Version) -> Result<bool, StoreError> {
         let doc = doc.clone();
         self.write(move |conn| {
             Box::pin(async move {
@@ -86,6 +91,7 @@ impl Annotations for SqliteStore {
 
     async fn add_comment(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         comment: &Comment,
         repeat: Option<&Repeat>,
@@ -104,8 +110,8 @@ impl Annotations for SqliteStore {
 
     async fn comments(
         &self,
+        _: &Asker,
         doc: &DocumentId,
-        _: &Reader,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Comment>, StoreError> {
@@ -120,12 +126,13 @@ impl Annotations for SqliteStore {
         found.iter().map(comment).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn comment(&self, doc: &DocumentId, _: &Reader, id: Uuid) -> Result<Comment, StoreError> {
+    async fn comment(&self, _: &Asker, doc: &DocumentId, id: Uuid) -> Result<Comment, StoreError> {
         read(&self.inner.readers, doc, id).await
     }
 
     async fn change_comment(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         id: Uuid,
         patch: &CommentPatch,
@@ -136,6 +143,7 @@ impl Annotations for SqliteStore {
 
     async fn remove_comment(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         id: Uuid,
         only: Option<u64>,

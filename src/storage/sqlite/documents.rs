@@ -12,6 +12,7 @@ use super::log::not_found;
 use super::writer::WriterGuard;
 use super::{Inner, SqliteStore, forks, rows};
 use crate::ids::{DocumentId, HistoryId, Millis};
+use crate::storage::permissions::Asker;
 use crate::storage::{DocumentPatch, DocumentRow, DocumentStore, Fork, ListQuery, Scope, StoreError, search};
 
 const READ_DOCUMENT: &str = "SELECT * FROM documents WHERE id = ?1 AND purged_at IS NULL";
@@ -178,6 +179,7 @@ impl DocumentStore for SqliteStore {
 
     async fn patch_document(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {

@@ -19,8 +19,8 @@ use crate::protocol::Role;
 use crate::storage::StoreError;
 use crate::storage::annotations::{Repeat, Reserved};
 use crate::storage::permissions::{
-    self, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Requester, Rule, Rules,
-    ShareLink, Source, Subject, role_name, sql, too_many,
+    self, Asker, Grant, Group, GroupId, LinkKey, MAX_GRANTS, MAX_LINKS, Member, Permissions, Requester, Rule,
+    Rules, ShareLink, Source, Subject, role_name, sql, too_many,
 };
 
 const READ_RULES: &str = include_str!("sql/read_rules.sql");
@@ -73,6 +73,7 @@ impl Permissions for SqliteStore {
 
     async fn grants(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         after: Option<&Subject>,
         limit: usize,
@@ -91,7 +92,7 @@ impl Permissions for SqliteStore {
         found.iter().map(read_grant).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn grant(&self, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError> {
+    async fn grant(&self, _: &Asker, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError> {
         let (doc, grant) = (doc.clone(), grant.clone());
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = give(writer.begin().await?, &doc, &grant).await;
@@ -100,7 +101,7 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn revoke(&self, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError> {
+    async fn revoke(&self, _: &Asker, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError> {
         let (doc, subject) = (doc.clone(), subject.clone());
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = take_away(writer.begin().await?, &doc, &subject).await;
@@ -109,7 +110,7 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn set_link(&self, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError> {
+    async fn set_link(&self, _: &Asker, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError> {
         let doc = doc.clone();
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let set = sqlx::query(sql::SET_LINK).bind(doc.as_str()).bind(role_name(role));
@@ -122,6 +123,7 @@ impl Permissions for SqliteStore {
 
     async fn transfer(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         from: &UserId,
         to: &UserId,
@@ -138,6 +140,7 @@ impl Permissions for SqliteStore {
 
     async fn add_link(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         link: &ShareLink,
         key: &LinkKey,
@@ -153,6 +156,7 @@ impl Permissions for SqliteStore {
 
     async fn links(
         &self,
+        _: &Asker,
         doc: &DocumentId,
         after: Option<Uuid>,
         limit: usize,
@@ -168,7 +172,13 @@ impl Permissions for SqliteStore {
         found.iter().map(read_link).collect::<Result<_, _>>().map_err(failed)
     }
 
-    async fn revoke_link(&self, doc: &DocumentId, link: Uuid, now: Millis) -> Result<bool, StoreError> {
+    async fn revoke_link(
+        &self,
+        _: &Asker,
+        doc: &DocumentId,
+        link: Uuid,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
         let doc = doc.clone();
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = end_link(writer.begin().await?, &doc, link, now).await;

@@ -10,6 +10,7 @@ use sqlx::AssertSqlSafe;
 use super::{SettleLimits, SqliteOptions, SqliteStore};
 use crate::ids::{ClientId, DocumentId, HistoryId, UserId, Version};
 use crate::storage::people::{Erasing, Fate};
+use crate::storage::permissions::Asker;
 use crate::storage::{
     AppendEntry, AppendError, DataDir, DocumentPatch, DocumentStore, LoggedOp, NewDocument, NewSnapshot,
     OpLog, OpenError, Opened, OwnershipStore, Reading, SnapshotBodies, SnapshotIndex, StoreError, history,
@@ -171,7 +172,7 @@ async fn callers_who_hang_up_leave_nothing_to_recover_from() {
     for polls in 1..=12 {
         let title = Some(format!("after {polls} polls"));
         let patch = DocumentPatch { title: title.clone(), ..DocumentPatch::default() };
-        begin_and_leave(store.patch_document(&doc(), &patch), polls).await;
+        begin_and_leave(store.patch_document(&Asker::Server, &doc(), &patch), polls).await;
         begin_and_leave(store.record_snapshots(&metas), polls).await;
         begin_and_leave(store.forget_snapshots(&doc(), &[5]), polls).await;
         begin_and_leave(store.claim_all("node"), polls).await;

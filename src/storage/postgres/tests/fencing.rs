@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Held, Owner, TestDatabase, doc, is_fenced, op};
 use crate::ids::{DocumentId, Version};
+use crate::storage::permissions::Asker;
 use crate::storage::{
     AppendError, DocumentPatch, DocumentStore, OpLog, OwnershipStore, SnapshotBodies, SnapshotIndex,
     SnapshotMeta, StoreError, history,
@@ -182,7 +183,8 @@ async fn nobody_deadlocks() {
             let skipped = keeper.record_snapshots(&rows.collect::<Vec<_>>()).await.unwrap();
             assert!(skipped.is_empty() || skipped.len() == ids.len(), "{}", skipped.len());
             let patch = DocumentPatch { archived: Some(round % 2 == 0), ..DocumentPatch::default() };
-            let patched = keeper.patch_document(&ids[round as usize % ids.len()], &patch).await;
+            let patched =
+                keeper.patch_document(&Asker::Server, &ids[round as usize % ids.len()], &patch).await;
             assert!(matches!(patched, Ok(_) | Err(StoreError::NotFound { .. })), "{patched:?}");
         }
     };

@@ -7,7 +7,7 @@ use super::{Held, TestDatabase};
 use crate::ids::UserId;
 use crate::protocol::Role;
 use crate::storage::people::{Erasing, Fate, People};
-use crate::storage::permissions::{Grant, Group, GroupId, Member, Permissions, Subject};
+use crate::storage::permissions::{Asker, Grant, Group, GroupId, Member, Permissions, Subject};
 use crate::storage::postgres::PostgresStore;
 
 fn user(id: &str) -> UserId {
@@ -36,7 +36,7 @@ async fn two_groups(database: &TestDatabase) -> (Arc<PostgresStore>, [GroupId; 2
         for doc in ["c", "b", "a"] {
             let (subject, granted_by) = (Subject::Group(id), user("ada"));
             let grant = Grant { subject, role: Role::Editor, granted_by, granted_at: 1, expires_at: None };
-            store.grant(&doc.parse().unwrap(), &grant).await.unwrap();
+            store.grant(&Asker::Server, &doc.parse().unwrap(), &grant).await.unwrap();
         }
     }
     (store, groups)

@@ -7,11 +7,11 @@ use super::{Owner, TestDatabase, doc, entry, server};
 use crate::ids::{DocumentId, UserId};
 use crate::protocol::Role;
 use crate::storage::annotations::{Annotations, Comment, NamedVersion};
-use crate::storage::permissions::{Grant, LinkKey, Permissions, Reader, Requester, ShareLink, Subject};
+use crate::storage::permissions::{Asker, Grant, LinkKey, Permissions, Requester, ShareLink, Subject};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::postgres::sessions::statement;
 use crate::storage::{
-    AppendEntry, DocumentStore, ListQuery, OpLog, OpenError, OwnershipStore, Scope, Viewer,
+    AppendEntry, DocumentStore, ListQuery, OpLog, OpenError, OwnershipStore, Scope, StoreError, Viewer,
 };
 
 /// A schema that belongs to somebody who is no superuser and may not make roles.
@@ -46,7 +46,7 @@ impl Plain {
         let epoch = owner.epochs[usize::from(crate::ids::DocumentId::shard(&other))];
         let linked = AppendEntry { doc: other, epoch, ..entry(1..=1) };
         owner.store.append(&[linked]).await.unwrap();
-        owner.store.set_link(&doc(), None).await.unwrap();
+        owner.store.set_link(&Asker::Server, &doc(), None).await.unwrap();
         owner.store
     }
 }
@@ -87,14 +87,7 @@ async fn a_login_that_is_no_superuser_serves_as_any_other() {
     let store = plain.serve().await;
     assert_eq!(store.document(&doc()).await.unwrap().version, 3);
     assert_eq!(store.read_ops(&doc(), 0, 9, 9, 999).await.unwrap().len(), 3);
-    let grant = Grant {
-        subject: Subject::User(UserId("ann".into())),
-        role: Role::Viewer,
-        granted_by: UserId("owner".into()),
-        granted_at: 1,
-        expires_at: None,
-    };
-    store.grant(&doc(), &grant).await.unwrap();
+    store.grant(&Asker::Server, &doc(), &grant_to("ann", Role::Viewer)).await.unwrap();
     let (own, linked) = (("doc".to_owned(), 3), ("other".to_owned(), 1));
     assert_eq!(listed(&store, Scope::Of(viewer("ann"))).await, std::slice::from_ref(&own));
     assert_eq!(listed(&store, Scope::OfAndLinked(viewer("eve"))).await, std::slice::from_ref(&linked));
@@ -129,12 +122,15 @@ async fn a_query_that_forgets_its_filter_finds_nothing() {
         let all = AssertSqlSafe(format!("SELECT count(*) FROM {nothing}"));
         assert_eq!(found("owner", all).await.unwrap(), 0, "{nothing}");
     }
-    // The log's content is out of reach, and so is everything that is written.
+    // The log's content is out of reach, and so is whatever else is the server's own.
     for denied in [
         "SELECT count(delta) FROM ops",
         "SELECT count(*) FROM snapshots",
-        "WITH w AS (UPDATE documents SET owner = 'eve' RETURNING 1) SELECT count(*) FROM w",
-        "WITH w AS (DELETE FROM permissions RETURNING 1) SELECT count(*) FROM w",
+        "SELECT count(*) FROM users",
+        "SELECT count(*) FROM event_outbox",
+        "WITH w AS (UPDATE documents SET history = history RETURNING 1) SELECT count(*) FROM w",
+        "WITH w AS (DELETE FROM documents RETURNING 1) SELECT count(*) FROM w",
+        "WITH w AS (UPDATE group_members SET manager = TRUE RETURNING 1) SELECT count(*) FROM w",
     ] {
         let error = found("owner", AssertSqlSafe(denied.to_owned())).await.unwrap_err();
         assert!(error.to_string().contains("permission denied"), "{denied}: {error}");
@@ -159,12 +155,9 @@ async fn a_request_for_one_document_sees_that_one_and_only_if_its_requester_may(
             expires_at: None,
             revoked_at: None,
         };
-        store.add_link(doc, &link, key, None).await.unwrap();
+        store.add_link(&Asker::Server, doc, &link, key, None).await.unwrap();
     }
-    let ann = Subject::User(UserId("ann".into()));
-    let granted_by = UserId("owner".into());
-    let grant = Grant { subject: ann, role: Role::Editor, granted_by, granted_at: 1, expires_at: None };
-    store.grant(&doc(), &grant).await.unwrap();
+    store.grant(&Asker::Server, &doc(), &grant_to("ann", Role::Editor)).await.unwrap();
 
     let requester = |user: &str, link| Requester { user: UserId(user.into()), link };
     // Who, by which link, and whether the document and what is said of it are seen.
@@ -182,20 +175,28 @@ async fn a_request_for_one_document_sees_that_one_and_only_if_its_requester_may(
         let requester = requester(user, link);
         let said = store.said_of(&doc(), &requester).await.unwrap();
         assert_eq!(said.map(|rules| rules.len()), sees, "{user} {link:?}");
-        let reader = Reader::Request(requester);
-        let comments = store.comments(&doc(), &reader, None, 9).await.unwrap();
-        let names = store.named_versions(&doc(), &reader, 9, 9).await.unwrap();
+        let asker = Asker::Request(requester);
+        let comments = store.comments(&asker, &doc(), None, 9).await.unwrap();
+        let names = store.named_versions(&asker, &doc(), 9, 9).await.unwrap();
         let seen = usize::from(sees.is_some());
         assert_eq!((comments.len(), names.len()), (seen, seen), "{user} {link:?}");
     }
     // One without a filter finds what its transaction is for, though the owner may see both.
     let owner = requester("owner", None);
-    let reader = Reader::Request(owner);
+    let asker = Asker::Request(owner);
     for table in ["documents", "comments", "named_versions"] {
         let all = statement(AssertSqlSafe(format!("SELECT * FROM {table}")));
-        assert_eq!(store.sessions.rows_for(&reader, &other, all).await.unwrap().len(), 1, "{table}");
+        assert_eq!(store.sessions.rows_for(&asker, &other, all).await.unwrap().len(), 1, "{table}");
     }
-    store.revoke_link(&doc(), store.links(&doc(), None, 9).await.unwrap()[0].id, 5).await.unwrap();
+    store
+        .revoke_link(
+            &Asker::Server,
+            &doc(),
+            store.links(&Asker::Server, &doc(), None, 9).await.unwrap()[0].id,
+            5,
+        )
+        .await
+        .unwrap();
     assert_eq!(store.said_of(&doc(), &requester("guest:1", Some(key))).await.unwrap(), None);
     store.close().await;
 }
@@ -205,7 +206,7 @@ async fn comment_on(store: &PostgresStore, doc: &DocumentId) {
     let user = UserId("owner".into());
     let named =
         NamedVersion { version: 1, name: "first".into(), user: user.clone(), named_at: 1, made_at: 1 };
-    store.name_version(doc, &named).await.unwrap();
+    store.name_version(&Asker::Server, doc, &named).await.unwrap();
     let comment = Comment {
         id: uuid::Uuid::now_v7(),
         parent: None,
@@ -217,11 +218,126 @@ async fn comment_on(store: &PostgresStore, doc: &DocumentId) {
         resolved: None,
         anchor: None,
     };
-    assert_eq!(store.add_comment(doc, &comment, None).await.unwrap(), None);
+    assert_eq!(store.add_comment(&Asker::Server, doc, &comment, None).await.unwrap(), None);
+}
+
+/// What a statement comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It changes so many rows.
+    Rows(u64),
+    /// The policies refuse what it writes.
+    Denied,
 }
 
 #[tokio::test]
-async fn neither_role_owns_anything_or_passes_by_the_policies() {
+async fn a_request_writes_what_its_role_allows_and_about_its_document_alone() {
+    use Outcome::{Denied, Rows};
+    let plain = Plain::new().await;
+    plain.let_in().await;
+    let store = plain.serve().await;
+    let other: DocumentId = "other".parse().unwrap();
+    for doc in [&doc(), &other] {
+        comment_on(&store, doc).await;
+        for (user, role) in [("vic", Role::Viewer), ("cem", Role::Commenter), ("eda", Role::Editor)] {
+            store.grant(&Asker::Server, doc, &grant_to(user, role)).await.unwrap();
+        }
+    }
+    let comment = |by: &str, doc: &str| {
+        format!(
+            "INSERT INTO comments (doc_id, id, user_id, text, created_at, revision)
+            VALUES ('{doc}', gen_random_uuid(), '{by}', 'x', 1, 1)"
+        )
+    };
+    let grant = |by: &str, doc: &str| {
+        format!(
+            "INSERT INTO permissions (doc_id, kind, subject, role, granted_by, granted_at)
+            VALUES ('{doc}', 'user', 'new', 'owner', '{by}', 1)"
+        )
+    };
+    let name = |by: &str| {
+        format!(
+            "INSERT INTO named_versions (doc_id, version, name, user_id, named_at, made_at)
+            VALUES ('doc', 2, 'x', '{by}', 1, 1)"
+        )
+    };
+    let title = "UPDATE documents SET title = 'x'";
+    let count = "UPDATE documents SET access_changes = access_changes + 1";
+    // None of these says which document it means.
+    let (own, link, bin) = (
+        "UPDATE documents SET owner = 'x'",
+        "UPDATE documents SET link_role = 'viewer'",
+        "UPDATE documents SET deleted_at = 1",
+    );
+    let (forget, settle, unname, unshare) = (
+        "DELETE FROM comments",
+        "UPDATE comments SET resolved_by = 'x'",
+        "DELETE FROM named_versions",
+        "DELETE FROM permissions",
+    );
+    let cases: Vec<(&str, String, Outcome)> = vec![
+        ("eve", title.into(), Rows(0)),
+        ("eve", unshare.into(), Rows(0)),
+        ("eve", comment("eve", "doc"), Denied),
+        ("", comment("", "doc"), Denied),
+        ("vic", count.into(), Rows(1)),
+        ("vic", title.into(), Denied),
+        ("vic", comment("vic", "doc"), Denied),
+        ("vic", forget.into(), Rows(0)),
+        ("vic", grant("vic", "doc"), Denied),
+        // Their own: whoever wants no part in it any more may leave.
+        ("vic", unshare.into(), Rows(1)),
+        ("cem", comment("cem", "doc"), Rows(1)),
+        ("cem", comment("vic", "doc"), Denied),
+        ("cem", comment("cem", "other"), Denied),
+        ("cem", settle.into(), Rows(1)),
+        ("cem", name("cem"), Denied),
+        ("cem", title.into(), Denied),
+        ("eda", title.into(), Rows(1)),
+        ("eda", name("eda"), Rows(1)),
+        ("eda", name("cem"), Denied),
+        ("eda", unname.into(), Rows(1)),
+        ("eda", own.into(), Denied),
+        ("eda", link.into(), Denied),
+        ("eda", bin.into(), Denied),
+        ("eda", grant("eda", "doc"), Denied),
+        ("owner", grant("owner", "doc"), Rows(1)),
+        ("owner", grant("eda", "doc"), Denied),
+        ("owner", grant("owner", "other"), Denied),
+        ("owner", unshare.into(), Rows(3)),
+        ("owner", own.into(), Rows(1)),
+        ("owner", link.into(), Rows(1)),
+        ("owner", bin.into(), Rows(1)),
+    ];
+    let mut conn = plain.database.connect().await;
+    for (user, statement, expected) in cases {
+        let begin = format!(
+            "BEGIN; SELECT set_config('quire.user', '{user}', true), set_config('quire.doc', 'doc', true),
+                set_config('role', 'quire_request', true)"
+        );
+        conn.execute(AssertSqlSafe(begin)).await.unwrap();
+        let done = conn.execute(AssertSqlSafe(statement.clone())).await;
+        conn.execute("ROLLBACK").await.unwrap();
+        let outcome = match done {
+            Ok(done) => Rows(done.rows_affected()),
+            Err(error) => {
+                let denied = crate::storage::postgres::error::store_error(error);
+                assert!(matches!(denied, StoreError::Denied { .. }), "{user}: {statement}: {denied:?}");
+                Denied
+            }
+        };
+        assert_eq!(outcome, expected, "{user}: {statement}");
+    }
+    store.close().await;
+}
+
+fn grant_to(user: &str, role: Role) -> Grant {
+    let (subject, granted_by) = (Subject::User(UserId(user.into())), UserId("owner".into()));
+    Grant { subject, role, granted_by, granted_at: 1, expires_at: None }
+}
+
+#[tokio::test]
+async fn neither_role_owns_a_table_or_passes_by_the_policies() {
     let database = TestDatabase::new().await;
     let store = database.open().await;
     let mut conn = database.connect().await;
@@ -235,6 +351,6 @@ async fn neither_role_owns_anything_or_passes_by_the_policies() {
         WHERE relnamespace = current_schema()::regnamespace AND relrowsecurity AND relforcerowsecurity ORDER BY 1";
     let forced: Vec<String> = sqlx::query_scalar(forced).fetch_all(&mut conn).await.unwrap();
     let held = ["comments", "documents", "group_members", "named_versions", "permissions"];
-    assert_eq!(forced, [&held[..], &["share_links", "user_groups"]].concat());
+    assert_eq!(forced, [&held[..], &["repeats", "share_links", "user_groups"]].concat());
     store.close().await;
 }
