@@ -1,6 +1,10 @@
-//! What this server shares through Redis, if there is one: content and the end of logs, who is where, and rate limits.
+//! What this server shares through Redis, if there is one: content and the end of logs, who is where, what happens in a document, and rate
+//! limits.
 
+use bytes::Bytes;
 use deadpool_redis::redis::Pipeline;
+
+use crate::actors::session::wire;
 
 use crate::ids::{DocumentId, HistoryId};
 use crate::protocol::{Peer, PeersMessage};
@@ -20,6 +24,7 @@ const MAGIC: [u8; 5] = *b"QPRS\x01";
 pub struct Remote {
     pub cache: Cache,
     pub presence: SharedPresence,
+    pub channel: Channel,
     pub buckets: Buckets,
 }
 
@@ -29,6 +34,7 @@ impl Remote {
         Self {
             cache: Cache::new(redis.clone()),
             buckets: Buckets::new(redis.clone()),
+            channel: Channel { redis: redis.clone() },
             presence: SharedPresence { redis },
         }
     }
@@ -65,6 +71,30 @@ impl SharedPresence {
         commands.cmd("GET").arg(key(doc, "presence"));
         let value = self.redis.ask::<(Option<Vec<u8>>,)>(commands).await.and_then(|(value,)| value);
         value.and_then(|value| decode(&value, history)).unwrap_or_default()
+    }
+}
+
+/// The longest message that is published, in bytes.
+const MOST_MESSAGE: usize = 1 << 20;
+
+/// What every session of a document is told, for whoever else listens: messages `ops` and `presence` of the protocol on the channel
+/// `doc:{id}`. Nobody waits for it, and what Redis does not take is not said again: a listener sees by `base` that something is missing,
+/// and reads it from the log.
+#[derive(Clone)]
+pub struct Channel {
+    redis: Redis,
+}
+
+impl Channel {
+    /// Publishes what a frame says.
+    pub fn publish(&self, doc: &DocumentId, frame: &Bytes) {
+        if !self.redis.is_up() || frame.len() > MOST_MESSAGE {
+            return;
+        }
+        let (channel, message) = (format!("doc:{doc}"), wire::payload(frame));
+        self.redis.offer(message.len() + 128, move |commands| {
+            commands.cmd("PUBLISH").arg(channel).arg(&message[..]);
+        });
     }
 }
 

@@ -5,7 +5,8 @@ mod service;
 
 use std::time::Instant;
 
-use deadpool_redis::redis::cmd;
+use deadpool_redis::redis::{Client, PubSub, cmd};
+use quire::ot::Delta;
 use serde_json::{Value, json};
 
 use self::service::{
@@ -142,6 +143,71 @@ fn presence_is_told_to_other_servers_and_expires_by_itself() {
     assert_eq!(peers(), told);
     until("it has expired", || peers() == json!([]));
     rest.get("/v1/docs/nowhere/presence").expect_problem(404, "not_found");
+}
+
+/// Listens to a document's channel.
+fn subscribe(redis: &Redis, doc: &str) -> PubSub<'static> {
+    let client = Client::open(redis.url()).expect("an address");
+    // It is dropped with the test's process.
+    let connection = Box::leak(Box::new(client.get_connection().expect("Redis runs")));
+    connection.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut listener = connection.as_pubsub();
+    listener.subscribe(format!("doc:{doc}")).expect("it subscribes");
+    listener
+}
+
+/// Applies operations in order.
+fn applied(known: Delta, ops: &Value) -> Delta {
+    let ops = ops.as_array().expect("a list").iter();
+    ops.fold(known, |known, op| {
+        known.compose(&Delta::parse_stored(&op["delta"].to_string()).expect("a delta"))
+    })
+}
+
+/// Reads messages until the log is known up to `upto`, and returns the document as somebody has it who had `known`.
+fn follow(listener: &mut PubSub<'_>, mut known: Delta, from: u64, upto: u64) -> Delta {
+    let mut version = from;
+    while version < upto {
+        let message = listener.get_message().expect("a message").get_payload::<String>().expect("text");
+        let message: Value = serde_json::from_str(&message).expect("JSON");
+        if message["type"] != "ops" {
+            assert_eq!(message["type"], "presence");
+            continue;
+        }
+        let base = message["base"].as_u64().expect("a version");
+        assert!(base <= version, "{version} and what follows is left out: {message}");
+        // What was on its way when the listener came is known from the log already.
+        let ops = message["ops"].as_array().expect("a list");
+        let new = ops.iter().skip((version - base) as usize).cloned().collect::<Vec<_>>();
+        version += new.len() as u64;
+        known = applied(known, &Value::Array(new));
+    }
+    known
+}
+
+#[test]
+fn what_happens_in_a_document_is_on_its_channel_for_whoever_listens() {
+    let redis = Redis::start();
+    let server = launch(&redis).start();
+    let rest = Rest::of(&server);
+    until_up(&rest);
+    let (doc, other) = (rest.create_empty(), rest.create_empty());
+    let mut listener = subscribe(&redis, &doc);
+    write(&server, &other, 1, 3);
+    let mut client = TestClient::join(&server, &doc);
+    client.send(&json!({ "type": "presence", "state": { "cursor": { "index": 0, "length": 0 } } }));
+    write(&server, &doc, 1, 40);
+    let known = follow(&mut listener, Delta::new(), 0, 40);
+    assert_eq!(known.to_json(), json!([{ "insert": text(40) }]).to_string());
+
+    // Whoever was away finds in the log what is missing.
+    drop(listener);
+    write(&server, &doc, 41, 50);
+    let mut listener = subscribe(&redis, &doc);
+    write(&server, &doc, 51, 60);
+    let missed = rest.get(&format!("/v1/docs/{doc}/ops?from=40&limit=10")).expect(200).json();
+    let known = follow(&mut listener, applied(known, &missed["ops"]), 50, 60);
+    assert_eq!(known.to_json(), json!([{ "insert": text(60) }]).to_string());
 }
 
 #[test]

@@ -155,6 +155,9 @@ impl DocumentActor {
         let base = first.version - 1;
         let hash = self.state.due_hash();
         for frame in broadcast::frames(base, &ops, hash) {
+            if let Some(remote) = &self.shared.remote {
+                remote.channel.publish(&self.state.id, &frame.bytes);
+            }
             for attached in self.sessions.values() {
                 attached.link.outbox.push_ops(&frame);
             }

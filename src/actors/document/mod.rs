@@ -281,6 +281,9 @@ impl DocumentActor {
         }
         let frame = PeersMessage { peers };
         let bytes = wire::message(&ServerMessage::Presence(frame.clone()));
+        if let Some(remote) = &self.shared.remote {
+            remote.channel.publish(&self.state.id, &bytes);
+        }
         for attached in self.sessions.values_mut() {
             if attached.link.outbox.push_presence(&bytes) {
                 continue;

@@ -35,6 +35,17 @@ pub fn message<T: Serialize>(message: &T) -> Bytes {
     text(&serde_json::to_vec(message).unwrap_or_default())
 }
 
+/// Returns the payload of a frame that was encoded here.
+pub fn payload(frame: &Bytes) -> Bytes {
+    let header = match frame.get(1) {
+        None => 0,
+        Some(..126) => 2,
+        Some(126) => 4,
+        Some(_) => 10,
+    };
+    frame.slice(header.min(frame.len())..)
+}
+
 /// Encodes a ping.
 pub fn ping() -> Bytes {
     encode(b"", OpCode::Ping)
@@ -64,11 +75,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_and_its_payload_are_what_the_library_writes() {
+    fn a_header_and_its_payload_are_what_the_library_writes_and_come_apart_again() {
         for length in [0, 125, 126, 65_535, 65_536] {
             let payload = vec![b'x'; length];
             let whole = text(&payload);
             assert_eq!([&text_header(length)[..], &payload[..]].concat(), whole);
+            assert_eq!(super::payload(&whole), payload);
         }
     }
 }
