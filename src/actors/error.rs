@@ -108,7 +108,7 @@ impl From<&StoreError> for Refusal {
         match error {
             StoreError::NotFound { .. } => Self::new(ErrorCode::NotFound, error.to_string()),
             StoreError::Conflict { .. } => Self::new(ErrorCode::Conflict, error.to_string()),
-            StoreError::Denied { .. } => Self::new(ErrorCode::Forbidden, error.to_string()),
+            StoreError::Denied => Self::new(ErrorCode::Forbidden, error.to_string()),
             StoreError::Fenced { .. } | StoreError::Unavailable(_) => Self::unavailable(error.to_string()),
             StoreError::Corrupt { .. } => Self::new(ErrorCode::Internal, error.to_string()),
         }

@@ -19,8 +19,8 @@ pub enum StoreError {
     #[error("conflict: {what}")]
     Conflict { what: String },
     /// The database itself does not let the requester do this: it lays down less than was allowed before it was asked.
-    #[error("the database does not allow this: {what}")]
-    Denied { what: String },
+    #[error("the database does not allow this")]
+    Denied,
     /// Another owner has raised the epoch of the shard: this node must drop it and never retry.
     #[error("shard {shard} belongs to another owner: its epoch is {current}")]
     Fenced { shard: u8, current: u64 },

@@ -23,7 +23,11 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
             StoreError::Conflict { what: error.to_string() }
         }
         _ if reported(&error).and_then(PgDatabaseError::routine) == Some(POLICIES) => {
-            StoreError::Denied { what: error.to_string() }
+            // Access that was lost since it was checked, or a check that allows more than the policies. Which table it was is told to the
+            // operator, and not to the caller.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "row-level security refuses what was allowed before");
+            StoreError::Denied
         }
         _ => StoreError::unavailable(error),
     }
