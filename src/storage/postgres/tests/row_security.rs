@@ -81,6 +81,23 @@ async fn who_may_not_take_on_the_roles_is_told_what_to_have_done() {
 }
 
 #[tokio::test]
+async fn a_login_that_does_not_own_its_schema_is_told_what_is_to_be_done() {
+    let plain = Plain::new().await;
+    plain.let_in().await;
+    let (schema, login) = (&plain.database.schema, &plain.login);
+    run(&format!("ALTER SCHEMA {schema} OWNER TO CURRENT_USER")).await;
+    // As in the schema public.
+    run(&format!("GRANT ALL ON SCHEMA {schema} TO {login}")).await;
+    run(&format!("GRANT USAGE ON SCHEMA {schema} TO quire_service, quire_request")).await;
+    let refused = PostgresStore::open(plain.database.options()).await.unwrap_err();
+    let OpenError::Server { source, .. } = &refused else { panic!("{refused:?}") };
+    let wanted = format!("GRANT CREATE ON SCHEMA {schema} TO quire_service");
+    assert!(source.to_string().contains(&wanted), "{source}");
+    run(&wanted).await;
+    plain.database.open().await.close().await;
+}
+
+#[tokio::test]
 async fn a_login_that_is_no_superuser_serves_as_any_other() {
     let plain = Plain::new().await;
     plain.let_in().await;
@@ -239,7 +256,9 @@ async fn a_request_writes_what_its_role_allows_and_about_its_document_alone() {
     let other: DocumentId = "other".parse().unwrap();
     for doc in [&doc(), &other] {
         comment_on(&store, doc).await;
-        for (user, role) in [("vic", Role::Viewer), ("cem", Role::Commenter), ("eda", Role::Editor)] {
+        for (user, role) in
+            [("vic", Role::Viewer), ("cem", Role::Commenter), ("eda", Role::Editor), ("oda", Role::Owner)]
+        {
             store.grant(&Asker::Server, doc, &grant_to(user, role)).await.unwrap();
         }
     }
@@ -269,6 +288,8 @@ async fn a_request_writes_what_its_role_allows_and_about_its_document_alone() {
         "UPDATE documents SET link_role = 'viewer'",
         "UPDATE documents SET deleted_at = 1",
     );
+    let (rename, regrant) =
+        ("UPDATE named_versions SET user_id = 'x'", "UPDATE permissions SET granted_by = 'x'");
     let (forget, settle, unname, unshare) = (
         "DELETE FROM comments",
         "UPDATE comments SET resolved_by = 'x'",
@@ -296,15 +317,21 @@ async fn a_request_writes_what_its_role_allows_and_about_its_document_alone() {
         ("eda", title.into(), Rows(1)),
         ("eda", name("eda"), Rows(1)),
         ("eda", name("cem"), Denied),
+        ("eda", rename.into(), Denied),
         ("eda", unname.into(), Rows(1)),
         ("eda", own.into(), Denied),
         ("eda", link.into(), Denied),
         ("eda", bin.into(), Denied),
         ("eda", grant("eda", "doc"), Denied),
+        ("oda", link.into(), Rows(1)),
+        ("oda", bin.into(), Rows(1)),
+        // An owner by grant gives away nothing.
+        ("oda", own.into(), Denied),
         ("owner", grant("owner", "doc"), Rows(1)),
         ("owner", grant("eda", "doc"), Denied),
         ("owner", grant("owner", "other"), Denied),
-        ("owner", unshare.into(), Rows(3)),
+        ("owner", regrant.into(), Denied),
+        ("owner", unshare.into(), Rows(4)),
         ("owner", own.into(), Rows(1)),
         ("owner", link.into(), Rows(1)),
         ("owner", bin.into(), Rows(1)),
@@ -328,6 +355,28 @@ async fn a_request_writes_what_its_role_allows_and_about_its_document_alone() {
         };
         assert_eq!(outcome, expected, "{user}: {statement}");
     }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn somebody_who_leaves_while_others_write_is_not_refused() {
+    let plain = Plain::new().await;
+    plain.let_in().await;
+    let store = plain.serve().await;
+    store.grant(&Asker::Server, &doc(), &grant_to("vic", Role::Viewer)).await.unwrap();
+    let mut conn = plain.database.connect().await;
+    let edit = "BEGIN; SET LOCAL ROLE quire_service;
+        UPDATE documents SET updated_at = updated_at + 1, preview = 'new' WHERE id = 'doc'";
+    conn.execute(edit).await.unwrap();
+    let vic = UserId("vic".into());
+    let asker = Asker::Request(Requester { user: vic.clone(), link: None });
+    let (doc, subject) = (doc(), Subject::User(vic));
+    let edited = async {
+        plain.database.wait_for_waiting(1).await;
+        conn.execute("COMMIT").await.unwrap();
+    };
+    let (left, ()) = tokio::join!(store.revoke(&asker, &doc, &subject), edited);
+    assert!(left.unwrap());
     store.close().await;
 }
 
