@@ -224,7 +224,7 @@ impl Annotations for PostgresStore {
 
 impl PostgresStore {
     /// Begins a transaction in which the document's row stays as it is: it is there, and not being purged.
-    async fn lock_document(&self, asker: &Asker, doc: &DocumentId) -> Result<Session, StoreError> {
+    pub(super) async fn lock_document(&self, asker: &Asker, doc: &DocumentId) -> Result<Session, StoreError> {
         let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         let row = session.row(statement(documents::LOCK_DOCUMENT).bind(doc.as_str())).await;
         row.map_err(store_error)?.map(|_| session).ok_or_else(|| not_found(doc))

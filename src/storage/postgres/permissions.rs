@@ -142,7 +142,8 @@ impl Permissions for PostgresStore {
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError> {
         self.forget_old(repeat).await?;
-        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
+        // Before the key, as a comment locks it.
+        let mut session = self.lock_document(asker, doc).await?;
         if let Some(taken) = taken(&mut session, repeat, doc, link.id).await? {
             return Ok(Some(taken));
         }
