@@ -10,7 +10,7 @@ use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer};
 use super::sessions::{Session, Sight, Statement, statement};
-use super::{PostgresStore, groups};
+use super::{PostgresStore, documents, groups};
 use crate::ids::{DocumentId, Millis, UserId};
 use crate::protocol::Role;
 use crate::storage::StoreError;
@@ -296,6 +296,13 @@ async fn hand_over(
     [from, to, by]: [&UserId; 3],
     now: Millis,
 ) -> Result<(), StoreError> {
+    // As it is by now: who has given it away meanwhile is told so, and not that it is out of their reach.
+    let row =
+        session.row(statement(documents::LOCK_DOCUMENT).bind(doc.as_str())).await.map_err(store_error)?;
+    let row = row.ok_or_else(|| not_found(doc))?;
+    if rows::user_id(&row, "owner").map_err(store_error)? != *from {
+        return Err(permissions::other_owner());
+    }
     take_away(session, doc, &Subject::User(to.clone())).await?;
     if !from.is_guest() {
         let subject = Subject::User(from.clone());

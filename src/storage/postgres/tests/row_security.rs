@@ -380,6 +380,26 @@ async fn somebody_who_leaves_while_others_write_is_not_refused() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn somebody_who_gives_away_what_is_given_away_just_then_is_told_so() {
+    let plain = Plain::new().await;
+    plain.let_in().await;
+    let store = plain.serve().await;
+    let mut conn = plain.database.connect().await;
+    let given = "BEGIN; SET LOCAL ROLE quire_service; UPDATE documents SET owner = 'eve' WHERE id = 'doc'";
+    conn.execute(given).await.unwrap();
+    let (owner, ann) = (UserId("owner".into()), UserId("ann".into()));
+    let asker = Asker::Request(Requester { user: owner.clone(), link: None });
+    let doc = doc();
+    let committed = async {
+        plain.database.wait_for_waiting(1).await;
+        conn.execute("COMMIT").await.unwrap();
+    };
+    let (late, ()) = tokio::join!(store.transfer(&asker, &doc, &owner, &ann, &owner, 1), committed);
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    store.close().await;
+}
+
 fn grant_to(user: &str, role: Role) -> Grant {
     let (subject, granted_by) = (Subject::User(UserId(user.into())), UserId("owner".into()));
     Grant { subject, role, granted_by, granted_at: 1, expires_at: None }
