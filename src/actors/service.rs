@@ -116,8 +116,8 @@ pub struct Documents {
     flights: Arc<PastFlights>,
     /// Names of versions, and comments.
     annotations: Option<SharedAnnotations>,
-    /// The shards of this server, if it is one of several: new documents are made in these.
-    holdings: Option<Arc<Holdings>>,
+    /// The shards of this server: new documents are made in these.
+    holdings: Arc<Holdings>,
 }
 
 /// Readings of the past that are under way.
@@ -165,7 +165,7 @@ impl Documents {
         let past = Arc::new(Turnstile::new(PAST_AT_ONCE, PAST_QUEUE, PAST_PATIENCE));
         let lookups = Arc::new(Turnstile::new(LOOKUPS, LOOKUP_QUEUE, LOOKUP_PATIENCE));
         let flights = Arc::new(Flights::new());
-        let (remote, annotations, holdings) = (None, None, None);
+        let (remote, annotations, holdings) = (None, None, Arc::new(Holdings::everything()));
         Self {
             store,
             bodies,
@@ -195,24 +195,18 @@ impl Documents {
 
     /// Has it make documents in these shards alone.
     pub fn holding(self, holdings: Arc<Holdings>) -> Self {
-        Self { holdings: Some(holdings), ..self }
+        Self { holdings, ..self }
     }
 
     /// Makes an id: one in a shard of this server, if it has any.
     pub fn fresh_id(&self) -> DocumentId {
-        match &self.holdings {
-            Some(holdings) => id_such_that(|shard| holdings.has(shard)),
-            None => DocumentId::generate(),
-        }
+        id_such_that(|shard| self.holdings.has(shard))
     }
 
     /// Makes an id for what has a key: one in the key's shard, so that the same request sent again to any of several servers comes to
     /// the one that has the document.
     fn fresh_id_for(&self, repeat: &Repeat) -> DocumentId {
-        match &self.holdings {
-            Some(_) => id_such_that(|shard| shard == repeat.shard()),
-            None => DocumentId::generate(),
-        }
+        id_such_that(|shard| shard == repeat.shard())
     }
 
     /// What one operation and one document may hold.
@@ -532,6 +526,10 @@ impl Documents {
     pub async fn ready(&self) -> Result<(), Refusal> {
         self.registry.send(Peek { docs: Vec::new() }).await.map_err(|_| dead("registry"))?;
         self.journal.send(CheckHealth).await.map_err(|_| dead("journal"))??;
+        if self.holdings.is_displaced() {
+            let why = "another server has taken the database over: this one is to be stopped, or both are told of each other (--node-url)";
+            return Err(Refusal::unavailable(why));
+        }
         Ok(self.store.document_ids(None, 1).await.map(|_| ())?)
     }
 }

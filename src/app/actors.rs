@@ -160,8 +160,8 @@ pub(super) async fn start_actors(
     let administration = Administration::new(registry.clone(), store.clone(), bodies.clone(), named, &clock);
     let documents = Documents::new(store, bodies, registry.clone(), journal.clone(), clock, limits, draining)
         .through(remote)
-        .annotated(annotations);
-    let documents = if cluster.is_some() { documents.holding(holdings) } else { documents };
+        .annotated(annotations)
+        .holding(holdings);
     let apart = [journal_thread, publisher_thread, projector_thread, Some(service_thread)];
     let threads = threads.into_iter().chain(apart.into_iter().flatten()).collect();
     Ok(Actors {

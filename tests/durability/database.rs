@@ -155,3 +155,25 @@ fn a_database_without_room_puts_edits_off_and_loses_none() {
     ledger::check(&server, load.finish());
     postgres.verify(server);
 }
+
+/// Neither of two servers has been told of the other: the one that came last has everything.
+#[test]
+fn a_server_whose_database_another_one_has_taken_says_that_it_is_of_no_use() {
+    let postgres = Postgres::start();
+    let first = postgres.launch(DataFolder::new()).start();
+    let rest = Rest::of(&first);
+    let doc = documents(&rest, 1).remove(0);
+    let second = postgres.launch(DataFolder::new()).start();
+    // It does not know yet.
+    rest.get("/readyz").expect(200);
+    let import = format!("/v1/docs/{doc}/import");
+    rest.post(&import, &json!([{ "insert": "lost" }])).expect_problem(503, "unavailable");
+    assert!(rest.get("/readyz").expect(503).text().contains("--node-url"));
+    rest.get("/healthz").expect(200);
+    let rest = Rest::of(&second);
+    rest.post(&import, &json!([{ "insert": "kept" }])).expect(200);
+    rest.get("/readyz").expect(200);
+    assert!(!rest.text(&doc).contains("lost"));
+    drop(first);
+    postgres.verify(second);
+}

@@ -12,6 +12,8 @@ pub struct Holdings {
     held: Box<[AtomicBool; SHARDS]>,
     /// Whether there are rounds that say what holds.
     varies: bool,
+    /// Without rounds: whether another server has turned out to have taken something.
+    displaced: AtomicBool,
     fenced: Notify,
 }
 
@@ -28,7 +30,7 @@ impl Holdings {
 
     fn all(held: bool) -> Self {
         let all = std::array::from_fn(|_| AtomicBool::new(held));
-        Self { held: Box::new(all), varies: !held, fenced: Notify::new() }
+        Self { held: Box::new(all), varies: !held, displaced: AtomicBool::new(false), fenced: Notify::new() }
     }
 
     /// Tells whether this server has a shard.
@@ -50,12 +52,19 @@ impl Holdings {
     }
 
     /// An append has shown that another server has the shard: the next round is now. Told by the registry. Where there are no rounds,
-    /// nothing else is known.
+    /// this server is [displaced](Self::is_displaced).
     pub fn fenced(&self, shard: Shard) {
         if self.varies {
             self.lose(shard);
             self.fenced.notify_one();
+        } else {
+            self.displaced.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Tells whether this server took the database to be its own, and another one has taken it over: it gets nothing back.
+    pub fn is_displaced(&self) -> bool {
+        self.displaced.load(Ordering::Relaxed)
     }
 
     /// Resolves when an append was fenced since the last time. One waits at a time.
@@ -77,7 +86,11 @@ mod tests {
         holdings.lose(7);
         assert!(!holdings.has(7));
         let alone = Holdings::everything();
+        assert!(!alone.is_displaced());
         alone.fenced(7);
         assert_eq!(alone.count(), SHARDS);
+        assert!(alone.is_displaced());
+        holdings.fenced(7);
+        assert!(!holdings.is_displaced());
     }
 }
