@@ -80,6 +80,44 @@ CREATE FUNCTION touch_group(wanted text) RETURNS boolean LANGUAGE sql VOLATILE S
     WITH touched AS (UPDATE user_groups SET name = name WHERE id = wanted RETURNING 1) SELECT EXISTS (SELECT FROM touched)
 $$;
 
+-- Whether the requester is in the group of this transaction, and whether as somebody who manages it: also whoever has just made it, as
+-- long as nobody is in it.
+CREATE FUNCTION request_is_in_group() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM group_members AS m
+        WHERE m.group_id = current_setting('quire.group', TRUE)
+            AND m.user_id = nullif(current_setting('quire.user', TRUE), '')
+    );
+END;
+$$;
+
+CREATE FUNCTION request_manages_group() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM group_members AS m
+        WHERE m.group_id = current_setting('quire.group', TRUE)
+            AND m.user_id = nullif(current_setting('quire.user', TRUE), '') AND m.manager
+    ) OR EXISTS (
+        SELECT FROM user_groups AS g
+        WHERE g.id = current_setting('quire.group', TRUE)
+            AND g.made_by = nullif(current_setting('quire.user', TRUE), '')
+            AND NOT EXISTS (SELECT FROM group_members AS m WHERE m.group_id = g.id)
+    );
+END;
+$$;
+
+-- Counts a change of access of all documents that a group has been given: whoever manages it need not see them. They are locked in
+-- order of id, as all lock them who lock several.
+CREATE FUNCTION count_changes_of_group(changed text) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
+    SELECT FROM documents
+    WHERE id IN (SELECT p.doc_id FROM permissions AS p WHERE p.kind = 'group' AND p.subject = changed)
+    ORDER BY id
+    FOR NO KEY UPDATE;
+    UPDATE documents SET access_changes = access_changes + 1
+    WHERE id IN (SELECT p.doc_id FROM permissions AS p WHERE p.kind = 'group' AND p.subject = changed);
+$$;
+
 -- What reads past the policies does so as the service: the owner of the tables is held to them. So do the triggers that note what has
 -- happened (migration 0022), whoever has made it happen: somebody who leaves a document does not see it any more.
 DO $$
@@ -90,7 +128,10 @@ BEGIN
     ALTER FUNCTION note_permission() SECURITY DEFINER;
     ALTER FUNCTION note_share_link() SECURITY DEFINER;
     ALTER FUNCTION note_commented() SECURITY DEFINER;
-    GRANT EXECUTE ON FUNCTION request_role(), request_may_make(documents), touch_group(text) TO quire_request;
+    GRANT EXECUTE ON FUNCTION
+        request_role(), request_may_make(documents),
+        request_is_in_group(), request_manages_group(), touch_group(text), count_changes_of_group(text)
+    TO quire_request;
     -- For the owner of the schema. A login that may make tables there and no more has this done for it.
     EXECUTE format('GRANT CREATE ON SCHEMA %I TO quire_service', current_schema());
     IF NOT has_schema_privilege('quire_service', current_schema(), 'CREATE') THEN
@@ -101,7 +142,8 @@ BEGIN
         );
     END IF;
     FOREACH helper IN ARRAY ARRAY[
-        'request_role()', 'request_may_make(documents)', 'touch_group(text)',
+        'request_role()', 'request_may_make(documents)',
+        'request_is_in_group()', 'request_manages_group()', 'touch_group(text)', 'count_changes_of_group(text)',
         'note_document()', 'note_permission()', 'note_share_link()', 'note_commented()'
     ] LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', helper);

@@ -183,14 +183,23 @@ impl Sharing {
     }
 
     /// Makes a group, and returns its id: that of the one that was made when the request has come before.
-    pub async fn create_group(&self, group: Group, repeat: Option<Repeat>) -> Result<GroupId, RepeatError> {
-        let reserved = self.permissions()?.create_group(&group, repeat.as_ref()).await?;
+    pub async fn create_group(
+        &self,
+        asker: &Asker,
+        group: Group,
+        repeat: Option<Repeat>,
+    ) -> Result<GroupId, RepeatError> {
+        let reserved = self.permissions()?.create_group(asker, &group, repeat.as_ref()).await?;
         Ok(made(repeat, reserved)?.map_or(group.id, GroupId))
     }
 
     /// Reads a group with its members.
-    pub async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, Refusal> {
-        Ok(self.permissions()?.group(group).await?)
+    pub async fn group(
+        &self,
+        asker: &Asker,
+        group: GroupId,
+    ) -> Result<Option<(Group, Vec<Member>)>, Refusal> {
+        Ok(self.permissions()?.group(asker, group).await?)
     }
 
     /// Lists the groups that a user is in, and whether as a manager.
@@ -204,23 +213,32 @@ impl Sharing {
     }
 
     /// Gives a group another name; returns false when there is none.
-    pub async fn rename_group(&self, group: GroupId, name: &str) -> Result<bool, Refusal> {
-        Ok(self.permissions()?.rename_group(group, name).await?)
+    pub async fn rename_group(&self, asker: &Asker, group: GroupId, name: &str) -> Result<bool, Refusal> {
+        Ok(self.permissions()?.rename_group(asker, group, name).await?)
     }
 
     /// Ends a group; returns false when there is none.
-    pub async fn delete_group(&self, group: GroupId) -> Result<bool, Refusal> {
-        self.change_group(async move |permissions| permissions.delete_group(group).await).await
+    pub async fn delete_group(&self, asker: &Asker, group: GroupId) -> Result<bool, Refusal> {
+        self.change_group(asker, async move |permissions, asker| {
+            permissions.delete_group(&asker, group).await
+        })
+        .await
     }
 
     /// Takes somebody into a group, or says whether a member manages it.
-    pub async fn set_member(&self, group: GroupId, member: Member) -> Result<(), Refusal> {
-        self.change_group(async move |permissions| permissions.set_member(group, &member).await).await
+    pub async fn set_member(&self, asker: &Asker, group: GroupId, member: Member) -> Result<(), Refusal> {
+        self.change_group(asker, async move |permissions, asker| {
+            permissions.set_member(&asker, group, &member).await
+        })
+        .await
     }
 
     /// Takes somebody out of a group; returns false for somebody who is not in it.
-    pub async fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Refusal> {
-        self.change_group(async move |permissions| permissions.remove_member(group, &user).await).await
+    pub async fn remove_member(&self, asker: &Asker, group: GroupId, user: UserId) -> Result<bool, Refusal> {
+        self.change_group(asker, async move |permissions, asker| {
+            permissions.remove_member(&asker, group, &user).await
+        })
+        .await
     }
 
     /// Changes something about one document, and has its actor know.
@@ -248,14 +266,15 @@ impl Sharing {
     /// Changes something about a group, and has the actors of its documents know.
     async fn change_group<T: Send + 'static, W>(
         &self,
-        change: impl FnOnce(SharedPermissions) -> W + Send + 'static,
+        asker: &Asker,
+        change: impl FnOnce(SharedPermissions, Asker) -> W + Send + 'static,
     ) -> Result<T, Refusal>
     where
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let (permissions, sharing) = (self.permissions()?.clone(), self.clone());
+        let (permissions, sharing, asker) = (self.permissions()?.clone(), self.clone(), asker.clone());
         super::service::to_its_end(async move {
-            let changed = change(permissions).await?;
+            let changed = change(permissions, asker).await?;
             to_hold(async move { sharing.look().await }).await;
             Ok(changed)
         })

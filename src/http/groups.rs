@@ -100,7 +100,7 @@ pub async fn create(
     let name = name_of(&body)?;
     let group = Group { id: GroupId::generate(), name, made_by: user, made_at: state.sharing.now() };
     let repeat = repeatable.map(|repeatable| repeatable.with(&body));
-    let id = state.sharing.create_group(group, repeat).await?;
+    let id = state.sharing.create_group(&caller.asker(), group, repeat).await?;
     let location = format!("/v1/groups/{id}");
     let made = known(&state, &caller, &id.to_string()).await?.view();
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(made))
@@ -157,7 +157,7 @@ pub async fn rename(
     let name = name_of(&body::read(&request, payload, MAX_BODY).await?)?;
     let mut known = known(&state, &caller, &id).await?;
     known.require_manager()?;
-    if !state.sharing.rename_group(known.group.id, &name).await? {
+    if !state.sharing.rename_group(&caller.asker(), known.group.id, &name).await? {
         return Err(no_group());
     }
     known.group.name = name;
@@ -176,7 +176,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let known = known(&state, &caller, &id).await?;
     known.require_manager()?;
-    if !state.sharing.delete_group(known.group.id).await? {
+    if !state.sharing.delete_group(&caller.asker(), known.group.id).await? {
         return Err(no_group());
     }
     Ok(HttpResponse::NoContent().finish())
@@ -204,7 +204,7 @@ pub async fn set_member(
     let before = known.members.into_iter().find(|member| member.user == user);
     let fresh = Member { user, manager, added_by: caller.author(), added_at: state.sharing.now() };
     let member = before.map_or(fresh, |before| Member { manager, ..before });
-    state.sharing.set_member(known.group.id, member.clone()).await?;
+    state.sharing.set_member(&caller.asker(), known.group.id, member.clone()).await?;
     Ok(HttpResponse::Ok().json(MemberView::from(member)))
 }
 
@@ -224,7 +224,7 @@ pub async fn remove_member(
     if user != caller.author() {
         known.require_manager()?;
     }
-    if !state.sharing.remove_member(known.group.id, user).await? {
+    if !state.sharing.remove_member(&caller.asker(), known.group.id, user).await? {
         return Err(Problem::not_found("this user is not in the group"));
     }
     Ok(HttpResponse::NoContent().finish())
@@ -234,7 +234,7 @@ pub async fn remove_member(
 async fn known(state: &HttpState, caller: &Caller, id: &str) -> Result<Known, Problem> {
     let user = signed_in(caller)?;
     let id = id.parse().map(GroupId).map_err(|_| no_group())?;
-    let (group, members) = state.sharing.group(id).await?.ok_or_else(no_group)?;
+    let (group, members) = state.sharing.group(&caller.asker(), id).await?.ok_or_else(no_group)?;
     let own = members.iter().find(|member| member.user == user);
     // Whoever is not in it does not learn that it is there.
     if own.is_none() && !caller.admin {

@@ -192,6 +192,27 @@ fn whoever_may_write_may_do_so_by_whatever_way_it_was_given() {
         .expect(200);
     by("gus", "POST", "/v1/docs/d/comments", said.clone()).expect(201);
     by("gus", "PATCH", "/v1/docs/d", json!({ "title": "x" })).expect_problem(403, "forbidden");
+    // Who manages the group need not see what it was given.
+    let team = format!("/v1/groups/{group}");
+    by("eve", "PATCH", &team, json!({ "name": "some" })).expect(200);
+    by("gus", "PATCH", &team, json!({ "name": "none" })).expect_problem(403, "forbidden");
+    assert_eq!(
+        call(&rest, &token("gus"), "GET", &team, None).expect(200).json()["members"][1]["user"],
+        "gus"
+    );
+    assert_eq!(
+        call(&rest, &token("gus"), "GET", "/v1/groups", None).expect(200).json()["groups"][0]["name"],
+        "some"
+    );
+    call(&rest, &token("ada"), "GET", &team, None).expect_problem(404, "not_found");
+    call(&rest, &token("gus"), "DELETE", &format!("{team}/members/gus"), None).expect(204);
+    by("gus", "POST", "/v1/docs/d/comments", said.clone()).expect_problem(403, "forbidden");
+    by("eve", "PUT", &format!("{team}/members/gus"), json!({ "manager": true })).expect(200);
+    by("gus", "POST", "/v1/docs/d/comments", said.clone()).expect(201);
+    call(&rest, &token("gus"), "DELETE", &format!("{team}/members/eve"), None).expect(204);
+    call(&rest, &token("gus"), "DELETE", &team, None).expect(204);
+    call(&rest, &token("gus"), "GET", &team, None).expect_problem(404, "not_found");
+    by("gus", "POST", "/v1/docs/d/comments", said.clone()).expect_problem(403, "forbidden");
 
     // By a link, with a key that stands for one comment.
     let link = by("ada", "POST", "/v1/docs/d/links", json!({ "role": "commenter" })).expect(201).json();

@@ -32,7 +32,7 @@ async fn give(f: &Fixture, doc: &str, subject: Subject, role: Role) {
 async fn group(f: &Fixture) -> GroupId {
     let group =
         Group { id: GroupId::generate(), name: "Übersetzer".into(), made_by: user("ann"), made_at: at(1) };
-    f.permissions().create_group(&group, None).await.unwrap();
+    f.permissions().create_group(&Asker::Server, &group, None).await.unwrap();
     group.id
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn what_is_said_of_people_is_told_by_name_by_group_and_by_link(
     f.write("doc", 1).await;
     f.write("other", 1).await;
     let team = group(&f).await;
-    f.permissions().set_member(team, &member("bob", false)).await.unwrap();
+    f.permissions().set_member(&Asker::Server, team, &member("bob", false)).await.unwrap();
     give(&f, "doc", Subject::Group(team), Role::Commenter).await;
     give(&f, "doc", to("carl"), Role::Editor).await;
     let (_, key) = link(&f, "doc", Role::Viewer, Some(at(7))).await;
@@ -143,9 +143,9 @@ pub(super) async fn every_change_is_counted(mut f: Fixture) {
     let (permissions, doc) = (f.permissions(), id("doc"));
     give(&f, "doc", Subject::Group(team), Role::Viewer).await;
     counted("a grant", 1).await;
-    permissions.set_member(team, &member("bob", true)).await.unwrap();
+    permissions.set_member(&Asker::Server, team, &member("bob", true)).await.unwrap();
     counted("a member", 1).await;
-    permissions.remove_member(team, &user("bob")).await.unwrap();
+    permissions.remove_member(&Asker::Server, team, &user("bob")).await.unwrap();
     counted("a member less", 1).await;
     permissions.set_link(&Asker::Server, &doc, None).await.unwrap();
     counted("the address", 1).await;
@@ -160,7 +160,7 @@ pub(super) async fn every_change_is_counted(mut f: Fixture) {
     counted("another owner", 1).await;
     permissions.revoke(&Asker::Server, &doc, &to("owner")).await.unwrap();
     counted("a grant less", 1).await;
-    permissions.delete_group(team).await.unwrap();
+    permissions.delete_group(&Asker::Server, team).await.unwrap();
     counted("a group less", 1).await;
     counted("nothing", 0).await;
     assert_eq!(changes(&f, "other").await, 0);
@@ -246,21 +246,21 @@ pub(super) async fn share_links_are_kept_without_their_token_and_end_once(mut f:
 pub(super) async fn a_group_has_a_manager_as_long_as_it_is(f: Fixture) {
     let permissions = f.permissions();
     let team = group(&f).await;
-    let (known, members) = permissions.group(team).await.unwrap().unwrap();
+    let (known, members) = permissions.group(&Asker::Server, team).await.unwrap().unwrap();
     assert_eq!((known.name.as_str(), known.made_by.as_str(), known.made_at), ("Übersetzer", "ann", at(1)));
     assert_eq!(members, [Member { added_at: at(1), ..member("ann", true) }]);
-    is_conflict(permissions.remove_member(team, &user("ann")).await);
-    is_conflict(permissions.set_member(team, &member("ann", false)).await);
-    permissions.set_member(team, &member("bob", false)).await.unwrap();
-    is_conflict(permissions.remove_member(team, &user("ann")).await);
-    permissions.set_member(team, &member("bob", true)).await.unwrap();
-    assert!(permissions.remove_member(team, &user("ann")).await.unwrap());
-    assert!(!permissions.remove_member(team, &user("ann")).await.unwrap());
-    is_conflict(permissions.set_member(GroupId::generate(), &member("bob", true)).await);
+    is_conflict(permissions.remove_member(&Asker::Server, team, &user("ann")).await);
+    is_conflict(permissions.set_member(&Asker::Server, team, &member("ann", false)).await);
+    permissions.set_member(&Asker::Server, team, &member("bob", false)).await.unwrap();
+    is_conflict(permissions.remove_member(&Asker::Server, team, &user("ann")).await);
+    permissions.set_member(&Asker::Server, team, &member("bob", true)).await.unwrap();
+    assert!(permissions.remove_member(&Asker::Server, team, &user("ann")).await.unwrap());
+    assert!(!permissions.remove_member(&Asker::Server, team, &user("ann")).await.unwrap());
+    is_conflict(permissions.set_member(&Asker::Server, GroupId::generate(), &member("bob", true)).await);
 
     let other = group(&f).await;
     let mut expected = [(team, true), (other, false)];
-    permissions.set_member(other, &member("bob", false)).await.unwrap();
+    permissions.set_member(&Asker::Server, other, &member("bob", false)).await.unwrap();
     expected.sort_unstable();
     let list = async |after, limit| {
         let groups = permissions.groups_of(&user("bob"), after, limit).await.unwrap();
@@ -269,9 +269,9 @@ pub(super) async fn a_group_has_a_manager_as_long_as_it_is(f: Fixture) {
     assert_eq!(list(None, 9).await, expected);
     assert_eq!(list(None, 1).await, expected[..1]);
     assert_eq!(list(Some(expected[0].0), 9).await, expected[1..]);
-    assert!(permissions.rename_group(team, "Lektorat").await.unwrap());
-    assert!(!permissions.rename_group(GroupId::generate(), "x").await.unwrap());
-    assert_eq!(permissions.group(team).await.unwrap().unwrap().0.name, "Lektorat");
+    assert!(permissions.rename_group(&Asker::Server, team, "Lektorat").await.unwrap());
+    assert!(!permissions.rename_group(&Asker::Server, GroupId::generate(), "x").await.unwrap());
+    assert_eq!(permissions.group(&Asker::Server, team).await.unwrap().unwrap().0.name, "Lektorat");
 }
 
 pub(super) async fn a_group_ends_with_what_was_given_to_it(mut f: Fixture) {
@@ -279,10 +279,10 @@ pub(super) async fn a_group_ends_with_what_was_given_to_it(mut f: Fixture) {
     let team = group(&f).await;
     give(&f, "doc", Subject::Group(team), Role::Editor).await;
     assert_eq!(standing(&f, "doc", "ann", None).await.granted, Some(Role::Editor));
-    assert!(f.permissions().delete_group(team).await.unwrap());
-    assert!(!f.permissions().delete_group(team).await.unwrap());
+    assert!(f.permissions().delete_group(&Asker::Server, team).await.unwrap());
+    assert!(!f.permissions().delete_group(&Asker::Server, team).await.unwrap());
     assert_eq!(standing(&f, "doc", "ann", None).await.granted, None);
-    assert_eq!(f.permissions().group(team).await.unwrap(), None);
+    assert_eq!(f.permissions().group(&Asker::Server, team).await.unwrap(), None);
     assert_eq!(f.permissions().grants(&Asker::Server, &id("doc"), None, 9, at(5)).await.unwrap(), []);
     assert_eq!(f.permissions().groups_of(&user("ann"), None, 9).await.unwrap(), []);
 }

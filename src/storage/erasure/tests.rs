@@ -262,7 +262,7 @@ async fn rights_go_and_are_counted_and_a_group_keeps_a_manager(scene: Scene) {
         |name: &str| Group { id: GroupId::generate(), name: name.into(), made_by: user("ada"), made_at: 1 };
     let (alone, common) = (group("alone"), group("common"));
     for group in [&alone, &common] {
-        scene.permissions.create_group(group, None).await.unwrap();
+        scene.permissions.create_group(&Asker::Server, group, None).await.unwrap();
         let grant = Grant {
             subject: Subject::Group(group.id),
             role: Role::Viewer,
@@ -274,15 +274,15 @@ async fn rights_go_and_are_counted_and_a_group_keeps_a_manager(scene: Scene) {
     }
     for (name, added_at) in [("eve", 3), ("bob", 2)] {
         let member = Member { user: user(name), manager: false, added_by: user("ada"), added_at };
-        scene.permissions.set_member(common.id, &member).await.unwrap();
+        scene.permissions.set_member(&Asker::Server, common.id, &member).await.unwrap();
     }
     let changes = async || scene.permissions.changes(&[doc("bobs")]).await.unwrap()[0].1;
     let before = changes().await;
     let erasing = Erasing::new(user("ada"), Fate::Private, 2_000);
     assert_eq!(scene.people.begin_erasure(&erasing).await.unwrap().rows, 2);
     assert!(changes().await > before);
-    assert!(scene.permissions.group(alone.id).await.unwrap().is_none());
-    let (group, members) = scene.permissions.group(common.id).await.unwrap().unwrap();
+    assert!(scene.permissions.group(&Asker::Server, alone.id).await.unwrap().is_none());
+    let (group, members) = scene.permissions.group(&Asker::Server, common.id).await.unwrap().unwrap();
     let managers: Vec<_> = members.iter().map(|member| (&*member.user.0, member.manager)).collect();
     assert_eq!(managers, [("bob", true), ("eve", false)]);
     assert!(group.made_by == erasing.pseudonym && members[0].added_by == erasing.pseudonym);

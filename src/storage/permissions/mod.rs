@@ -285,12 +285,13 @@ pub trait Permissions: Send + Sync {
     /// Makes a group, whose maker is its manager, and with it the key of its request, as [`Permissions::add_link`] does.
     async fn create_group(
         &self,
+        asker: &Asker,
         group: &Group,
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError>;
 
     /// Reads a group with its members, in order of their ids.
-    async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError>;
+    async fn group(&self, asker: &Asker, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError>;
 
     /// Lists the groups that a user is in, in order of id, and whether as a manager, after `after`.
     async fn groups_of(
@@ -301,22 +302,22 @@ pub trait Permissions: Send + Sync {
     ) -> Result<Vec<(Group, bool)>, StoreError>;
 
     /// Gives a group another name; returns false when there is none.
-    async fn rename_group(&self, group: GroupId, name: &str) -> Result<bool, StoreError>;
+    async fn rename_group(&self, asker: &Asker, group: GroupId, name: &str) -> Result<bool, StoreError>;
 
     /// Ends a group with all that was given to it; returns false when there is none.
-    async fn delete_group(&self, group: GroupId) -> Result<bool, StoreError>;
+    async fn delete_group(&self, asker: &Asker, group: GroupId) -> Result<bool, StoreError>;
 
     /// Takes somebody into a group, or makes a member a manager, or not one.
     ///
     /// # Errors
     /// `Conflict` when nobody would manage it any more, or past a limit, or there is no such group.
-    async fn set_member(&self, group: GroupId, member: &Member) -> Result<(), StoreError>;
+    async fn set_member(&self, asker: &Asker, group: GroupId, member: &Member) -> Result<(), StoreError>;
 
     /// Takes somebody out of a group; returns false for somebody who is not in it.
     ///
     /// # Errors
     /// `Conflict` when nobody would manage it any more.
-    async fn remove_member(&self, group: GroupId, user: &UserId) -> Result<bool, StoreError>;
+    async fn remove_member(&self, asker: &Asker, group: GroupId, user: &UserId) -> Result<bool, StoreError>;
 }
 
 /// As they are shared.

@@ -70,10 +70,11 @@ pub const LIST_GROUPS: &str = "SELECT g.id, g.name, g.made_by, g.made_at, m.mana
 
 pub const RENAME_GROUP: &str = "UPDATE user_groups SET name = $2 WHERE id = $1";
 
+/// In this order: whoever manages a group does so as long as they are in it.
 pub const DELETE_GROUP: [&str; 3] = [
     "DELETE FROM permissions WHERE kind = 'group' AND subject = $1",
-    "DELETE FROM group_members WHERE group_id = $1",
     "DELETE FROM user_groups WHERE id = $1",
+    "DELETE FROM group_members WHERE group_id = $1",
 ];
 
 pub const IS_MEMBER: &str =

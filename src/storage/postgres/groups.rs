@@ -5,19 +5,16 @@ use sqlx::postgres::PgRow;
 
 use super::error::store_error;
 use super::rows::{self, integer, text_of};
-use super::sessions::{Session, Sessions, statement};
+use super::sessions::{Session, Sessions, Sight, statement};
 use crate::ids::UserId;
 use crate::storage::StoreError;
 use crate::storage::permissions::{
-    Group, GroupId, MAX_GROUPS, MAX_MEMBERS, Member, no_group, no_manager, sql, too_many,
+    Asker, Group, GroupId, MAX_GROUPS, MAX_MEMBERS, Member, no_group, no_manager, sql, too_many,
 };
 
-const TOUCH_UNSEEN: &str = "SELECT touch_group($1)";
-
-/// Documents are locked in order of id, as all lock them who lock several.
-const LOCK_DOCUMENTS: &str = "SELECT id FROM documents
-    WHERE id IN (SELECT doc_id FROM permissions WHERE kind = 'group' AND subject = $1)
-    ORDER BY id FOR NO KEY UPDATE";
+/// Functions of the schema (migration 0033): whoever calls them need not see the group or its documents.
+const TOUCH: &str = "SELECT touch_group($1)";
+const COUNT_CHANGES: &str = "SELECT count_changes_of_group($1)";
 
 pub(super) async fn create(session: &mut Session, group: &Group) -> Result<(), StoreError> {
     let create = statement(sql::CREATE_GROUP)
@@ -33,11 +30,15 @@ pub(super) async fn create(session: &mut Session, group: &Group) -> Result<(), S
 
 pub(super) async fn read(
     sessions: &Sessions,
+    asker: &Asker,
     group: GroupId,
 ) -> Result<Option<(Group, Vec<Member>)>, sqlx::Error> {
     let id = group.to_string();
-    let Some(row) = sessions.row(statement(sql::READ_GROUP).bind(&id)).await? else { return Ok(None) };
-    let members = sessions.rows(statement(sql::LIST_MEMBERS).bind(&id)).await?;
+    let mut session = sessions.begin_in(asker, group).await?;
+    let row = session.row(statement(sql::READ_GROUP).bind(&id)).await?;
+    let members = session.rows(statement(sql::LIST_MEMBERS).bind(&id)).await?;
+    session.commit().await?;
+    let Some(row) = row else { return Ok(None) };
     let members = members.iter().map(read_member).collect::<Result<_, _>>()?;
     Ok(Some((read_group(&row)?, members)))
 }
@@ -50,18 +51,13 @@ pub(super) async fn list(
 ) -> Result<Vec<(Group, bool)>, sqlx::Error> {
     let after = after.map(|group| group.to_string()).unwrap_or_default();
     let list = statement(sql::LIST_GROUPS).bind(user.as_str()).bind(after).bind(integer(limit as u64));
-    let found = sessions.rows(list).await?;
+    let found = sessions.rows_as_seen(Sight::of_list(user, false), list).await?;
     found.iter().map(|row| Ok((read_group(row)?, row.try_get("manager")?))).collect()
 }
 
 /// Locks a group; tells whether there is one.
 pub(super) async fn touch(session: &mut Session, group: GroupId) -> Result<bool, sqlx::Error> {
-    Ok(session.run(statement(sql::TOUCH_GROUP).bind(group.to_string())).await? > 0)
-}
-
-/// The same for somebody who need not see the group.
-pub(super) async fn touch_unseen(session: &mut Session, group: GroupId) -> Result<bool, sqlx::Error> {
-    let touched = session.row(statement(TOUCH_UNSEEN).bind(group.to_string())).await?;
+    let touched = session.row(statement(TOUCH).bind(group.to_string())).await?;
     touched.map_or(Ok(false), |row| row.try_get(0))
 }
 
@@ -73,7 +69,7 @@ pub(super) async fn delete(session: &mut Session, group: GroupId) -> Result<bool
     for part in sql::DELETE_GROUP {
         session.run(statement(part).bind(group.to_string())).await?;
     }
-    Ok(true)
+    Ok(!touch(session, group).await?)
 }
 
 pub(super) async fn set_member(
@@ -121,9 +117,9 @@ pub(super) async fn remove_member(
         return Err(no_manager());
     }
     let remove = statement(sql::REMOVE_MEMBER).bind(group.to_string()).bind(user.as_str());
-    session.run(remove).await.map_err(store_error)?;
+    let removed = session.run(remove).await.map_err(store_error)?;
     count_changes(session, group).await.map_err(store_error)?;
-    Ok(true)
+    Ok(removed > 0)
 }
 
 async fn is_member(session: &mut Session, group: GroupId, user: &UserId) -> Result<bool, StoreError> {
@@ -143,8 +139,7 @@ async fn count(
 }
 
 async fn count_changes(session: &mut Session, group: GroupId) -> Result<(), sqlx::Error> {
-    session.rows(statement(LOCK_DOCUMENTS).bind(group.to_string())).await?;
-    session.run(statement(sql::COUNT_CHANGES_BY_GROUP).bind(group.to_string())).await.map(|_| ())
+    session.rows(statement(COUNT_CHANGES).bind(group.to_string())).await.map(|_| ())
 }
 
 fn read_group(row: &PgRow) -> Result<Group, sqlx::Error> {

@@ -38,6 +38,7 @@ const STEPS: &[Step] = steps!["postgres":
     "0031_exchange_node_secret",
     "0032_hold_requests_to_their_document",
     "0033_write_as_the_request",
+    "0034_hold_groups_to_their_members",
 ];
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -184,11 +184,12 @@ impl Permissions for PostgresStore {
 
     async fn create_group(
         &self,
+        asker: &Asker,
         group: &Group,
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError> {
         self.forget_old(repeat).await?;
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+        let mut session = self.sessions.begin_in(asker, group.id).await.map_err(store_error)?;
         if let Some(taken) = taken(&mut session, repeat, &group.id.as_place()?, group.id.0).await? {
             return Ok(Some(taken));
         }
@@ -196,8 +197,8 @@ impl Permissions for PostgresStore {
         session.commit().await.map(|()| None).map_err(store_error)
     }
 
-    async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError> {
-        groups::read(&self.sessions, group).await.map_err(store_error)
+    async fn group(&self, asker: &Asker, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError> {
+        groups::read(&self.sessions, asker, group).await.map_err(store_error)
     }
 
     async fn groups_of(
@@ -209,26 +210,29 @@ impl Permissions for PostgresStore {
         groups::list(&self.sessions, user, after, limit).await.map_err(store_error)
     }
 
-    async fn rename_group(&self, group: GroupId, name: &str) -> Result<bool, StoreError> {
+    async fn rename_group(&self, asker: &Asker, group: GroupId, name: &str) -> Result<bool, StoreError> {
         let rename = statement(sql::RENAME_GROUP).bind(group.to_string()).bind(rows::text_of(name));
-        Ok(self.sessions.run(rename).await.map_err(store_error)? > 0)
+        let mut session = self.sessions.begin_in(asker, group).await.map_err(store_error)?;
+        let renamed = session.run(rename).await.map_err(store_error)?;
+        session.commit().await.map_err(store_error)?;
+        Ok(renamed > 0)
     }
 
-    async fn delete_group(&self, group: GroupId) -> Result<bool, StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn delete_group(&self, asker: &Asker, group: GroupId) -> Result<bool, StoreError> {
+        let mut session = self.sessions.begin_in(asker, group).await.map_err(store_error)?;
         let was_there = groups::delete(&mut session, group).await.map_err(store_error)?;
         session.commit().await.map_err(store_error)?;
         Ok(was_there)
     }
 
-    async fn set_member(&self, group: GroupId, member: &Member) -> Result<(), StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn set_member(&self, asker: &Asker, group: GroupId, member: &Member) -> Result<(), StoreError> {
+        let mut session = self.sessions.begin_in(asker, group).await.map_err(store_error)?;
         groups::set_member(&mut session, group, member).await?;
         session.commit().await.map_err(store_error)
     }
 
-    async fn remove_member(&self, group: GroupId, user: &UserId) -> Result<bool, StoreError> {
-        let mut session = self.sessions.begin().await.map_err(store_error)?;
+    async fn remove_member(&self, asker: &Asker, group: GroupId, user: &UserId) -> Result<bool, StoreError> {
+        let mut session = self.sessions.begin_in(asker, group).await.map_err(store_error)?;
         let was_in = groups::remove_member(&mut session, group, user).await?;
         session.commit().await.map_err(store_error)?;
         Ok(was_in)
@@ -262,7 +266,7 @@ async fn give(session: &mut Session, doc: &DocumentId, grant: &Grant) -> Result<
     let (kind, id) = (grant.subject.kind(), grant.subject.id());
     // Before the document: whoever changes a group locks it first, and then its documents.
     if let Subject::Group(group) = grant.subject
-        && !groups::touch_unseen(session, group).await.map_err(store_error)?
+        && !groups::touch(session, group).await.map_err(store_error)?
     {
         return Err(permissions::no_group());
     }

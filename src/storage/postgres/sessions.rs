@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor, Postgres, Row, SqlSafeStr};
 
 use crate::ids::{DocumentId, UserId};
-use crate::storage::permissions::{Asker, LinkKey, Requester};
+use crate::storage::permissions::{Asker, GroupId, LinkKey, Requester};
 
 /// A statement with its values.
 pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -39,6 +39,7 @@ pub(super) struct Sight<'a> {
     link: Option<&'a LinkKey>,
     /// Of which document; `None` for all.
     doc: Option<&'a DocumentId>,
+    group: Option<GroupId>,
     /// Whether documents are seen by their address.
     linked: bool,
 }
@@ -46,12 +47,18 @@ pub(super) struct Sight<'a> {
 impl<'a> Sight<'a> {
     /// Sees what a list may show.
     pub(super) fn of_list(user: &'a UserId, linked: bool) -> Self {
-        Self { user, link: None, doc: None, linked }
+        Self { user, link: None, doc: None, group: None, linked }
     }
 
     /// Sees one document, by whatever way there is.
     pub(super) fn of_one(requester: &'a Requester, doc: &'a DocumentId) -> Self {
-        Self { user: &requester.user, link: requester.link.as_ref(), doc: Some(doc), linked: true }
+        let (user, link) = (&requester.user, requester.link.as_ref());
+        Self { user, link, doc: Some(doc), group: None, linked: true }
+    }
+
+    /// Sees one group, and who is in it, by being in it.
+    fn of_group(requester: &'a Requester, group: GroupId) -> Self {
+        Self { user: &requester.user, link: None, doc: None, group: Some(group), linked: false }
     }
 
     /// Begins the transaction, in one exchange. Values come in hexadecimal digits, since a command of several statements takes none
@@ -60,10 +67,12 @@ impl<'a> Sight<'a> {
         let text = |text: &str| format!("convert_from('\\x{}', 'UTF8')", hex::encode(text));
         let (user, doc) = (text(self.user.as_str()), text(self.doc.map_or("", DocumentId::as_str)));
         let link = self.link.map(|link| hex::encode(link.bytes())).unwrap_or_default();
+        let group = self.group.map(|group| group.to_string()).unwrap_or_default();
         let linked = if self.linked { "on" } else { "off" };
         format!(
             "BEGIN; SELECT set_config('quire.user', {user}, true), set_config('quire.doc', {doc}, true),
-                set_config('quire.link', '{link}', true), set_config('quire.linked', '{linked}', true),
+                set_config('quire.link', '{link}', true), set_config('quire.group', '{group}', true),
+                set_config('quire.linked', '{linked}', true),
                 set_config('role', 'quire_request', true)"
         )
     }
@@ -109,8 +118,8 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Begins a transaction of the role `quire_request`, which sees and changes what somebody may, and no more (migrations 0016, 0032
-    /// and 0033).
+    /// Begins a transaction of the role `quire_request`, which sees and changes what somebody may, and no more (migrations 0016 and
+    /// 0032 to 0034).
     async fn begin_as_seen(&self, sight: Sight<'_>) -> Result<Session, sqlx::Error> {
         let mut session = self.lend().await?;
         session.command(AssertSqlSafe(sight.beginning())).await?;
@@ -134,6 +143,14 @@ impl Sessions {
         match asker {
             Asker::Server => self.begin().await,
             Asker::Request(requester) => self.begin_as_seen(Sight::of_one(requester, doc)).await,
+        }
+    }
+
+    /// Begins a transaction about one group for `asker`.
+    pub(super) async fn begin_in(&self, asker: &Asker, group: GroupId) -> Result<Session, sqlx::Error> {
+        match asker {
+            Asker::Server => self.begin().await,
+            Asker::Request(requester) => self.begin_as_seen(Sight::of_group(requester, group)).await,
         }
     }
 

@@ -189,6 +189,7 @@ impl Permissions for SqliteStore {
 
     async fn create_group(
         &self,
+        _: &Asker,
         group: &Group,
         repeat: Option<&Repeat>,
     ) -> Result<Option<Reserved>, StoreError> {
@@ -200,7 +201,7 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn group(&self, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError> {
+    async fn group(&self, _: &Asker, group: GroupId) -> Result<Option<(Group, Vec<Member>)>, StoreError> {
         groups::read(&self.inner.readers, group).await.map_err(store_error)
     }
 
@@ -213,7 +214,7 @@ impl Permissions for SqliteStore {
         groups::list(&self.inner.readers, user, after, limit).await.map_err(store_error)
     }
 
-    async fn rename_group(&self, group: GroupId, name: &str) -> Result<bool, StoreError> {
+    async fn rename_group(&self, _: &Asker, group: GroupId, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = groups::rename(writer.begin().await?, group, &name).await.map_err(store_error);
@@ -222,7 +223,7 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn delete_group(&self, group: GroupId) -> Result<bool, StoreError> {
+    async fn delete_group(&self, _: &Asker, group: GroupId) -> Result<bool, StoreError> {
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = groups::delete(writer.begin().await?, group).await.map_err(store_error);
             writer.end(done).await
@@ -230,7 +231,7 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn set_member(&self, group: GroupId, member: &Member) -> Result<(), StoreError> {
+    async fn set_member(&self, _: &Asker, group: GroupId, member: &Member) -> Result<(), StoreError> {
         let member = member.clone();
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = groups::set_member(writer.begin().await?, group, &member).await;
@@ -239,7 +240,7 @@ impl Permissions for SqliteStore {
         self.inner.detached(change).await
     }
 
-    async fn remove_member(&self, group: GroupId, user: &UserId) -> Result<bool, StoreError> {
+    async fn remove_member(&self, _: &Asker, group: GroupId, user: &UserId) -> Result<bool, StoreError> {
         let user = user.clone();
         let change = async move |_: Arc<Inner>, mut writer: WriterGuard| {
             let done = groups::remove_member(writer.begin().await?, group, &user).await;

@@ -32,7 +32,7 @@ async fn two_groups(database: &TestDatabase) -> (Arc<PostgresStore>, [GroupId; 2
     groups.sort_by_key(ToString::to_string);
     for id in groups {
         let group = Group { id, name: "Team".to_owned(), made_by: user("ada"), made_at: 1 };
-        store.create_group(&group, None).await.unwrap();
+        store.create_group(&Asker::Server, &group, None).await.unwrap();
         for doc in ["c", "b", "a"] {
             let (subject, granted_by) = (Subject::Group(id), user("ada"));
             let grant = Grant { subject, role: Role::Editor, granted_by, granted_at: 1, expires_at: None };
@@ -53,7 +53,7 @@ async fn two_groups_that_change_at_once_lock_the_documents_that_they_share_in_on
     let held = Held::by(&database, "SELECT FROM documents WHERE id = 'a' FOR UPDATE").await;
     let changing = groups.map(|group| {
         let store = store.clone();
-        tokio::spawn(async move { store.set_member(group, &member("bob")).await })
+        tokio::spawn(async move { store.set_member(&Asker::Server, group, &member("bob")).await })
     });
     database.wait_for_waiting(2).await;
     Held::by(&database, "SELECT FROM documents WHERE id > 'a' FOR UPDATE NOWAIT").await.release().await;
@@ -70,7 +70,7 @@ async fn two_people_who_are_erased_at_once_lock_their_groups_in_one_order() {
     let database = TestDatabase::new().await;
     let (store, groups) = two_groups(&database).await;
     for group in groups {
-        store.set_member(group, &member("bob")).await.unwrap();
+        store.set_member(&Asker::Server, group, &member("bob")).await.unwrap();
     }
     let first = format!("SELECT FROM user_groups WHERE id = '{}' FOR UPDATE", groups[0]);
     let held = Held::by(&database, &first).await;
@@ -87,6 +87,6 @@ async fn two_people_who_are_erased_at_once_lock_their_groups_in_one_order() {
         erasure.await.unwrap().unwrap();
     }
     for group in groups {
-        assert_eq!(store.group(group).await.unwrap(), None, "nobody is in it any more");
+        assert_eq!(store.group(&Asker::Server, group).await.unwrap(), None, "nobody is in it any more");
     }
 }

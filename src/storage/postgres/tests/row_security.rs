@@ -7,7 +7,9 @@ use super::{Owner, TestDatabase, doc, entry, server};
 use crate::ids::{DocumentId, UserId};
 use crate::protocol::Role;
 use crate::storage::annotations::{Annotations, Comment, NamedVersion};
-use crate::storage::permissions::{Asker, Grant, LinkKey, Permissions, Requester, ShareLink, Subject};
+use crate::storage::permissions::{
+    Asker, Grant, Group, GroupId, LinkKey, Member, Permissions, Requester, ShareLink, Subject,
+};
 use crate::storage::postgres::PostgresStore;
 use crate::storage::postgres::sessions::statement;
 use crate::storage::{
@@ -135,7 +137,15 @@ async fn a_query_that_forgets_its_filter_finds_nothing() {
     assert_eq!(found("", all()).await.unwrap(), 0);
     assert_eq!(found("eve", all()).await.unwrap(), 0);
     assert_eq!(found("owner", all()).await.unwrap(), 2);
-    for nothing in ["permissions", "share_links", "comments", "named_versions"] {
+    for nothing in [
+        "permissions",
+        "share_links",
+        "comments",
+        "named_versions",
+        "user_groups",
+        "group_members",
+        "repeats",
+    ] {
         let all = AssertSqlSafe(format!("SELECT count(*) FROM {nothing}"));
         assert_eq!(found("owner", all).await.unwrap(), 0, "{nothing}");
     }
@@ -147,7 +157,7 @@ async fn a_query_that_forgets_its_filter_finds_nothing() {
         "SELECT count(*) FROM event_outbox",
         "WITH w AS (UPDATE documents SET history = history RETURNING 1) SELECT count(*) FROM w",
         "WITH w AS (DELETE FROM documents RETURNING 1) SELECT count(*) FROM w",
-        "WITH w AS (UPDATE group_members SET manager = TRUE RETURNING 1) SELECT count(*) FROM w",
+        "WITH w AS (UPDATE group_members SET user_id = 'eve' RETURNING 1) SELECT count(*) FROM w",
     ] {
         let error = found("owner", AssertSqlSafe(denied.to_owned())).await.unwrap_err();
         assert!(error.to_string().contains("permission denied"), "{denied}: {error}");
@@ -338,22 +348,11 @@ async fn a_request_writes_what_its_role_allows_and_about_its_document_alone() {
     ];
     let mut conn = plain.database.connect().await;
     for (user, statement, expected) in cases {
-        let begin = format!(
-            "BEGIN; SELECT set_config('quire.user', '{user}', true), set_config('quire.doc', 'doc', true),
-                set_config('role', 'quire_request', true)"
+        assert_eq!(
+            outcome(&mut conn, ("doc", "doc"), user, &statement).await,
+            expected,
+            "{user}: {statement}"
         );
-        conn.execute(AssertSqlSafe(begin)).await.unwrap();
-        let done = conn.execute(AssertSqlSafe(statement.clone())).await;
-        conn.execute("ROLLBACK").await.unwrap();
-        let outcome = match done {
-            Ok(done) => Rows(done.rows_affected()),
-            Err(error) => {
-                let denied = crate::storage::postgres::error::store_error(error);
-                assert!(matches!(denied, StoreError::Denied), "{user}: {statement}: {denied:?}");
-                Denied
-            }
-        };
-        assert_eq!(outcome, expected, "{user}: {statement}");
     }
     store.close().await;
 }
@@ -397,6 +396,88 @@ async fn somebody_who_gives_away_what_is_given_away_just_then_is_told_so() {
     };
     let (late, ()) = tokio::join!(store.transfer(&asker, &doc, &owner, &ann, &owner, 1), committed);
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    store.close().await;
+}
+
+/// Runs a statement for somebody in a transaction that is about a document or a group, and takes it back.
+async fn outcome(conn: &mut PgConnection, (what, id): (&str, &str), user: &str, statement: &str) -> Outcome {
+    let begin = format!(
+        "BEGIN; SELECT set_config('quire.user', '{user}', true), set_config('quire.{what}', '{id}', true),
+            set_config('role', 'quire_request', true)"
+    );
+    conn.execute(AssertSqlSafe(begin)).await.unwrap();
+    let done = conn.execute(AssertSqlSafe(statement.to_owned())).await;
+    conn.execute("ROLLBACK").await.unwrap();
+    match done {
+        Ok(done) => Outcome::Rows(done.rows_affected()),
+        Err(error) => {
+            let denied = crate::storage::postgres::error::store_error(error);
+            assert!(matches!(denied, StoreError::Denied), "{user}: {statement}: {denied:?}");
+            Outcome::Denied
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_reads_and_changes_its_group_as_a_member_may() {
+    use Outcome::{Denied, Rows};
+    let plain = Plain::new().await;
+    plain.let_in().await;
+    let store = plain.serve().await;
+    let user = |id: &str| UserId(id.into());
+    let member = |id: &str, manager| Member { user: user(id), manager, added_by: user("max"), added_at: 1 };
+    let mut groups = Vec::new();
+    for _ in 0..2 {
+        let group = Group { id: GroupId::generate(), name: "team".into(), made_by: user("max"), made_at: 1 };
+        store.create_group(&Asker::Server, &group, None).await.unwrap();
+        store.set_member(&Asker::Server, group.id, &member("mia", false)).await.unwrap();
+        let subject = Subject::Group(group.id);
+        let granted_by = user("owner");
+        let grant = Grant { subject, role: Role::Editor, granted_by, granted_at: 1, expires_at: None };
+        store.grant(&Asker::Server, &doc(), &grant).await.unwrap();
+        groups.push(group.id);
+    }
+    let (own, other) = (groups[0], groups[1]);
+    let join = |group: GroupId| format!("INSERT INTO group_members VALUES ('{group}', 'new', TRUE, 'x', 1)");
+    let make = |by: &str, id: &str| format!("INSERT INTO user_groups VALUES ('{id}', 'x', '{by}', 1)");
+    let (rename, unmake) = ("UPDATE user_groups SET name = 'x'", "DELETE FROM user_groups");
+    let (see, put_out) = ("SELECT FROM group_members", "DELETE FROM group_members");
+    let promote = "UPDATE group_members SET manager = TRUE";
+    let withdraw = "DELETE FROM permissions";
+    let mut conn = plain.database.connect().await;
+    let cases: Vec<(&str, String, Outcome)> = vec![
+        // Whoever is in both sees who is in the one that is asked about, and of the other that they are in it.
+        ("max", see.into(), Rows(3)),
+        ("mia", see.into(), Rows(3)),
+        ("eve", see.into(), Rows(0)),
+        ("", see.into(), Rows(0)),
+        ("max", rename.into(), Rows(1)),
+        ("mia", rename.into(), Rows(0)),
+        ("eve", unmake.into(), Rows(0)),
+        ("mia", join(own), Denied),
+        ("eve", join(own), Denied),
+        ("max", join(own), Rows(1)),
+        ("max", join(other), Denied),
+        ("mia", promote.into(), Rows(0)),
+        ("max", promote.into(), Rows(2)),
+        ("mia", put_out.into(), Rows(1)),
+        ("max", put_out.into(), Rows(2)),
+        ("mia", withdraw.into(), Rows(0)),
+        ("max", withdraw.into(), Rows(1)),
+        ("max", unmake.into(), Rows(1)),
+        ("eve", make("eve", "another"), Denied),
+        ("eve", make("max", &own.to_string()), Denied),
+    ];
+    for (user, statement, expected) in cases {
+        let about = own.to_string();
+        assert_eq!(
+            outcome(&mut conn, ("group", &about), user, &statement).await,
+            expected,
+            "{user}: {statement}"
+        );
+    }
+    let made = outcome(&mut conn, ("group", "another"), "eve", &make("eve", "another")).await;
+    assert_eq!(made, Rows(1));
     store.close().await;
 }
 
