@@ -87,6 +87,14 @@ export class Person {
     await expect(this.state).toHaveAttribute("data-saved", "true");
   }
 
+  /**
+   * Waits until `shown` holds in a frame of the page. What is there for a moment only, a look now and then misses on a slow
+   * machine; this does not if it is begun before. `shown` runs in the page, so it stands by itself.
+   */
+  async glimpses(shown: () => boolean): Promise<void> {
+    await this.page.waitForFunction(shown);
+  }
+
   /** Connects again without waiting for the next attempt, unless that comes first and takes the button away. */
   async retryNow(): Promise<void> {
     const button = this.page.getByRole("button", { name: "Retry now" });

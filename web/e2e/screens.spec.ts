@@ -96,9 +96,10 @@ for (const size of SIZES) {
     await expect(page.locator(".caret")).toHaveCount(2);
     await page.evaluate(() => document.fonts.ready);
     await look(page, "editor", async () => {
-      await ben.type(".");
-      await expect(page.locator(".typing")).toHaveText("Ben Okafor is typing…");
-      await expect(page.locator(".caret.moving")).not.toHaveCount(0);
+      const writing = () =>
+        document.querySelector(".typing")?.textContent === "Ben Okafor is typing…" &&
+        document.querySelector(".caret.moving") !== null;
+      await Promise.all([viewer.glimpses(writing), ben.type(".")]);
     });
     await page.keyboard.press("Control+k");
     await expect(page.getByRole("option").first()).toBeVisible();
