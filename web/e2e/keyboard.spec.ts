@@ -140,6 +140,8 @@ test("theme and font of the sheet are switched and kept", async ({ server, arriv
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`nothing serious is wrong for assistive programs, ${colorScheme}`, async ({ server, arrive }) => {
+    // Four times the whole page is gone through, which is seconds of computing each on a slow machine, and no waiting.
+    test.slow();
     const id = await server.create("Accessible", [
       { insert: "Heading" },
       { insert: "\n", attributes: { header: 1 } },
@@ -163,6 +165,8 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 
   test(`nothing serious is wrong on a phone either, ${colorScheme}`, async ({ server, arrive }) => {
+    // As above.
+    test.slow();
     const id = await server.create("Accessible on a phone", [{ insert: "text\n" }]);
     const ana = await arrive("Ana", { ...PHONE, colorScheme });
     await ana.openList(server.url);
