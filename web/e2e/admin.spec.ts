@@ -45,8 +45,9 @@ test("documents and sessions are shown live, and acted on", async ({ arrive }) =
   // A slow click: the server is looked at meanwhile, and what is shown changes around the button.
   await row.getByRole("button", { name: "Verify" }).hover();
   await root.page.mouse.down();
-  const idle = await row.getByRole("cell").nth(8).innerText();
-  await expect(row.getByRole("cell").nth(8)).not.toHaveText(idle);
+  const idle = row.getByRole("cell", { name: /^\d+ s$/ });
+  const before = await idle.innerText();
+  await expect(idle).not.toHaveText(before);
   await root.page.mouse.up();
   // When a document has its first snapshot depends on its id.
   const verified = new RegExp(`^${id}: 2 versions and \\d snapshots are as the log says\\.$`);
@@ -108,6 +109,11 @@ test("several servers are shown as one, with what each has", async ({ arrive }) 
   await ana.goToEnd();
   await ana.type("x");
   await ana.hasSaved();
+  // Each server numbers its sessions for itself: the first of one is not the first of the other.
+  const here = await one.create("Here");
+  const ben = await arrive("Ben");
+  await ben.open(one.url, here);
+  await expect(root.page.getByRole("region", { name: "Sessions" }).getByRole("row").filter({ hasText: here })).toBeVisible();
   const name = await row.getByRole("cell").first().innerText();
   for (const region of ["Documents in memory", "Sessions"])
     await expect(root.page.getByRole("region", { name: region }).getByRole("row").filter({ hasText: id })).toContainText(name);

@@ -67,7 +67,8 @@ export class AdminPage {
         cell: (session) => textButton({ label: "Disconnect", onClick: () => void this.dismiss(session) }),
       },
     ],
-    ({ session }) => session,
+    // Each server numbers its own, and anew when it starts again.
+    ({ session, client, doc, node }) => [session, client, doc, node].join(" "),
     { label: "Sessions", empty: "Nobody is connected." },
   );
   private readonly servers = new Servers();

@@ -64,9 +64,11 @@ export class Table<Row> {
 /** Has a cell show what `wanted` shows, and leaves it alone where it does so already. The focus stays in it. */
 function show(cell: HTMLElement | undefined, wanted: HTMLElement): void {
   if (!cell || cell.innerHTML === wanted.innerHTML) return;
-  const focused = cell.contains(document.activeElement);
+  const focused = cell.contains(document.activeElement) && document.activeElement?.textContent;
   cell.replaceChildren(...wanted.childNodes);
-  if (focused) cell.querySelector<HTMLElement>("a, button")?.focus();
+  if (focused === false) return;
+  const choices = [...cell.querySelectorAll<HTMLElement>("a, button")];
+  (choices.find(({ textContent }) => textContent === focused) ?? choices[0])?.focus();
 }
 
 function classOf<Row>({ number, ofSeveral }: Column<Row>): string | undefined {
