@@ -17,7 +17,7 @@ const QUEUE: usize = 4_096;
 const QUEUE_BYTES: usize = 16 << 20;
 
 /// Writes that are sent together.
-const BATCH: usize = 128;
+const BATCH: usize = 512;
 
 /// How long a batch may take. Nobody waits for it, but while it is under way the queue fills.
 const WRITE_WITHIN: Duration = Duration::from_millis(500);
