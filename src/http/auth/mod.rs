@@ -129,7 +129,7 @@ impl Caller {
         self.user.clone().unwrap_or_else(UserId::guest_rest)
     }
 
-    /// Returns for whom something is read that this caller may see.
+    /// Returns for whom storage is asked that this caller may see or change something.
     pub fn asker(&self) -> Asker {
         if self.admin {
             return Asker::Server;

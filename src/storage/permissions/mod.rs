@@ -178,8 +178,9 @@ pub struct Requester {
     pub link: Option<LinkKey>,
 }
 
-/// For whom something is read of a document. PostgreSQL shows a request no more than this person may see (migration 0032), whatever
-/// the query asks for; where there is one process and one file, the query alone decides.
+/// For whom something is read or changed, of a document or of a group. PostgreSQL shows a request no more than this person may see, and
+/// lets it change no more than they may (migrations 0032 to 0034), whatever the statement says; where there is one process and one file,
+/// the statement alone decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// For the server itself, or for somebody who looks after it.

@@ -4,9 +4,6 @@
 pub const COUNT_CHANGE: &str =
     "UPDATE documents SET access_changes = access_changes + 1 WHERE id = $1 AND purged_at IS NULL";
 
-pub const COUNT_CHANGES_BY_GROUP: &str = "UPDATE documents SET access_changes = access_changes + 1
-    WHERE id IN (SELECT doc_id FROM permissions WHERE kind = 'group' AND subject = $1)";
-
 pub const READ_GROUND: &str =
     "SELECT owner, link_role, access_changes FROM documents WHERE id = $1 AND purged_at IS NULL";
 
@@ -55,9 +52,6 @@ pub const REVOKE_LINK: &str =
     "UPDATE share_links SET revoked_at = $3 WHERE doc_id = $1 AND id = $2 AND revoked_at IS NULL";
 
 pub const CREATE_GROUP: &str = "INSERT INTO user_groups (id, name, made_by, made_at) VALUES ($1, $2, $3, $4)";
-
-/// Also locks the group, where there are locks, so that changes of one group follow each other.
-pub const TOUCH_GROUP: &str = "UPDATE user_groups SET name = name WHERE id = $1";
 
 pub const READ_GROUP: &str = "SELECT id, name, made_by, made_at FROM user_groups WHERE id = $1";
 

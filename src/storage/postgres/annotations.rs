@@ -6,7 +6,6 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::error::{read_error, store_error};
-use super::log::not_found;
 use super::rows::{self, integer};
 use super::sessions::{Session, Statement, statement};
 use super::{PostgresStore, documents};
@@ -227,7 +226,13 @@ impl PostgresStore {
     pub(super) async fn lock_document(&self, asker: &Asker, doc: &DocumentId) -> Result<Session, StoreError> {
         let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
         let row = session.row(statement(documents::LOCK_DOCUMENT).bind(doc.as_str())).await;
-        row.map_err(store_error)?.map(|_| session).ok_or_else(|| not_found(doc))
+        match row.map_err(store_error)? {
+            Some(_) => Ok(session),
+            None => {
+                drop(session);
+                Err(self.out_of_reach(asker, doc).await)
+            }
+        }
     }
 
     /// Forgets keys that are too old to stand for anything.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::error::{read_error, store_error};
 use super::log::not_found;
 use super::rows::{self, integer, text_of};
-use super::sessions::{Sessions, Sight, statement};
+use super::sessions::{Session, Sight, statement};
 use super::{PostgresStore, forks, purge};
 use crate::ids::{DocumentId, HistoryId, Millis};
 use crate::storage::permissions::Asker;
@@ -64,7 +64,9 @@ impl DocumentStore for PostgresStore {
         doc: &DocumentId,
         patch: &DocumentPatch,
     ) -> Result<DocumentRow, StoreError> {
-        patch_row(&self.sessions, asker, doc, patch).await?;
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
+        let patched = patch_row(&mut session, doc, patch).await;
+        self.finish((asker, doc), session, patched).await?;
         self.document(doc).await
     }
 
@@ -104,15 +106,38 @@ impl DocumentStore for PostgresStore {
     }
 }
 
-/// Returns `None` when there is no such document.
-async fn patch_row(
-    sessions: &Sessions,
-    asker: &Asker,
-    doc: &DocumentId,
-    patch: &DocumentPatch,
-) -> Result<(), StoreError> {
+impl PostgresStore {
+    /// Says why a transaction for `asker` has not found a document: it is not there, or this requester does not see it any more.
+    pub(super) async fn out_of_reach(&self, asker: &Asker, doc: &DocumentId) -> StoreError {
+        match asker {
+            Asker::Server => not_found(doc),
+            Asker::Request(_) => self.document(doc).await.map_or_else(|error| error, |_| StoreError::Denied),
+        }
+    }
+
+    /// Ends a transaction about a document: with what was done, if that has worked.
+    pub(super) async fn finish<T>(
+        &self,
+        (asker, doc): (&Asker, &DocumentId),
+        session: Session,
+        done: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let failed = match done {
+            Ok(done) => return session.commit().await.map(|()| done).map_err(store_error),
+            Err(failed) => failed,
+        };
+        // Nobody holds one connection while waiting for another.
+        drop(session);
+        match failed {
+            StoreError::NotFound { .. } => Err(self.out_of_reach(asker, doc).await),
+            failed => Err(failed),
+        }
+    }
+}
+
+/// Changes the row: `NotFound` where there is none.
+async fn patch_row(session: &mut Session, doc: &DocumentId, patch: &DocumentPatch) -> Result<(), StoreError> {
     let failed = |error| read_error(doc, 0, error);
-    let mut session = sessions.begin_for(asker, doc).await.map_err(failed)?;
     let row = session.row(statement(LOCK_DOCUMENT).bind(doc.as_str())).await.map_err(failed)?;
     let mut document = rows::document(&row.ok_or_else(|| not_found(doc))?).map_err(failed)?;
     patch.apply(&mut document)?;
@@ -125,6 +150,5 @@ async fn patch_row(
         .bind(document.updated_at)
         .bind(search::haystack(&title, &preview))
         .bind(&preview);
-    session.run(update).await.map_err(failed)?;
-    session.commit().await.map_err(failed)
+    session.run(update).await.map(|_| ()).map_err(failed)
 }

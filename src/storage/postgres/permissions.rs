@@ -103,20 +103,21 @@ impl Permissions for PostgresStore {
 
     async fn grant(&self, asker: &Asker, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError> {
         let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
-        give(&mut session, doc, grant).await?;
-        session.commit().await.map_err(store_error)
+        let given = give(&mut session, doc, grant).await;
+        self.finish((asker, doc), session, given).await
     }
 
     async fn revoke(&self, asker: &Asker, doc: &DocumentId, subject: &Subject) -> Result<bool, StoreError> {
         let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
-        let was_there = take_away(&mut session, doc, subject).await?;
-        session.commit().await.map_err(store_error)?;
-        Ok(was_there)
+        let was_there = take_away(&mut session, doc, subject).await;
+        self.finish((asker, doc), session, was_there).await
     }
 
     async fn set_link(&self, asker: &Asker, doc: &DocumentId, role: Option<Role>) -> Result<(), StoreError> {
-        let set = statement(sql::SET_LINK).bind(doc.as_str()).bind(role_name(role));
-        there(doc, self.sessions.run_for(asker, doc, set).await.map_err(store_error)?)
+        let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
+        let set = session.run(statement(sql::SET_LINK).bind(doc.as_str()).bind(role_name(role))).await;
+        let set = set.map_err(store_error).and_then(|changed| there(doc, changed));
+        self.finish((asker, doc), session, set).await
     }
 
     async fn transfer(
@@ -129,8 +130,8 @@ impl Permissions for PostgresStore {
         now: Millis,
     ) -> Result<(), StoreError> {
         let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
-        hand_over(&mut session, doc, [from, to, by], now).await?;
-        session.commit().await.map_err(store_error)
+        let handed = hand_over(&mut session, doc, [from, to, by], now).await;
+        self.finish((asker, doc), session, handed).await
     }
 
     async fn add_link(
@@ -175,11 +176,8 @@ impl Permissions for PostgresStore {
         now: Millis,
     ) -> Result<bool, StoreError> {
         let mut session = self.sessions.begin_for(asker, doc).await.map_err(store_error)?;
-        count_change(&mut session, doc).await?;
-        let end = statement(sql::REVOKE_LINK).bind(doc.as_str()).bind(link.to_string()).bind(now);
-        let ended = session.run(end).await.map_err(store_error)?;
-        session.commit().await.map_err(store_error)?;
-        Ok(ended > 0)
+        let ended = end_link(&mut session, doc, link, now).await;
+        self.finish((asker, doc), session, ended).await
     }
 
     async fn create_group(
@@ -292,6 +290,17 @@ async fn take_away(session: &mut Session, doc: &DocumentId, subject: &Subject) -
     count_change(session, doc).await?;
     let take = statement(sql::REVOKE).bind(doc.as_str()).bind(subject.kind()).bind(subject.id());
     Ok(session.run(take).await.map_err(store_error)? > 0)
+}
+
+async fn end_link(
+    session: &mut Session,
+    doc: &DocumentId,
+    link: Uuid,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    count_change(session, doc).await?;
+    let end = statement(sql::REVOKE_LINK).bind(doc.as_str()).bind(link.to_string()).bind(now);
+    Ok(session.run(end).await.map_err(store_error)? > 0)
 }
 
 async fn hand_over(

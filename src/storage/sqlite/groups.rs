@@ -12,6 +12,10 @@ use crate::storage::permissions::{
     Group, GroupId, MAX_GROUPS, MAX_MEMBERS, Member, no_group, no_manager, sql, too_many,
 };
 
+const COUNT_CHANGES: &str = "UPDATE documents SET access_changes = access_changes + 1
+    WHERE id IN (SELECT doc_id FROM permissions WHERE kind = 'group' AND subject = $1)";
+const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM user_groups WHERE id = $1)";
+
 pub(super) async fn create(conn: &mut SqliteConnection, group: &Group) -> Result<(), StoreError> {
     let create = sqlx::query(sql::CREATE_GROUP)
         .bind(group.id.to_string())
@@ -50,9 +54,8 @@ pub(super) async fn list(
 }
 
 /// Tells whether there is such a group.
-pub(super) async fn touch(conn: &mut SqliteConnection, group: GroupId) -> Result<bool, sqlx::Error> {
-    let touched = sqlx::query(sql::TOUCH_GROUP).bind(group.to_string()).execute(conn).await?;
-    Ok(touched.rows_affected() > 0)
+pub(super) async fn is_there(conn: &mut SqliteConnection, group: GroupId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(IS_THERE).bind(group.to_string()).fetch_one(conn).await
 }
 
 pub(super) async fn rename(
@@ -78,7 +81,7 @@ pub(super) async fn set_member(
     group: GroupId,
     member: &Member,
 ) -> Result<(), StoreError> {
-    if !touch(conn, group).await.map_err(store_error)? {
+    if !is_there(conn, group).await.map_err(store_error)? {
         return Err(no_group());
     }
     let user = &member.user;
@@ -111,7 +114,6 @@ pub(super) async fn remove_member(
     group: GroupId,
     user: &UserId,
 ) -> Result<bool, StoreError> {
-    touch(conn, group).await.map_err(store_error)?;
     if !is_member(conn, group, user).await? {
         return Ok(false);
     }
@@ -140,7 +142,7 @@ async fn count(
 }
 
 async fn count_changes(conn: &mut SqliteConnection, group: GroupId) -> Result<(), sqlx::Error> {
-    sqlx::query(sql::COUNT_CHANGES_BY_GROUP).bind(group.to_string()).execute(conn).await.map(|_| ())
+    sqlx::query(COUNT_CHANGES).bind(group.to_string()).execute(conn).await.map(|_| ())
 }
 
 fn read_group(row: &SqliteRow) -> Result<Group, sqlx::Error> {

@@ -286,7 +286,7 @@ async fn count_change(conn: &mut SqliteConnection, doc: &DocumentId) -> Result<(
 async fn give(conn: &mut SqliteConnection, doc: &DocumentId, grant: &Grant) -> Result<(), StoreError> {
     let (kind, id) = (grant.subject.kind(), grant.subject.id());
     if let Subject::Group(group) = grant.subject
-        && !groups::touch(conn, group).await.map_err(store_error)?
+        && !groups::is_there(conn, group).await.map_err(store_error)?
     {
         return Err(permissions::no_group());
     }

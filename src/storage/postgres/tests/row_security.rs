@@ -13,7 +13,8 @@ use crate::storage::permissions::{
 use crate::storage::postgres::PostgresStore;
 use crate::storage::postgres::sessions::statement;
 use crate::storage::{
-    AppendEntry, DocumentStore, ListQuery, OpLog, OpenError, OwnershipStore, Scope, StoreError, Viewer,
+    AppendEntry, DocumentPatch, DocumentStore, ListQuery, OpLog, OpenError, OwnershipStore, Scope,
+    StoreError, Viewer,
 };
 
 /// A schema that belongs to somebody who is no superuser and may not make roles.
@@ -376,6 +377,37 @@ async fn somebody_who_leaves_while_others_write_is_not_refused() {
     };
     let (left, ()) = tokio::join!(store.revoke(&asker, &doc, &subject), edited);
     assert!(left.unwrap());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn somebody_whose_access_has_just_gone_is_refused_and_not_told_that_the_document_has() {
+    let plain = Plain::new().await;
+    plain.let_in().await;
+    let store = plain.serve().await;
+    let asker = Asker::Request(Requester { user: UserId("eve".into()), link: None });
+    let (eve, ann) = (UserId("eve".into()), UserId("ann".into()));
+    let grant = grant_to("ann", Role::Viewer);
+    let named = NamedVersion { version: 1, name: "x".into(), user: eve.clone(), named_at: 1, made_at: 1 };
+    for doc in [doc(), "unknown".parse().unwrap()] {
+        let refused = [
+            store.grant(&asker, &doc, &grant).await,
+            store.revoke(&asker, &doc, &grant.subject).await.map(drop),
+            store.set_link(&asker, &doc, None).await,
+            store.transfer(&asker, &doc, &eve, &ann, &eve, 1).await,
+            store.revoke_link(&asker, &doc, uuid::Uuid::new_v4(), 1).await.map(drop),
+            store.name_version(&asker, &doc, &named).await,
+            store.patch_document(&asker, &doc, &DocumentPatch::default()).await.map(drop),
+        ];
+        let is_there = doc.as_str() == "doc";
+        for refused in refused {
+            assert!(
+                matches!(&refused, Err(StoreError::Denied) if is_there)
+                    || matches!(&refused, Err(StoreError::NotFound { .. }) if !is_there),
+                "{doc}: {refused:?}"
+            );
+        }
+    }
     store.close().await;
 }
 
