@@ -250,7 +250,8 @@ fn a_backup_that_is_damaged_or_cut_off_is_refused_with_the_reason() {
     shelf.back_up(&stopped(server), &[]).succeeds();
     let whole = fs::read(shelf.file()).expect("it was written");
     let mut flipped = whole.clone();
-    flipped[whole.len() / 2] ^= 0x40;
+    // Several, since zstd has single bits that mean nothing: without them everything is there.
+    flipped[whole.len() / 2..][..16].iter_mut().for_each(|byte| *byte ^= 0x40);
     let newer = [b"QBAK\x03".as_slice(), &whole[5..]].concat();
     for (bytes, words) in [
         (&whole[..whole.len() - 1], &["cut off"] as &[_]),

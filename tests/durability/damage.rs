@@ -85,11 +85,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Flips a byte in the middle.
+/// Flips some bytes in the middle: of what is packed, single bits may mean nothing.
 fn damage(file: &Path) {
     let mut bytes = fs::read(file).expect("it is there");
     let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x40;
+    bytes.iter_mut().skip(middle).take(16).for_each(|byte| *byte ^= 0x40);
     fs::write(file, bytes).expect("it can be written");
 }
 
