@@ -13,14 +13,16 @@ use bytes::Bytes;
 
 use super::link::{Link, now_ms};
 use super::progress::{Look, Progress};
+use super::wheel::{ROUND, SECOND, Wheel};
 use super::{Draining, LookAgain, NoHello, SessionActor, Setting, wire};
 use crate::metrics::METRICS;
 
-/// How often the watch looks.
-const TICK: Duration = Duration::from_secs(1);
+/// How often the watch looks at some of the sessions: at each once a second, and each gets its ping every 5 s (protocol section 4).
+/// Thousands of pings at once, and their answers, would hold up everybody's edits for half a second.
+const TURN: Duration = Duration::from_millis(1_000 / SECOND as u64);
 
-/// Every so many ticks a ping goes out: 5 s (protocol section 4).
-const PING_EVERY: u64 = 5;
+/// How many turns pass before those are told again that the server drains who have not left.
+const TELL_EVERY: usize = SECOND / 4;
 
 /// A session without `hello` is dropped after so many ms.
 const HELLO_WITHIN: u64 = 10_000;
@@ -39,7 +41,7 @@ struct Watched {
 }
 
 thread_local! {
-    static WATCHED: RefCell<Option<Vec<Watched>>> = const { RefCell::new(None) };
+    static WATCHED: RefCell<Option<Box<Wheel<Watched>>>> = const { RefCell::new(None) };
 }
 
 /// Watches a session of this thread until it ends. When the server drains, all of them are told to come back later; when tokens
@@ -47,15 +49,10 @@ thread_local! {
 pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, signed_in: bool, setting: &Arc<Setting>) {
     let (since, welcome) = (now_ms(), Progress::default());
     let watched = Watched { link, session, signed_in, since, closing_since: None, welcome };
-    let first = WATCHED.with_borrow_mut(|all| match all {
-        Some(all) => {
-            all.push(watched);
-            false
-        }
-        None => {
-            *all = Some(vec![watched]);
-            true
-        }
+    let first = WATCHED.with_borrow_mut(|all| {
+        let first = all.is_none();
+        all.get_or_insert_default().push(watched);
+        first
     });
     if first {
         actix_rt::spawn(run(setting.clone()));
@@ -63,34 +60,27 @@ pub fn watch(link: Arc<Link>, session: WeakAddr<SessionActor>, signed_in: bool, 
 }
 
 async fn run(setting: Arc<Setting>) {
-    let mut interval = actix_rt::time::interval(TICK / 4);
+    let mut interval = actix_rt::time::interval(TURN);
     let ping = wire::ping();
-    let mut quarter = 0u64;
     // Not what it is now: a session may have begun with what was revoked since its token was looked at.
     let (mut seen, mut seen_bans) = (None, None);
-    loop {
+    for turn in (0..ROUND).cycle() {
         interval.tick().await;
-        quarter += 1;
-        let drains = setting.draining.load(Ordering::Relaxed);
-        if !quarter.is_multiple_of(4) && !drains {
-            continue;
-        }
-        let pings = quarter.is_multiple_of(4 * PING_EVERY);
-        // With the pings, so that thousands of sessions are not asked each time that somebody signs out.
-        let revoked = pings && is_news(&setting.revocations, &mut seen);
-        let banned = is_news(&setting.bans, &mut seen_bans);
+        let drains = turn.is_multiple_of(TELL_EVERY) && setting.draining.load(Ordering::Relaxed);
+        // Once a round, so that thousands of sessions are not asked each time that somebody signs out.
+        let revoked = turn == 0 && is_news(&setting.revocations, &mut seen);
+        let banned = turn.is_multiple_of(SECOND) && is_news(&setting.bans, &mut seen_bans);
         WATCHED.with_borrow_mut(|all| {
             let Some(all) = all else { return };
-            all.retain_mut(|watched| watched.check(pings.then_some(&ping)));
+            all.turn(turn, |watched, comes_up| watched.check(comes_up.then_some(&ping)));
             // Again and again: a session may have begun since.
-            for watched in all.iter().filter(|watched| drains && !watched.link.outbox.is_closing()) {
-                watched.tell(Draining);
+            if drains {
+                let stay = all.iter().filter(|watched| !watched.link.outbox.is_closing());
+                stay.for_each(|watched| watched.tell(Draining));
             }
-            for watched in all.iter().filter(|watched| banned || revoked && watched.signed_in) {
-                watched.tell(LookAgain);
-            }
-            if all.capacity() > 64 && all.len() * 4 < all.capacity() {
-                all.shrink_to_fit();
+            if banned || revoked {
+                let asked = all.iter().filter(|watched| banned || watched.signed_in);
+                asked.for_each(|watched| watched.tell(LookAgain));
             }
         });
     }

@@ -15,6 +15,7 @@ mod messages;
 pub mod outbox;
 mod pace;
 mod progress;
+mod wheel;
 pub mod wire;
 
 use std::net::IpAddr;
