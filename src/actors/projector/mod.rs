@@ -34,8 +34,13 @@ const REST: u32 = 9;
 /// … and at most so long, which is also the rest after a failure.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
-/// What one transaction takes. An append of the embedded database has to wait for one: some 5 ms.
+/// What one transaction takes at most. An append of the embedded database has to wait for one: some 5 ms.
 pub const LIMITS: Limits = Limits { docs: 64, bytes: 2 << 20 };
+
+/// What a round has to do is spread over so many transactions, each of [`FEWEST`] documents at least: PostgreSQL has other things to do
+/// on the core that it works on, and who commits meanwhile waits for a part and not for the whole.
+const PARTS: u64 = 16;
+const FEWEST: usize = 4;
 
 /// Operations of one transaction, and bytes of their deltas, so that few documents with many of them are no longer work.
 const OPS: usize = 1_024;
@@ -104,12 +109,13 @@ impl Projecting {
             tokio::time::sleep(EVERY).await;
             // What gathers meanwhile is for the next round.
             let ends = self.ends.now();
+            let docs = docs_at_once(behind(&marks, &ends), self.projector.limits.docs);
             loop {
                 if self.is_over() {
                     return Ok(());
                 }
                 let began = Instant::now();
-                let parts = self.gather(&marks, &ends, &mut next).await?;
+                let parts = self.gather(&marks, &ends, &mut next, docs).await?;
                 if parts.is_empty() {
                     break;
                 }
@@ -125,21 +131,21 @@ impl Projecting {
     }
 
     fn is_behind(&self, marks: &[u64; SHARDS]) -> bool {
-        self.ends.now().iter().zip(marks).any(|(end, mark)| end > mark)
+        behind(marks, &self.ends.now()) > 0
     }
 
     fn note(&self, account: &mut Account, outcome: &Outcome, marks: &[u64; SHARDS]) {
         account.done(outcome, self.clock.now());
-        let lag = self.ends.now().iter().zip(marks).map(|(end, mark)| end.saturating_sub(*mark)).sum::<u64>();
-        METRICS.projections.lag_operations.set(lag as i64);
+        METRICS.projections.lag_operations.set(behind(marks, &self.ends.now()) as i64);
     }
 
-    /// Reads what one transaction takes, of the shards from `next` on, each up to its end.
+    /// Reads what one transaction takes, of the shards from `next` on, each up to its end, until there are `most` documents.
     async fn gather(
         &self,
         marks: &[u64; SHARDS],
         ends: &[u64; SHARDS],
         next: &mut Shard,
+        most: usize,
     ) -> Result<Vec<Part>, StoreError> {
         let (mut parts, mut ops, mut bytes) = (Vec::new(), OPS, OP_BYTES);
         let mut docs = HashSet::new();
@@ -154,7 +160,7 @@ impl Projecting {
                 if page.upto > from {
                     parts.push(Part { shard, from, upto: page.upto, ops: page.ops });
                 }
-                if ops == 0 || bytes == 0 || docs.len() >= self.projector.limits.docs {
+                if ops == 0 || bytes == 0 || docs.len() >= most {
                     break;
                 }
             }
@@ -162,6 +168,16 @@ impl Projecting {
         }
         Ok(parts)
     }
+}
+
+/// How many operations the logs have that are not projected.
+fn behind(marks: &[u64; SHARDS], ends: &[u64; SHARDS]) -> u64 {
+    ends.iter().zip(marks).map(|(end, mark)| end.saturating_sub(*mark)).sum()
+}
+
+/// How many documents a transaction of a round takes that begins so many operations behind: of no more documents they can be.
+fn docs_at_once(behind: u64, most: usize) -> usize {
+    usize::try_from(behind / PARTS).unwrap_or(most).clamp(FEWEST.min(most), most)
 }
 
 #[cfg(test)]

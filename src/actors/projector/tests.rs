@@ -141,3 +141,10 @@ async fn purged_documents_do_not_hold_it_up() {
     assert_eq!(scene.opened.projections.contents(&docs).await.unwrap().len(), 10);
     working.abort();
 }
+
+#[test]
+fn little_is_spread_over_the_second_and_much_is_not_divided_further() {
+    let docs = [0, 1, 100, 500, 8_000, u64::MAX].map(|behind| docs_at_once(behind, LIMITS.docs));
+    assert_eq!(docs, [4, 4, 6, 31, 64, 64]);
+    assert_eq!(docs_at_once(100, 3), 3, "no more than a transaction may take");
+}
