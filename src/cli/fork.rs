@@ -72,7 +72,7 @@ async fn fork(options: &ForkOptions) -> anyhow::Result<usize> {
 }
 
 async fn fork_in(opened: &Opened, doc: Option<&DocumentId>) -> anyhow::Result<usize> {
-    expect_no_server(opened).await?;
+    let _alone = expect_no_server(opened).await?;
     let (store, bodies) = (&*opened.store, &*opened.bodies);
     // One that cannot be seen, since it has lost its connections, shall not go on.
     store.claim_all(&format!("fork-{}", std::process::id())).await?;

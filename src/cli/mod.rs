@@ -36,7 +36,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
 
 use crate::config::{ConfigFile, Layers, lay, providers, with_providers};
-use crate::storage::Opened;
+use crate::storage::{Alone, Opened};
 
 /// How long a server that has just ended is waited for, which the database sees for a moment longer, and how often it is looked.
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
@@ -68,10 +68,14 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-/// Refuses to go on beside a server of the same database: one of several would take back what a command has taken.
-async fn expect_no_server(opened: &Opened) -> anyhow::Result<()> {
+/// Refuses to go on beside a server of the same database: one of several would take back what a command has taken. None begins as long as
+/// the answer is kept.
+async fn expect_no_server(opened: &Opened) -> anyhow::Result<Alone> {
     let deadline = Instant::now() + ENDS_WITHIN;
-    while opened.has_company().await? {
+    loop {
+        if let Some(alone) = opened.alone().await? {
+            return Ok(alone);
+        }
         let is_late = Instant::now() >= deadline;
         anyhow::ensure!(
             !is_late,
@@ -79,7 +83,6 @@ async fn expect_no_server(opened: &Opened) -> anyhow::Result<()> {
         );
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(())
 }
 
 #[derive(Subcommand, Debug)]

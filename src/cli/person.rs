@@ -176,10 +176,10 @@ async fn erase(options: &EraseOptions) -> anyhow::Result<Erased> {
 }
 
 async fn erase_from(opened: &Opened, options: &EraseOptions) -> anyhow::Result<Erased> {
-    ensure!(
-        !opened.has_company().await?,
-        "servers are running on the database: POST /v1/users/ID/erase of one of them does it"
-    );
+    let _alone = opened
+        .alone()
+        .await?
+        .context("servers are running on the database: POST /v1/users/ID/erase of one of them does it")?;
     let user = find(opened, &options.user).await?;
     let now = Clock::system().now();
     let fate = match options.documents {

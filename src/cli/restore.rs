@@ -119,7 +119,7 @@ async fn restore_into(
     how: &Restore,
     reader: Reader<impl io::Read>,
 ) -> anyhow::Result<Counts> {
-    expect_no_server(opened).await?;
+    let _alone = expect_no_server(opened).await?;
     let target = Target { store: &*opened.store, belongings: &*opened.belongings, bodies: &opened.bodies };
     let bar = progress();
     Ok(how.run(target, reader, |counts| tell(&bar, counts)).await?)

@@ -21,9 +21,15 @@ use super::sealing::Vault;
 use super::strays::Age;
 use super::{
     DataDir, Durability, ObjectOptions, OpenError, Places, PostgresOptions, PostgresStore, Segments,
-    SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers,
+    SharedStore, SnapshotBodies, SqliteOptions, SqliteStore, StoreError, Tiers, postgres,
 };
 use crate::ids::{DocumentId, HistoryId, Millis};
+
+/// No server has documents of the database in memory, and none begins to, until this is dropped.
+#[derive(Debug)]
+pub struct Alone {
+    _lock: Option<postgres::Alone>,
+}
 
 /// Which database holds the log and all that goes with it.
 #[derive(Clone, Debug)]
@@ -156,9 +162,9 @@ impl Opened {
     /// Ends what earlier runs have begun: purges and erasures. For a server that starts, before it has a document in memory, and for nobody
     /// else: beside another server both wait for the next start. What fails is logged, and waits as well.
     pub async fn finish(&self) {
-        match self.has_company().await {
-            Ok(false) => {}
-            Ok(true) => {
+        let _alone = match self.alone().await {
+            Ok(Some(alone)) => alone,
+            Ok(None) => {
                 return tracing::info!(
                     "other servers are running: purges and erasures end at a start without any"
                 );
@@ -167,7 +173,7 @@ impl Opened {
                 let error = &error as &dyn std::error::Error;
                 return tracing::error!(error, "purges and erasures wait for the next start");
             }
-        }
+        };
         if let Err(error) = self.database.finish_purges(&self.bodies, &self.tiers.segments).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "objects of purged documents are left, until the next start");
@@ -206,14 +212,18 @@ impl Opened {
         }
     }
 
-    /// Tells whether another server is running on the database.
+    /// Waits for whoever is alone with the database, and returns `None` when another server is running on it. No server begins as long as
+    /// the answer is kept.
     ///
     /// # Errors
     /// `Unavailable` when the database is.
-    pub async fn has_company(&self) -> Result<bool, StoreError> {
+    pub async fn alone(&self) -> Result<Option<Alone>, StoreError> {
         match &self.database {
-            Database::Sqlite(_) => Ok(false),
-            Database::Postgres(store, _) => store.has_company().await,
+            // Whoever has opened it has its folder.
+            Database::Sqlite(_) => Ok(Some(Alone { _lock: None })),
+            Database::Postgres(store, _) => {
+                Ok(store.alone().await?.map(|lock| Alone { _lock: Some(lock) }))
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //! `docs/storage.md` has the reasons and the figures.
 
 mod accounts;
+mod alone;
 mod annotations;
 mod append;
 mod audit;
@@ -37,6 +38,7 @@ mod watermarks;
 pub(super) mod tests;
 
 use self::append::Appender;
+pub(super) use self::alone::Alone;
 pub use self::connect::PostgresOptions;
 use self::connect::Server;
 use self::sessions::Sessions;
@@ -96,7 +98,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// `Unavailable` when the database is.
-    pub(super) async fn has_company(&self) -> Result<bool, StoreError> {
+    async fn has_company(&self) -> Result<bool, StoreError> {
         let look = sessions::statement(connect::LOOK_FOR_MARKS).bind(self.server.mark());
         let row = self.sessions.row(look).await.map_err(error::store_error)?;
         row.map_or(Ok(false), |row| row.try_get("there")).map_err(error::store_error)

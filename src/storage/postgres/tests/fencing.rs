@@ -135,6 +135,23 @@ async fn servers_see_each_other_and_no_commands() {
     }
 }
 
+#[tokio::test]
+async fn who_is_alone_with_a_database_keeps_servers_from_beginning() {
+    let database = TestDatabase::new().await;
+    let command = database.open().await;
+    let alone = command.alone().await.unwrap().expect("nobody serves");
+    // As a server begins: it may be seen already, and has no document in memory before it has come by.
+    let server = database.serve().await;
+    let mut begins = tokio::spawn(async move { (server.alone().await.unwrap().is_some(), server) });
+    let waits = tokio::time::timeout(Duration::from_millis(500), &mut begins).await;
+    assert!(waits.is_err(), "it waits for the command");
+    drop(alone);
+    let (was_alone, server) = begins.await.unwrap();
+    assert!(was_alone, "the command is over");
+    assert!(command.alone().await.unwrap().is_none(), "it serves now");
+    server.close().await;
+}
+
 /// Documents that are appended to, touched, patched and snapshotted by one server, while another takes the shards.
 #[tokio::test]
 async fn nobody_deadlocks() {
