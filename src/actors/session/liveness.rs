@@ -24,6 +24,9 @@ const TURN: Duration = Duration::from_millis(1_000 / SECOND as u64);
 /// How many turns pass before those are told again that the server drains who have not left.
 const TELL_EVERY: usize = SECOND / 4;
 
+/// Whoever has come so many ms ago at most is not pinged yet: the handshake and the welcome are signs of life enough.
+const NEW: u64 = 1_000;
+
 /// A session without `hello` is dropped after so many ms.
 const HELLO_WITHIN: u64 = 10_000;
 
@@ -121,6 +124,7 @@ impl Watched {
             METRICS.dropped.with_label_values(&["no_hello"]).inc();
             self.tell(NoHello);
         } else if let Some(ping) = ping
+            && now - self.since > NEW
             && !self.link.outbox.push_control(ping.clone())
         {
             self.drop_peer("overflow");

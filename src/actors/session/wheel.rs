@@ -71,7 +71,7 @@ mod tests {
     fn who_is_not_kept_is_gone() {
         let mut wheel = Wheel::default();
         (0..1_000).for_each(|one| wheel.push(one));
-        (0..SECOND).for_each(|turn| wheel.turn(turn, |one, _| one % 7 == 0));
+        (0..SECOND).for_each(|turn| wheel.turn(turn, |one, _| *one % 7 == 0));
         assert_eq!(wheel.iter().count(), 143);
         (0..SECOND).for_each(|turn| wheel.turn(turn, |_, _| false));
         assert_eq!(wheel.iter().count(), 0);
