@@ -1,6 +1,6 @@
 //! Actors, who may come in, and the HTTP server, put together.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -41,7 +41,7 @@ const ANSWERS_BYTES: u64 = 512 << 20;
 const ACTS_PER_NETWORK: u32 = 64;
 
 impl Application {
-    /// Starts the actors on the given storage, and binds the address.
+    /// Binds the address, and starts the actors on the given storage.
     ///
     /// # Errors
     /// As [`Self::build`].
@@ -57,17 +57,20 @@ impl Application {
         let draining = Arc::new(AtomicBool::new(false));
         let document_threads = options.document_threads.unwrap_or(cores).clamp(1, 64);
         let tls = options.tls.files()?.map(Identity::read).transpose()?;
+        let encrypts = tls.as_ref().map(Identity::server_config).transpose()?;
         let trust = options.cluster.trust()?;
         let redis = options.redis.options()?.map(|options| Redis::start(&options)).transpose()?;
         let remote = redis.map(Remote::new);
-        let actors = start_actors(parts, remote.clone(), document_threads, draining.clone()).await?;
-        let listener = std::net::TcpListener::bind(options.listen)
-            .with_context(|| format!("cannot listen on {}", options.listen))?;
-        // Those whose connections are being made wait here, and not for each other.
-        socket2::SockRef::from(&listener).listen(BACKLOG)?;
+        let formats = AllowedFormats::read(&options.allowed_formats).context("--allowed-formats")?;
+        let policy = options.events.policy();
+        let sender = policy.sender()?;
+        let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
         let auth_settings = options.accounts.settings(options.jwt_secret.as_ref().map(Secret::expose))?;
         let (auth, seen) = Auth::open(auth_settings, accounts, Clock::system()).await?;
+        let security = http::security(&options, address, auth.clone(), tls.is_some())?;
+        // This takes the shards, from a server that runs perhaps: what can be wrong with the settings was looked at before.
+        let actors = start_actors(parts, remote.clone(), document_threads, draining.clone()).await?;
         let upkeep = Upkeep::start(&auth, seen);
         let (revoked, bans) = (auth.revoked.generation(), auth.bans.generation());
         let watched = auth.clone();
@@ -79,7 +82,6 @@ impl Application {
             revoked: auth.revoked.clone(),
             clock: Clock::system(),
         });
-        let security = http::security(&options, address, auth, tls.is_some())?;
         let check = security.clone();
         let buckets = remote.as_ref().map(|remote| &remote.buckets);
         let limiter = options.limits.quotas().map(|quotas| Limiter::new(&quotas, buckets));
@@ -87,7 +89,7 @@ impl Application {
             registry: actors.registry.clone(),
             store,
             limits: settings.limits,
-            formats: AllowedFormats::read(&options.allowed_formats).context("--allowed-formats")?,
+            formats,
             limiter: limiter.map(Arc::new),
             clock: Clock::system(),
             draining: draining.clone(),
@@ -99,9 +101,9 @@ impl Application {
         let link_role = options.sharing.link_role(options.guests);
         let told = stores.map(|stores| {
             let rights = Rights::new(sessions.store.clone(), actors.sharing.clone(), link_role.is_some());
-            events::start(stores, options.events.policy(), rights, Clock::system(), draining.clone())
+            events::start(stores, policy, sender, rights, Clock::system(), draining.clone())
         });
-        let (events, herald) = told.transpose()?.unzip();
+        let (events, herald) = told.unzip();
         let audit = audit_log
             .clone()
             .map_or_else(Audit::none, |log| Audit::start(log, options.audit.policy(), Clock::system()));
@@ -137,13 +139,20 @@ impl Application {
             .h1_write_buffer_size(outbox::CHUNK)
             .disable_signals()
             .shutdown_timeout(1);
-        let server = match &tls {
-            Some(identity) => server.listen_rustls_0_23(listener, identity.server_config()?)?,
+        let server = match encrypts {
+            Some(config) => server.listen_rustls_0_23(listener, config)?,
             None => server.listen(listener)?,
         };
         let server = server.run();
         Ok(Self { address, tls, server, actors, audit, draining, upkeep, herald, storage: None })
     }
+}
+
+/// Takes the address. Those whose connections are being made wait there, and not for each other.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    socket2::SockRef::from(&listener).listen(BACKLOG)?;
+    Ok(listener)
 }
 
 /// Tells what has become of somebody who was let in.

@@ -121,3 +121,25 @@ fn settings_that_make_no_sense_are_named() {
         assert!(ran.err.contains(option) && ran.err.contains(value), "{}", ran.err);
     }
 }
+
+#[test]
+fn a_server_that_does_not_start_takes_nothing_from_one_that_runs() {
+    let database = Database::new();
+    let server = database.launch(DataFolder::new()).start();
+    let doc = Rest::of(&server).create(&json!([{ "insert": "Hello\n" }]));
+    let mut client = TestClient::join(&server, &doc);
+    client.insert(0, "x");
+    let another = || database.launch(DataFolder::new());
+    let foreign = || another().with("QUIRE_JWT_ISSUER", "a").with("QUIRE_JWT_AUDIENCE", "b");
+    for (wrong, word) in [
+        (another().listening_on(server.address()), "in use"),
+        (another().with("QUIRE_ALLOWED_FORMATS", "/none"), "/none"),
+        (foreign().with("QUIRE_JWKS_FILE", "/none"), "/none"),
+        (another().with("QUIRE_TLS_CERT", "/none").with("QUIRE_TLS_KEY", "/none"), "/none"),
+    ] {
+        let failed = wrong.try_start().err().expect("it must not start");
+        assert!(failed.messages.contains(word), "{failed:?}");
+        // Not refused by another one's epoch.
+        client.insert(0, "y");
+    }
+}

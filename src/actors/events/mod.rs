@@ -95,23 +95,30 @@ struct Work {
     draining: Arc<AtomicBool>,
 }
 
+impl EventPolicy {
+    /// Makes what sends to webhooks.
+    ///
+    /// # Errors
+    /// The authorities cannot be read that receivers' certificates are checked by.
+    pub fn sender(&self) -> anyhow::Result<Sender> {
+        Sender::new(&self.targets, self.tries.timeout)
+    }
+}
+
 /// Starts it on this thread's runtime.
-///
-/// # Errors
-/// The authorities cannot be read that receivers' certificates are checked by.
 pub fn start(
     stores: Stores,
     policy: EventPolicy,
+    sender: Sender,
     rights: Rights,
     clock: Clock,
     draining: Arc<AtomicBool>,
-) -> anyhow::Result<(EventRoom, Herald)> {
+) -> (EventRoom, Herald) {
     let feed = Arc::new(Feed::new(stores.events.clone(), rights));
-    let sender = Sender::new(&policy.targets, policy.tries.timeout)?;
     let dispatcher = Dispatcher::new(&stores, sender, policy.tries, clock.clone());
     let hooks = Hooks::new(&stores, policy.targets.clone(), clock.clone(), dispatcher.bell());
     let work = Work { stores, policy, feed: feed.clone(), dispatcher, clock, draining };
-    Ok((EventRoom { feed, hooks }, Herald { task: tokio::spawn(work.run()) }))
+    (EventRoom { feed, hooks }, Herald { task: tokio::spawn(work.run()) })
 }
 
 impl Work {
