@@ -98,12 +98,6 @@ pub fn of(doc: &DocumentId, client: ClientId, seq: u64) -> Option<EditTrace> {
     traces.sampler.takes(id).then_some(EditTrace { id })
 }
 
-/// Returns the `traceparent` of an operation (W3C Trace Context, section 3.2), for the headers of whatever is told of it;
-/// `None` when traces are off or this one is not sampled.
-pub fn traceparent(doc: &DocumentId, client: ClientId, seq: u64) -> Option<String> {
-    of(doc, client, seq).map(|trace| trace.traceparent())
-}
-
 /// The trace of one sampled operation.
 #[derive(Clone, Copy, Debug)]
 pub struct EditTrace {
@@ -111,7 +105,8 @@ pub struct EditTrace {
 }
 
 impl EditTrace {
-    /// `00-TRACE-SPAN-01`: the span is that of the whole edit.
+    /// Returns `00-TRACE-SPAN-01` for the headers of whatever is told of the operation (W3C Trace Context, section 3.2): the span is that of
+    /// the whole edit.
     pub fn traceparent(&self) -> String {
         format!("00-{:032x}-{:016x}-01", self.id, self.edit_span())
     }
@@ -120,6 +115,12 @@ impl EditTrace {
     pub fn step(&self, name: &'static str, began: Instant, attributes: Vec<KeyValue>) {
         let span = fastrand::u64(1..);
         self.record(name, SpanKind::Internal, span, self.edit_span(), began, attributes);
+    }
+
+    /// Records that the operation has come into the stream, to which it was handed at `began`: after the edit, and for a publisher that
+    /// catches up perhaps long after.
+    pub fn published(&self, began: Instant) {
+        self.record("publish", SpanKind::Producer, fastrand::u64(1..), self.edit_span(), began, Vec::new());
     }
 
     /// Records the whole edit, from the arrival of its frame until now.
@@ -219,7 +220,6 @@ mod tests {
     #[test]
     fn nothing_is_traced_unless_it_is_asked_for() {
         assert!(of(&DocumentId::generate(), ClientId::generate(), 1).is_none());
-        assert!(traceparent(&DocumentId::generate(), ClientId::generate(), 1).is_none());
     }
 
     #[test]

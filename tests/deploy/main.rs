@@ -12,6 +12,7 @@ use shared::{client, harness, replica, rest};
 mod services;
 
 mod certificates;
+mod collector;
 mod files;
 mod gateways;
 mod postgres;

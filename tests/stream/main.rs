@@ -8,6 +8,9 @@ use shared::{client, connection, harness, replica, rest};
 #[allow(dead_code, reason = "shared with tests/deploy")]
 #[path = "../deploy/certificates.rs"]
 mod certificates;
+#[allow(dead_code, reason = "as above")]
+#[path = "../deploy/collector.rs"]
+mod collector;
 #[allow(dead_code, reason = "shared with tests/durability")]
 #[path = "../durability/ledger.rs"]
 mod ledger;

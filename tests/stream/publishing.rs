@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::broker;
+use crate::collector::Collector;
 use crate::harness::{DataFolder, Launch};
 use crate::load::Load;
 use crate::rest::Rest;
@@ -71,4 +72,23 @@ fn the_first_server_with_a_stream_publishes_the_whole_log() {
     let server = scene.launch(server.kill()).start();
     assert_eq!(scene.check(&server, &docs, writers), 0);
     assert!(sent(&server, "log") >= 200.0);
+}
+
+#[test]
+fn a_trace_goes_on_into_the_stream() {
+    let (scene, collector) = (Scene::at(&broker::shared()), Collector::start());
+    let server = collector.follow(scene.launch(DataFolder::new()), "1");
+    let docs = documents(&server, 1);
+    edit(&server, &docs[0]);
+    topic::wait_for_metric(&server, "quire_published_total", |published| published == 2.0);
+    let spans = collector.spans_of(server);
+    let published = topic::read(&scene.brokers, &scene.topic);
+    let told = &published.iter().find(|record| record.version == 2).expect("the edit").headers["traceparent"];
+    let hex = |id: &[u8]| id.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let edit = spans.iter().find(|span| span.name == "edit").expect("the span of the edit");
+    assert_eq!(*told, format!("00-{}-{}-01", hex(&edit.trace_id), hex(&edit.span_id)));
+    let publish = spans.iter().find(|span| span.name == "publish" && span.trace_id == edit.trace_id);
+    let publish = publish.expect("the record's own span");
+    assert_eq!(publish.parent_span_id, edit.span_id);
+    assert!(publish.start_time_unix_nano >= edit.start_time_unix_nano, "{publish:?} {edit:?}");
 }

@@ -1,11 +1,14 @@
 //! All shards on their way into the stream, and the bound of what is under way. No I/O.
 
+use std::collections::HashMap;
+use std::time::Instant;
+
 use super::lane::{Fate, Lane};
 use super::window::Committed;
 use crate::ids::{Epoch, Millis, SHARDS, Shard};
 use crate::storage::ShardOp;
 use crate::storage::bus::Record;
-use crate::traces;
+use crate::traces::{self, EditTrace};
 
 /// What may be sent and not yet reported at once. It is also what a server that dies may have sent without knowing, and so
 /// sends again.
@@ -23,6 +26,8 @@ pub(super) struct Lanes {
     limits: FlightLimits,
     flying: usize,
     flying_bytes: usize,
+    /// Of what is under way and traced, since when it is: few of all, as a rule.
+    traced: HashMap<(Shard, u64), (EditTrace, Instant)>,
     /// The shard to look at first when the next page is read.
     turn: Shard,
 }
@@ -31,7 +36,7 @@ impl Lanes {
     /// Begins at the watermarks.
     pub fn new(watermarks: &[u64; SHARDS], limits: FlightLimits) -> Self {
         let all = watermarks.iter().map(|watermark| Lane::at(*watermark)).collect();
-        Self { all, limits, flying: 0, flying_bytes: 0, turn: 0 }
+        Self { all, limits, flying: 0, flying_bytes: 0, traced: HashMap::new(), turn: 0 }
     }
 
     pub fn of(&mut self, shard: Shard) -> &mut Lane {
@@ -67,8 +72,9 @@ impl Lanes {
 
     /// Makes the record of an operation, which is under way from now on.
     pub fn record(&mut self, shard: Shard, epoch: Epoch, placed: &ShardOp) -> Record {
-        let trace = traces::traceparent(&placed.doc, placed.op.client, placed.op.seq);
-        let record = Record::of(placed, shard, epoch, trace);
+        let trace = traces::of(&placed.doc, placed.op.client, placed.op.seq);
+        let record = Record::of(placed, shard, epoch, trace.map(|trace| trace.traceparent()));
+        self.traced.extend(trace.map(|trace| ((shard, placed.pos), (trace, Instant::now()))));
         self.flying += 1;
         self.flying_bytes += record.value.len();
         self.of(shard).sending(placed.pos, placed.op.at, record.value.len());
@@ -80,6 +86,9 @@ impl Lanes {
         let Some(bytes) = self.of(shard).delivered(pos) else { return false };
         self.flying -= 1;
         self.flying_bytes -= bytes;
+        if let Some((trace, since)) = self.traced.remove(&(shard, pos)) {
+            trace.published(since);
+        }
         true
     }
 
@@ -87,6 +96,7 @@ impl Lanes {
     pub fn go_back(&mut self) {
         self.all.iter_mut().for_each(Lane::go_back);
         (self.flying, self.flying_bytes) = (0, 0);
+        self.traced.clear();
     }
 
     /// Takes note of where the logs end. When nothing is left in the window, what is missing is in the log only.
