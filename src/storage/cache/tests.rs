@@ -9,6 +9,7 @@ use super::*;
 use crate::ids::{ClientId, UserId};
 use crate::ot::Document;
 use crate::redis::RedisOptions;
+use crate::storage::projections::{self, ContentRow, Point};
 
 /// How long a test waits for anything before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -294,4 +295,32 @@ async fn what_is_forgotten_is_gone() {
     redis.cache.forget(&redis.doc);
     let keys = ["snapshot", "operations", "past"].map(|what| key(&redis.doc, what));
     wait(|| redis.run::<u64>(cmd("EXISTS").arg(&keys[..])) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_row_of_a_worker_takes_the_place_of_what_is_older_and_of_another_history_alone() {
+    let mut redis = Fixture::new().await;
+    let doc = redis.doc.clone();
+    let row = |history, version| ContentRow {
+        doc: doc.clone(),
+        point: Point { history, version },
+        at: at(version),
+        body: projections::pack(&doc, history, &content(version)).unwrap(),
+        plain: String::new(),
+    };
+    let history = redis.history;
+    redis.keep(9).await;
+    let newest = redis.get("snapshot");
+    for older in [row(history, 7), row(history, 9)] {
+        redis.cache.keep_newer(older);
+    }
+    // What is offered is written in order.
+    redis.commit(1..=1).await;
+    assert_eq!(redis.get("snapshot"), newest, "a worker is behind");
+    for (version, row) in [(10, row(history, 10)), (3, row(HistoryId::generate(), 3))] {
+        let body = row.body.clone();
+        redis.cache.keep_newer(row);
+        wait(|| redis.get("snapshot") == body).await;
+        assert_eq!(redis.text(version, version).await.is_some(), version == 10, "who asks knows the history");
+    }
 }
