@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use quire::actors::document::Probe;
 use quire::config::DocumentSettings;
@@ -60,6 +61,31 @@ async fn an_operation_that_makes_it_panic_twice_is_refused() {
     assert_eq!(ann.expect("error").await["code"], "bad_op");
     ann.write(2, "fine").await;
     assert_eq!(server.text("hit").await, "finex");
+    server.stop().await;
+}
+
+#[actix_rt::test]
+async fn what_was_being_committed_when_it_failed_is_settled_before_it_is_read_again() {
+    let server = Server::with(DocumentSettings::default(), Some(explodes(1))).await;
+    server.document("hit", "x").await;
+    let (mut ann, mut bob) = (server.join("hit").await, server.join("hit").await);
+    let (loads, appends) = (&server.store.loads, &server.store.appends);
+    let (loads_before, appends_before) = (loads.load(Ordering::SeqCst), appends.load(Ordering::SeqCst));
+    let gate = server.store.hold_appends();
+    ann.insert(1, "a").await;
+    server.store.until(|store| store.appends.load(Ordering::SeqCst) > appends_before).await;
+    bob.insert(1, "boom").await;
+    // Longer than it waits after a first failure.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(loads.load(Ordering::SeqCst), loads_before, "it would read a log that is about to go on");
+    gate.add_permits(100);
+    assert_eq!(ann.expect("ops").await["ops"][0]["seq"], 1, "it was committed, and once");
+    assert_eq!(bob.expect("error").await["code"], "internal");
+    bob.write(1, "b").await;
+    ann.expect("ops").await;
+    let text = server.text("hit").await;
+    assert!(["abx", "bax"].contains(&&*text), "bob may have written before he saw it: {text}");
+    assert_eq!(loads.load(Ordering::SeqCst), loads_before + 1);
     server.stop().await;
 }
 
