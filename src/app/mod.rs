@@ -20,7 +20,7 @@ use crate::actors::document::Probe;
 use crate::actors::events::{self, Herald};
 use crate::actors::publisher::WindowLimits;
 use crate::auth::upkeep::Upkeep;
-use crate::config::{DocumentSettings, Limits, NotShared, Secret, ServeOptions};
+use crate::config::{DocumentSettings, Limits, NotShared, Secret, ServeOptions, Synchronous};
 use crate::formats::AllowedFormats;
 use crate::http;
 use crate::storage::accounts::SharedAccounts;
@@ -89,6 +89,9 @@ impl Application {
         let stream = options.kafka.bus().context("QUIRE_KAFKA_BROKERS is set")?;
         let stream = stream.map(|bus| (bus, options.kafka.window()));
         let mut wanted = options.storage()?;
+        if options.sqlite_synchronous == Synchronous::Off {
+            tracing::warn!("QUIRE_SQLITE_SYNCHRONOUS is off: a power cut loses what was acknowledged");
+        }
         if let DatabaseOptions::Postgres(postgres) = &mut wanted.database {
             postgres.serves = true;
         }
@@ -163,23 +166,26 @@ fn check_what_is_shared(options: &ServeOptions) -> Result<(), NotShared> {
     if is_named(options.objects.object_store_url.as_deref()) { Ok(()) } else { Err(NotShared::Objects) }
 }
 
-/// Tells what makes no sense among settings that each make sense by themselves, a sentence for each. Nothing is started.
-pub fn faults(options: &ServeOptions) -> Vec<String> {
+/// Tells what makes no sense among settings that each make sense by themselves, a sentence for each, with the keys that it is of as far as
+/// that is known. Nothing is started.
+pub fn faults(options: &ServeOptions) -> Vec<(&'static [&'static str], String)> {
+    let storage = options.storage().and_then(|storage| storage.objects.check());
     let tls = options.tls.files().and_then(|files| files.map(Identity::read).transpose());
-    let origins =
-        http::origin::Origins::new(options.listen.ip(), &options.allowed_hosts, &options.allowed_origins);
-    let parts = [
-        options.storage().and_then(|storage| storage.objects.check()).err().map(anyhow::Error::from),
-        options.redis.options().err().map(anyhow::Error::from),
-        options.kafka.bus().err().map(anyhow::Error::from),
-        tls.err().map(anyhow::Error::from),
-        options.cluster.trust().err().map(anyhow::Error::from),
-        origins.err().map(anyhow::Error::from),
-        AllowedFormats::read(&options.allowed_formats).err().map(anyhow::Error::from),
-        options.accounts.settings(None).err(),
-        check_what_is_shared(options).err().map(anyhow::Error::from),
+    let (hosts, origins) = (&options.allowed_hosts, &options.allowed_origins);
+    let origins = http::origin::Origins::new(options.listen.ip(), hosts, origins);
+    let formats = AllowedFormats::read(&options.allowed_formats);
+    let parts: [(&'static [_], _); 9] = [
+        (&[], storage.err().map(anyhow::Error::from)),
+        (&["redis_url"], options.redis.options().err().map(anyhow::Error::from)),
+        (&["kafka_brokers"], options.kafka.bus().err().map(anyhow::Error::from)),
+        (&["tls_cert", "tls_key"], tls.err().map(anyhow::Error::from)),
+        (&["node_url"], options.cluster.trust().err().map(anyhow::Error::from)),
+        (&["allowed_hosts", "allowed_origins"], origins.err().map(anyhow::Error::from)),
+        (&["allowed_formats"], formats.err().map(anyhow::Error::from)),
+        (&[], options.accounts.settings(None).err()),
+        (&["node_url"], check_what_is_shared(options).err().map(anyhow::Error::from)),
     ];
-    parts.into_iter().flatten().map(|error| format!("{error:#}")).collect()
+    parts.into_iter().filter_map(|(keys, error)| Some((keys, format!("{:#}", error?)))).collect()
 }
 
 /// Every session holds two descriptors; the soft limit of a shell is often 1,024.

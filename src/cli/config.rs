@@ -68,12 +68,26 @@ pub fn check(layers: &Layers) -> anyhow::Result<()> {
 /// What only shows when the values are used together. A line that the parser refuses ends the process, as everywhere.
 fn meaning(layers: &Layers) -> Vec<Complaint> {
     let matches = layers.command.clone().get_matches();
-    let options = matches
-        .subcommand_matches("config")
-        .and_then(|config| config.subcommand_matches("check"))
-        .map(<ServeOptions as clap::FromArgMatches>::from_arg_matches);
-    let Some(Ok(options)) = options else { return Vec::new() };
-    faults(&options).into_iter().map(|text| Complaint::new("together", text)).collect()
+    let check = matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("check"));
+    let Some(check) = check else { return Vec::new() };
+    let options = <ServeOptions as clap::FromArgMatches>::from_arg_matches(check);
+    let Ok(options) = options else { return Vec::new() };
+    let complain = |(keys, text): (&[&str], String)| {
+        let set: Vec<_> = keys.iter().filter_map(|key| place_of(layers, check, key)).collect();
+        match set.as_slice() {
+            [(key, place)] => Complaint::new(place, format!("{key}: {text}")),
+            [] | [..] => Complaint::new("together", text),
+        }
+    };
+    faults(&options).into_iter().map(complain).collect()
+}
+
+/// Where a key has its value from; `None` where nobody has set it.
+fn place_of<'a>(layers: &Layers, check: &ArgMatches, key: &'a str) -> Option<(&'a str, String)> {
+    let config = layers.command.find_subcommand("config")?.find_subcommand("check")?;
+    let flag = config.get_arguments().find(|flag| flag.get_id() == key)?;
+    let source = layers.source(check, flag)?;
+    (source != "default").then_some((key, source))
 }
 
 /// Runs `quire config show`.

@@ -18,7 +18,7 @@ pub struct KafkaSettings {
     pub kafka_brokers: Option<String>,
 
     /// Topic to publish to, made with 256 partitions if there is none.
-    #[arg(long, env = "QUIRE_KAFKA_TOPIC", default_value = "document-edits", value_name = "NAME")]
+    #[arg(long, env = "QUIRE_KAFKA_TOPIC", default_value = "document-edits", value_name = "NAME", value_parser = topic)]
     pub kafka_topic: String,
 
     /// How brokers are reached: encrypted (tls), with a user and a password (sasl), or both.
@@ -163,6 +163,14 @@ impl Mechanism {
 /// A variable that is set to nothing is not set.
 fn given(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Kafka's own rule for names.
+fn topic(text: &str) -> Result<String, String> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let fits = (1..=249).contains(&text.len()) && text.bytes().all(is_name) && ![".", ".."].contains(&text);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "1 to 249 letters, digits, dots, - and _ are wanted".to_owned())
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use super::error::RedisAddressError;
 /// # Errors
 /// In words that do not repeat it: it is none, or asks for TLS that trusts everybody.
 pub fn parse(url: &str) -> Result<ConnectionInfo, RedisAddressError> {
-    let info = url.into_connection_info().map_err(|error| RedisAddressError::new(error.category()))?;
+    let wanted = || RedisAddressError::new("redis://HOST:PORT/ or rediss://HOST:PORT/ is wanted");
+    let info = url.into_connection_info().map_err(|_| wanted())?;
     match info.addr() {
         ConnectionAddr::Tcp(..) | ConnectionAddr::TcpTls { insecure: false, .. } => Ok(info),
         ConnectionAddr::TcpTls { insecure: true, .. } => {
             Err(RedisAddressError::new("#insecure would trust everybody: name the authority"))
         }
-        _ => Err(RedisAddressError::new("redis://HOST:PORT/ or rediss://HOST:PORT/ is wanted")),
+        _ => Err(wanted()),
     }
 }
 

@@ -73,6 +73,28 @@ fn what_only_shows_together_is_checked_too() {
         assert!(ran.err.contains(words), "{words} is not in {ran:?}");
     }
     assert!(!ran.err.contains("s3cret"), "{ran:?}");
+    let used = folder.write(
+        "used.toml",
+        "allowed_formats = '/nowhere'\nallowed_origins = ['nonsense']\nredis_url = 'http://:s3cret@cache'\n",
+    );
+    let ran = asked("check", &used, &[]);
+    let name = used.to_str().expect("UTF-8");
+    for (line, words) in [
+        (1, "allowed_formats: reading /nowhere"),
+        (2, "allowed_origins: \"nonsense\" is not"),
+        (
+            3,
+            "redis_url: the address of Redis cannot be used: redis://HOST:PORT/ or rediss://HOST:PORT/ is wanted",
+        ),
+    ] {
+        let complaint = format!("{name}:{line}: {words}");
+        assert!(ran.err.lines().any(|line| line.starts_with(&complaint)), "{complaint} is not in {ran:?}");
+    }
+    let topic = folder.write("topic.toml", "kafka_topic = 'a b'\n");
+    assert!(
+        asked("check", &topic, &[]).err.contains("topic.toml:1: kafka_topic: "),
+        "a name that no broker takes"
+    );
     let fine = folder.write("fine.toml", "workers = 2\n");
     assert_eq!(asked("check", &fine, &[]).succeeds(), "nothing is wrong\n");
     let missing = asked("check", &folder.0.path().join("missing.toml"), &[]);
