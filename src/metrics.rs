@@ -26,7 +26,7 @@ pub struct Metrics {
     pub quarantined: IntGauge,
     /// Operations made durable.
     pub operations: IntCounter,
-    /// Operations refused, by code.
+    /// Operations and other frames refused, by code.
     pub refused: IntCounterVec,
     /// What was put off or refused as too much, by what there was too much of.
     pub limited: IntCounterVec,
@@ -223,7 +223,7 @@ impl Metrics {
             "quire_processor_seconds_total",
             "Seconds for which processors have worked for this process",
         ));
-        let refused = make.counters("quire_operations_refused_total", "Operations refused, by code", "code");
+        let refused = make.counters("quire_operations_refused_total", "Operations and other frames refused, by code", "code");
         for code in ErrorCode::ALL {
             refused.with_label_values(&[code.as_str()]);
         }

@@ -42,6 +42,7 @@ mod webhooks;
 
 use std::future::ready;
 
+use actix_web::error::{PathError, QueryPayloadError};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
@@ -252,10 +253,23 @@ fn default_headers() -> DefaultHeaders {
 /// An id that no document can have is one of no document.
 fn path_config() -> web::PathConfig {
     web::PathConfig::default().error_handler(|error, _| {
-        Problem::not_found(format!("there can be no such document: {error}")).into()
+        let why = match error {
+            PathError::Deserialize(why) => why.to_string(),
+            other => other.to_string(),
+        };
+        Problem::not_found(format!("there can be no such document: {why}")).into()
     })
 }
 
+/// Says which parameters there were, since the reader of the query does not say which of them it is.
 fn query_config() -> web::QueryConfig {
-    web::QueryConfig::default().error_handler(|error, _| Problem::bad_request(error.to_string()).into())
+    web::QueryConfig::default().error_handler(|error, request| {
+        let why = match error {
+            QueryPayloadError::Deserialize(why) => why.to_string(),
+            other => other.to_string(),
+        };
+        let names = request.query_string().split('&').map(|one| one.split('=').next().unwrap_or_default());
+        let names = names.take(8).collect::<Vec<_>>().join(", ");
+        Problem::bad_request(format!("the query cannot be read: {why} (it has {names})")).into()
+    })
 }

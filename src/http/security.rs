@@ -63,7 +63,7 @@ pub fn security(
     if options.guests.is_on() && address.ip().is_loopback() {
         tracing::info!("nobody needs an account here: --guests off asks everybody for one");
     } else if options.guests.is_on() {
-        tracing::warn!(%address, "guests may read and write, and this address can be reached from other machines");
+        tracing::warn!(%address, "guests may read and write, and speak for each other, and this address can be reached from other machines: --guests off asks everybody for an account");
     }
     Ok(Arc::new(Security {
         origins: Origins::new(address.ip(), &options.allowed_hosts, &options.allowed_origins)?,

@@ -89,9 +89,9 @@ impl<'a, L: Ledger> Draft<'a, L> {
         let mut head = match (known, &entry.create) {
             (Known::Absent, Some(_)) => 0,
             (Known::Live(head), None) => head,
-            (Known::Live(_), Some(_)) => return Err(conflict(format!("document {doc} exists"))),
+            (Known::Live(_), Some(_)) => return Err(conflict(format!("there is a document {doc} already"))),
             (Known::Purged, Some(_)) => {
-                return Err(conflict(format!("document {doc} existed and was purged")));
+                return Err(conflict(format!("document {doc} was purged, and its id is not given again")));
             }
             (Known::Absent | Known::Purged, None) => {
                 return Err(StoreError::NotFound { what: format!("document {doc}") });
@@ -100,7 +100,7 @@ impl<'a, L: Ledger> Draft<'a, L> {
         for op in &entry.ops {
             if op.version != head + 1 {
                 return Err(conflict(format!(
-                    "version {} of document {doc}, whose log is at {head}",
+                    "version {} of document {doc}, whose log is at {head}, is taken",
                     op.version
                 )));
             }
@@ -119,7 +119,9 @@ impl<'a, L: Ledger> Draft<'a, L> {
         let first = entry.first_pos;
         let behind_a_refused_one = self.shard_refused[usize::from(shard)] && first > last;
         if first != last + 1 && !behind_a_refused_one {
-            return Err(conflict(format!("position {first} of shard {shard}, whose log is at {last}")));
+            return Err(conflict(format!(
+                "position {first} of shard {shard}, whose log is at {last}, is taken"
+            )));
         }
         Ok(first + entry.ops.len() as u64 - 1)
     }
@@ -134,7 +136,10 @@ impl<'a, L: Ledger> Draft<'a, L> {
                 || self.seqs.contains(&(doc, op.client, op.seq))
                 || self.ledger.has_op(doc, op.client, op.seq)
             {
-                return Err(conflict(format!("seq {} of client {} in document {doc}", op.seq, op.client)));
+                return Err(conflict(format!(
+                    "seq {} of client {} in document {doc} is taken",
+                    op.seq, op.client
+                )));
             }
         }
         Ok(())
@@ -142,5 +147,5 @@ impl<'a, L: Ledger> Draft<'a, L> {
 }
 
 fn conflict(what: String) -> StoreError {
-    StoreError::Conflict { what: what + " is taken" }
+    StoreError::Conflict { what }
 }

@@ -16,7 +16,7 @@ pub enum StoreError {
     #[error("{what} not found")]
     NotFound { what: String },
     /// The id exists already or is a tombstone, or the position in the log is taken.
-    #[error("conflict: {what}")]
+    #[error("{what}")]
     Conflict { what: String },
     /// The database itself does not let the requester do this: it lays down less than was allowed before it was asked.
     #[error("the database does not allow this")]
