@@ -61,6 +61,22 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
+test("who opens a document that was opened too often is told when it goes on, and then it does", async ({ arrive }) => {
+  test.slow();
+  // One more every 15 s, by all guests of this machine; pages ask for more files at once than people do.
+  const limits = { QUIRE_OPENS_PER_MINUTE: "4", QUIRE_REQUESTS_PER_SECOND: "1000" };
+  const server = await Server.start({ QUIRE_RATE_LIMITS: "on", ...limits });
+  const id = await server.create("Sought after", [{ insert: "here at last\n" }]);
+  const ana = await arrive("Ana");
+  for (let opening = 0; opening < 4; opening++) expect(await server.handshake(id)).toBe(101);
+  await ana.page.goto(`${server.url}/d/${id}`);
+  await ana.seesState(/^Opened too often\. Trying again in \d+ s$/);
+  await expect(ana.sheet).toHaveAttribute("contenteditable", "true", { timeout: 30_000 });
+  await ana.sees("here at last");
+  await ana.seesState("All changes saved");
+  await server.remove();
+});
+
 test("leaving with unsaved edits asks first", async ({ server, arrive }) => {
   const id = await server.create("Leaving");
   const wire = await Wire.to(server.url);

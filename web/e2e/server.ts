@@ -2,6 +2,7 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -127,6 +128,22 @@ export class Server {
     const response = await fetch(`${this.url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response;
+  }
+
+  /** Opens a document by a socket that ends at once, as a guest, and gives the status of the answer: 101 unless it is refused. */
+  async handshake(id: string): Promise<number | undefined> {
+    const request = get(`${this.url}/v1/collab/${id}`, {
+      headers: {
+        connection: "Upgrade",
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "sec-websocket-protocol": "quire.v1",
+      },
+    });
+    const [answer] = (await Promise.race([once(request, "upgrade"), once(request, "response")])) as [IncomingMessage];
+    answer.socket.destroy();
+    return answer.statusCode;
   }
 
   /** Creates a document and gives its id. */

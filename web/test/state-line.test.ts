@@ -65,6 +65,47 @@ group("the state line", () => {
     );
   });
 
+  it("says why the first opening is put off, counts down to the next one, and speaks it once", () => {
+    const opening = (retryAt?: number): Situation => ({
+      ...calm,
+      ready: false,
+      connectedSince: undefined,
+      connection: { state: "connecting", reason: "rate_limited", ...(retryAt !== undefined && { retryAt }) },
+    });
+    const first = describe(opening(now + 4_200));
+    const later = describe(opening(now + 3_200));
+    expect(first).toMatchObject({ text: "Opened too often. Trying again in 5 s", tone: "warning" });
+    expect(later.text).toBe("Opened too often. Trying again in 4 s");
+    expect(later.spoken).toBe(first.spoken);
+    expect(first.action).toBeUndefined();
+    expect(describe(opening()).text).toBe("Opening…");
+    expect(describe(opening(now)).text).toBe("Opening…");
+  });
+
+  it("says that the server cannot open a document yet, and offers to try now", () => {
+    const waits: Situation["connection"][] = [
+      { state: "connecting", reason: "unavailable" },
+      { state: "reconnecting", reason: "unavailable" },
+      { state: "connecting", reason: "draining" },
+    ];
+    for (const connection of waits) {
+      const retryAt = now + 2_000;
+      const line = describe({ ...calm, ready: false, connectedSince: undefined, connection: { ...connection, retryAt } });
+      expect(line.text).toBe("The server cannot open it yet. Trying again in 2 s");
+      expect(line.action).toEqual({ label: "Retry now", does: "retry" });
+    }
+  });
+
+  it("promises to keep changes of a document that was there when a connection is put off", () => {
+    const line = describe({
+      ...calm,
+      goneSince: now - 5_000,
+      connection: { state: "reconnecting", reason: "rate_limited", retryAt: now + 2_000 },
+    });
+    expect(line.text).toBe("Reconnecting in 2 s");
+    expect(line.spoken).toContain("Your changes are kept on this device.");
+  });
+
   it("tells how many offline changes were merged", () => {
     expect(describe({ ...calm, merged: 12 })).toMatchObject({
       text: "Merged 12 offline changes",

@@ -36,7 +36,7 @@ const PATIENCE = 300;
 const SLOW = 10_000;
 
 export function describe(at: Situation): Line {
-  return describeEnd(at) ?? describeGap(at) ?? describeWork(at);
+  return describeEnd(at) ?? describePutOff(at) ?? describeGap(at) ?? describeWork(at);
 }
 
 /** A session that does not come back by itself. */
@@ -58,6 +58,24 @@ function describeEnd({ connection, saved }: Situation): Line | undefined {
     default:
       return { text: "Disconnected", tone: "warning", action: { label: "Connect", does: "resume" } };
   }
+}
+
+/** The document has not been there yet, and the server has said that it cannot be opened now. */
+function describePutOff({ connection, ready, now }: Situation): Line | undefined {
+  const { state, reason, retryAt = now } = connection;
+  const tooOften = reason === "rate_limited";
+  const putOff = state === "connecting" || (state === "reconnecting" && (tooOften || reason === "unavailable"));
+  const seconds = Math.ceil((retryAt - now) / 1000);
+  if (ready || !putOff || seconds <= 0) return undefined;
+  // The server counts for a user, or for all guests of an address: who has opened it is not known here.
+  const why = tooOften ? "Opened too often." : "The server cannot open it yet.";
+  return {
+    text: `${why} Trying again in ${seconds} s`,
+    spoken: `${why} It is tried again after a while.`,
+    tone: "warning",
+    // Too often stays too often until then.
+    ...(!tooOften && { action: { label: "Retry now", does: "retry" } }),
+  };
 }
 
 /** No connection, for now. */
