@@ -1,6 +1,7 @@
 /** Others are seen: who they are, where they are, what they do. */
 import type { Page } from "@playwright/test";
 import { allAgree, expect, test } from "./people";
+import { Wire } from "./proxy";
 
 test("carets carry names, and selections are painted", async ({ server, arrive }) => {
   const id = await server.create("Carets", [{ insert: "some words to select\n" }]);
@@ -71,6 +72,21 @@ test("who types is said, and stops being said", async ({ server, arrive }) => {
   const said = () => document.querySelector(".typing")?.textContent === "Ana is typing…";
   await Promise.all([ben.glimpses(said), ana.type("a")]);
   await expect(ben.page.locator(".typing")).toHaveText("");
+});
+
+test("nobody is said to type while there is no connection", async ({ server, arrive }) => {
+  const id = await server.create("Cut while typing");
+  const wire = await Wire.to(server.url);
+  const [ana, ben] = [await arrive("Ana"), await arrive("Ben")];
+  await Promise.all([ana.open(server.url, id), ben.open(wire.url, id)]);
+  await ana.goToStart();
+  const said = () => document.querySelector(".typing")?.textContent === "Ana is typing…";
+  await Promise.all([ben.glimpses(said), ana.type("a")]);
+  // That she has stopped does not reach him.
+  wire.cut();
+  await ben.seesState(/^Reconnecting/);
+  await expect(ben.page.locator(".typing")).toHaveText("");
+  await wire.close();
 });
 
 test("people come and go at the top right", async ({ server, arrive }) => {

@@ -2,7 +2,7 @@
 import type { DocumentSession } from "@quire/client";
 import { el, setText } from "../dom";
 import { exactly } from "../time";
-import { typingText } from "./typing";
+import { typingText, typists } from "./typing";
 import { countWords } from "./words";
 
 /** Words are counted when the writing pauses, in ms. */
@@ -18,8 +18,7 @@ export class StatusBar {
   private seen: DocumentSession["content"] | undefined;
 
   show(session: DocumentSession): void {
-    const typists = session.peers.filter((peer) => peer.state?.status === "typing");
-    setText(this.typing, typingText([...new Map(typists.map(({ user }) => [user.id, user.name])).values()]));
+    setText(this.typing, typingText(typists(session)));
     setText(this.version, session.ready ? `Version ${session.version}` : "");
     this.version.title = session.savedAt === undefined ? "" : `Last saved ${exactly(session.savedAt)}`;
     if (session.content === this.seen) return;

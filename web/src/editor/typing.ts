@@ -1,4 +1,12 @@
 /** Who types right now, in words. */
+import type { DocumentSession } from "@quire/client";
+
+/** Names of those who type, with all windows of a person taken together. Without a connection nobody knows who does. */
+export function typists({ connection, peers }: Pick<DocumentSession, "connection" | "peers">): string[] {
+  if (connection.state !== "connected") return [];
+  const typing = peers.filter((peer) => peer.state?.status === "typing");
+  return [...new Map(typing.map(({ user }) => [user.id, user.name])).values()];
+}
 
 /** "Ana is typing…", "Ana and Ben are typing…", "3 people are typing…"; empty when nobody does. */
 export function typingText(names: string[]): string {
