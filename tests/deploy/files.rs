@@ -250,6 +250,51 @@ fn quire_takes_the_settings_of_the_pods() {
     // Nobody is believed where requests come from unless whoever installs it says who.
     let (is_good, said) = check(&settings);
     assert!(!is_good && said.contains("trusted_proxies"), "{said}");
-    let (is_good, said) = check(&settings.replace("THE-ADDRESSES-OF-THE-INGRESS", "10.1.2.16/28"));
+    let settings = settings.replace("THE-ADDRESSES-OF-THE-INGRESS", "10.1.2.16/28");
+    // Nor is there a bucket unless they name one.
+    let (is_good, said) = check(&settings);
+    assert!(!is_good && said.contains("QUIRE_OBJECT_STORE_URL"), "{said}");
+    let bucket = "s3://?THE-BUCKET";
+    assert!(settings.contains(bucket));
+    let (is_good, said) = check(&settings.replace(bucket, "s3://quire/production"));
+    // One that was built without S3 says so.
+    assert!(is_good || (!cfg!(feature = "s3") && said.contains("without S3")), "{said}");
+    let (is_good, said) = check(&settings.replace(bucket, "file:///srv/quire"));
     assert!(is_good, "{said}");
+}
+
+/// Archived operations are a part of the log: they are not to be where a replaced pod takes them along.
+#[test]
+fn no_pod_archives_into_a_folder_that_goes_with_it() {
+    let text = std::fs::read_to_string("deploy/kubernetes/base/config.yaml").expect("it is there");
+    let settings = documents(&text).remove(0)["data"]["quire.toml"].as_str().expect("a file").to_owned();
+    let settings: toml::Table = settings.parse().expect("TOML");
+    let data = settings["data"].as_str().expect("a folder");
+    let is_never = settings.get("archive_after_days").and_then(toml::Value::as_integer) == Some(0);
+    // Another folder of the pod is no better.
+    let store = settings.get("object_store_url").and_then(toml::Value::as_str).unwrap_or_default();
+    let is_elsewhere = store.starts_with("s3://");
+    let pods: Vec<Value> = objects().into_iter().filter(|object| object["kind"] == "Deployment").collect();
+    assert_eq!(pods.len(), 2, "{pods:?}");
+    for deployment in &pods {
+        let (name, pod) = (&deployment["metadata"]["name"], &deployment["spec"]["template"]["spec"]);
+        // What is set here is above the file.
+        for set in pod["containers"][0]["env"].as_array().expect("variables") {
+            let set = set["name"].as_str().expect("a name");
+            assert!(
+                !["QUIRE_OBJECT_STORE_URL", "QUIRE_ARCHIVE_AFTER_DAYS", "QUIRE_DATA"].contains(&set),
+                "{set}"
+            );
+        }
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().expect("mounts");
+        let volume = mounts.iter().find(|mount| mount["mountPath"] == data).map(|mount| &mount["name"]);
+        let volumes = pod["volumes"].as_array().expect("volumes");
+        let is_kept = volumes.iter().any(|one| {
+            volume.is_some_and(|name| one["name"] == *name) && one.get("persistentVolumeClaim").is_some()
+        });
+        assert!(
+            is_kept || is_never || is_elsewhere,
+            "what {name} archives is in {data}, which goes with the pod"
+        );
+    }
 }
