@@ -232,8 +232,15 @@ fn quire_takes_the_settings_of_the_pods() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it is ours");
     write("jwt-secret", "secret\n");
     write("database-url", "postgres://quire:secret@postgres/quire\n");
+    write("redis-url", "redis://:secret@redis:6379/0\n");
     let here = folder.path().to_str().expect("UTF-8");
     assert!(settings.contains("/run/quire-secrets/"));
+    // What base/kustomization.yaml has somebody make a secret of is what the file asks for, and no more.
+    let how = std::fs::read_to_string("deploy/kubernetes/base/kustomization.yaml").expect("it is there");
+    let made = how.split("--from-literal=").skip(1).filter_map(|rest| rest.split('=').next());
+    let asked = settings.lines().filter(|line| !line.starts_with('#'));
+    let asked = asked.filter_map(|line| line.split_once("/run/quire-secrets/")?.1.split('"').next());
+    assert_eq!(made.collect::<BTreeSet<_>>(), asked.collect::<BTreeSet<_>>());
     let settings = settings.replace("/run/quire-secrets", here);
     let check = |settings: &str| {
         write("quire.toml", settings);
