@@ -51,6 +51,65 @@ fn prometheus_takes_its_configuration_and_the_alerts_fire_when_they_should() {
     run("prometheus", "promtool", &["test", "rules", "alerts_test.yml"]).expect("they do");
 }
 
+/// The pods as Prometheus finds them, each with the labels that it is scraped under. A promtool without Kubernetes in it does
+/// not know `kubernetes_sd_configs`: what that would find stands in its place.
+#[test]
+fn pods_are_scraped_under_the_jobs_that_alerts_ask_for() {
+    let read = |file: &str| {
+        documents(&std::fs::read_to_string(format!("deploy/prometheus/{file}")).expect("it is there"))
+            .remove(0)
+    };
+    let mut config = read("kubernetes.yml");
+    let rules = config.as_object_mut().and_then(|config| config.remove("rule_files"));
+    assert_eq!(rules, read("prometheus.yml").get("rule_files").cloned());
+    let deployments: Vec<Value> =
+        objects().into_iter().filter(|object| object["kind"] == "Deployment").collect();
+    let mut found: Vec<Value> =
+        deployments.iter().map(|one| pod(&one["spec"]["template"]["metadata"])).collect();
+    // Somebody else's, in the same namespace.
+    found.push(pod(&serde_json::json!({
+        "labels": { "app.kubernetes.io/name": "other" }, "annotations": { "prometheus.io/scrape": "true" }
+    })));
+    let job = config["scrape_configs"][0].as_object_mut().expect("a job");
+    assert!(job.remove("kubernetes_sd_configs").is_some_and(|finds| finds[0]["role"] == "pod"));
+    job.insert("static_configs".to_owned(), found.into());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("prometheus.yml");
+    // JSON is YAML.
+    std::fs::write(&file, config.to_string()).expect("the folder is ours");
+    let file = file.to_str().expect("UTF-8");
+    run("", "promtool", &["check", "config", file]).expect("it is sound");
+    let said = run("", "promtool", &["check", "service-discovery", "--timeout=2s", file, "pods"]);
+    let said: Value = serde_json::from_str(&said.expect("it is sound")).expect("JSON");
+    let labels = said.as_array().expect("a list").iter().map(|target| &target["labels"]);
+    let scraped: BTreeSet<[String; 4]> = labels
+        .filter(|labels| labels.get("job").is_some())
+        .map(|labels| {
+            ["job", "__address__", "namespace", "pod"]
+                .map(|name| labels[name].as_str().unwrap_or("").to_owned())
+        })
+        .collect();
+    let of = |job: &str, address: &str| [job, address, "quire", &format!("{job}-0")].map(str::to_owned);
+    let wanted = [of("quire", "10.1.2.3:8080"), of("quire-worker", "10.1.2.3:8081")];
+    assert_eq!(scraped, BTreeSet::from(wanted), "{said}");
+}
+
+/// What Prometheus is told of a pod with this template.
+fn pod(template: &Value) -> Value {
+    let mut labels = serde_json::Map::new();
+    for (kind, metadata) in [("label", &template["labels"]), ("annotation", &template["annotations"])] {
+        for (name, value) in metadata.as_object().expect("metadata") {
+            let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            labels.insert(format!("__meta_kubernetes_pod_{kind}_{name}"), value.clone());
+        }
+    }
+    let name = format!("{}-0", template["labels"]["app.kubernetes.io/name"].as_str().expect("a name"));
+    for (label, value) in [("namespace", "quire"), ("pod_name", name.as_str()), ("pod_ip", "10.1.2.3")] {
+        labels.insert(format!("__meta_kubernetes_{label}"), value.into());
+    }
+    serde_json::json!({ "targets": ["10.1.2.3:1"], "labels": labels })
+}
+
 #[test]
 fn compose_reads_the_stack() {
     let compose = |file: &str| run("compose", "target/tools/compose-go", &["-no-interpolation", file]);
