@@ -51,6 +51,21 @@ fn prometheus_takes_its_configuration_and_the_alerts_fire_when_they_should() {
     run("prometheus", "promtool", &["test", "rules", "alerts_test.yml"]).expect("they do");
 }
 
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
+    let text = std::fs::read_to_string("deploy/prometheus/alerts_test.yml").expect("it is there");
+    let tests = documents(&text).remove(0);
+    let cases = tests["tests"].as_array().expect("tests").iter();
+    let cases = cases.flat_map(|test| test["alert_rule_test"].as_array().expect("cases"));
+    let (silent, fires): (Vec<&Value>, Vec<&Value>) =
+        cases.partition(|case| case["exp_alerts"].as_array().expect("a list").is_empty());
+    for (alert, _) in rules("alerts.yml") {
+        let is_in = |cases: &[&Value]| cases.iter().any(|case| case["alertname"] == alert.as_str());
+        assert!(is_in(&fires), "{alert} never fires in alerts_test.yml");
+        assert!(is_in(&silent), "{alert} is never silent in alerts_test.yml");
+    }
+}
+
 /// The pods as Prometheus finds them, each with the labels that it is scraped under. A promtool without Kubernetes in it does
 /// not know `kubernetes_sd_configs`: what that would find stands in its place.
 #[test]
