@@ -110,9 +110,11 @@ install_go() {
 }
 
 # What looks at the files of deploy/ without running them: promtool is in Debian's package of Prometheus, the schemas of
-# Kubernetes are in kubernetes-validate, and compose-go is what Docker Compose reads its files with.
+# Kubernetes are in kubernetes-validate, kustomize makes of the folders what `kubectl apply -k` would apply, and compose-go is
+# what Docker Compose reads its files with.
 COMPOSE_GO=v2.10.0
 KUBERNETES_VALIDATE=1.37.0
+KUSTOMIZE=v5.7.1
 require_validators() {
   command -v promtool >/dev/null || install_stopped prometheus
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
@@ -121,6 +123,8 @@ require_validators() {
   once kubernetes-validate "$KUBERNETES_VALIDATE" "installing kubernetes-validate" install_kubernetes_validate
   [ -x target/tools/compose-go ] || rm -f "$STATE/stamps/compose-go"
   once compose-go "$COMPOSE_GO" "building compose-go" install_compose_go
+  [ -x target/tools/kustomize ] || rm -f "$STATE/stamps/kustomize"
+  once kustomize "$KUSTOMIZE" "building kustomize" install_kustomize
 }
 
 # What asks a server all that its OpenAPI document lets one ask.
@@ -138,6 +142,10 @@ install_compose_go() {
   # The package is called cmd, and so is what it makes.
   GOBIN=$PWD/target/tools go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO"
   mv target/tools/cmd target/tools/compose-go
+}
+
+install_kustomize() {
+  GOBIN=$PWD/target/tools go install "sigs.k8s.io/kustomize/kustomize/v5@$KUSTOMIZE"
 }
 
 # Kafka's jars, from Maven's registry, into the user's cache: some 50 MB, once.

@@ -152,6 +152,46 @@ fn kubernetes_knows_every_field_of_the_manifests() {
     validate(&[wrong.to_str().expect("UTF-8")]).expect_err("a field is wrong");
 }
 
+/// What `kubectl apply -k` makes of a folder.
+fn built(folder: &str) -> String {
+    run("kubernetes", "target/tools/kustomize", &["build", folder]).expect("it can be built")
+}
+
+/// The patches of `cluster` are in no file by themselves.
+#[test]
+fn kubernetes_knows_every_field_of_what_is_applied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["base", "cluster", "worker"] {
+        let file = folder.path().join(format!("{name}.yaml"));
+        std::fs::write(&file, built(name)).expect("the folder is ours");
+        let file = file.to_str().expect("UTF-8");
+        run("", "target/tools/python/bin/kubernetes-validate", &["--strict", file]).expect("it is sound");
+    }
+}
+
+/// What makes servers of one cluster of the pods: they stop one after the other, and find and reach each other.
+#[test]
+fn the_cluster_is_patched_as_it_says() {
+    let objects = documents(&built("cluster"));
+    let of = |kind: &str| {
+        objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let deployment = &of("Deployment")["spec"];
+    // The autoscaler's affair.
+    assert!(deployment.get("replicas").is_none(), "{deployment}");
+    assert_eq!(deployment["strategy"]["type"], "RollingUpdate");
+    assert_eq!(deployment["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+    let variables = deployment["template"]["spec"]["containers"][0]["env"].as_array().expect("variables");
+    let place = |name: &str| variables.iter().position(|variable| variable["name"] == name);
+    let node = place("QUIRE_NODE_URL").expect("it is told its address");
+    assert_eq!(variables[node]["value"], "http://$(POD_IP):8080");
+    // A variable knows those before it.
+    assert!(place("POD_IP").is_some_and(|pod| pod < node), "{variables:?}");
+    let who = of("NetworkPolicy")["spec"]["ingress"][0]["from"].as_array().expect("a list");
+    let pods = serde_json::json!({ "podSelector": { "matchLabels": { "app.kubernetes.io/name": "quire" } } });
+    assert!(who.len() == 3 && who.contains(&pods), "{who:?}");
+}
+
 #[test]
 fn kustomizations_name_all_files_beside_them() {
     for folder in ["base", "cluster", "worker"] {
