@@ -1,10 +1,12 @@
 //! A server over PostgreSQL, and either of them ended at any moment.
 
 use std::fs;
+use std::time::Instant;
 
 use serde_json::json;
 
 use crate::client::TestClient;
+use crate::drill;
 use crate::full_disk::fill;
 use crate::harness::DataFolder;
 use crate::ledger;
@@ -83,7 +85,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_connections_that_are_ended() {
     postgres.verify(server);
 }
 
-/// The standby has all that was acknowledged, and takes over at the same address.
+/// The standby has all that was acknowledged, and takes over at the same address. `scripts/drill` shows what it costs.
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_by_a_failover_to_a_synchronous_standby() {
     let postgres = Postgres::start();
@@ -93,11 +95,15 @@ fn nothing_acknowledged_is_lost_or_doubled_by_a_failover_to_a_synchronous_standb
     load.wait_for(60);
     postgres.add_standby();
     load.wait_for(200);
+    let killed = Instant::now();
     postgres.kill();
     load.wait_for_refusals(WRITERS);
     postgres.fail_over();
+    let promoted = killed.elapsed();
+    load.wait_for(1);
+    let first = killed.elapsed();
     load.wait_for(200);
-    ledger::check(&server, load.finish());
+    drill::tell("PostgreSQL killed, standby promoted", promoted, first, &server, load.finish());
     postgres.verify(server);
 }
 

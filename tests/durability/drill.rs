@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::client::TestClient;
 use crate::harness::{DataFolder, Launch, TestServer};
 use crate::ledger;
-use crate::load::Load;
+use crate::load::{Load, Writer};
 use crate::postgres::Postgres;
 use crate::replica::Replica;
 use crate::rest::Rest;
@@ -45,9 +45,13 @@ fn crash(what: &str, launch: impl Fn(DataFolder) -> Launch, and: impl FnOnce()) 
     load.wait_for(1);
     let first = crashed.elapsed();
     load.wait_for(WRITERS * 2);
-    let writers = load.finish();
+    tell(what, ready, first, &server, load.finish());
+}
+
+/// Says what it has cost, and checks that no edit is among that.
+pub fn tell(what: &str, ready: Duration, first: Duration, server: &TestServer, writers: Vec<Writer>) {
     let acknowledged: usize = writers.iter().map(|writer| writer.replica.acknowledged.len()).sum();
-    let lost = ledger::losses(&server, &writers);
+    let lost = ledger::losses(server, &writers);
     println!(
         "{what}: ready after {}, first edit acknowledged after {}; of {acknowledged} acknowledged edits {} lost",
         seconds(ready),
@@ -55,7 +59,7 @@ fn crash(what: &str, launch: impl Fn(DataFolder) -> Launch, and: impl FnOnce()) 
         lost.len()
     );
     assert!(lost.is_empty(), "{lost:?}");
-    ledger::check(&server, writers);
+    ledger::check(server, writers);
 }
 
 #[test]
