@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{DataFolder, Launch, PATIENCE, TestServer};
+use crate::harness::{DataFolder, Launch, PATIENCE, TestServer, quire};
 use crate::rest::{Answer, Rest};
 use crate::signed_in::{SignedIn, call, code_of};
 
@@ -406,11 +406,10 @@ fn tokens_of_another_issuer_are_taken_by_its_keys() {
 
 /// Runs a command on the database in a folder, and returns what it has printed.
 fn command(data: &DataFolder, words: &[&str], input: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_quire"))
+    let mut child = quire()
         .args(words)
         .arg("--data")
         .arg(data.path())
-        .env_remove("QUIRE_DATABASE_URL")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -17,6 +17,20 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The binary, with nothing of quire's that is set around a test run: that is not for what tests start.
+pub fn quire() -> Command {
+    unset(env!("CARGO_BIN_EXE_quire"))
+}
+
+fn unset(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let set = std::env::vars_os().map(|(name, _)| name);
+    for variable in set.filter(|name| name.as_encoded_bytes().starts_with(b"QUIRE_")) {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// A running server, killed when this is dropped.
 pub struct TestServer {
     child: Child,
@@ -130,19 +144,12 @@ impl Launch {
         let messages = File::options().create(true).append(true).open(log).expect("the log can be written");
         let words: Vec<_> =
             self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_quire"), "serve"]).collect();
-        let mut command = Command::new(words[0]);
+        let mut command = unset(words[0]);
         command.args(&words[1..]).args(["--listen", &self.listen]);
         if self.names_data {
             command.arg("--data").arg(self.data.path());
         }
         command
-            .env_remove("QUIRE_CONFIG")
-            .env_remove("QUIRE_DATABASE_URL")
-            .env_remove("QUIRE_REDIS_URL")
-            .env_remove("QUIRE_KAFKA_BROKERS")
-            .env_remove("QUIRE_OBJECT_STORE_URL")
-            .env_remove("QUIRE_NODE_URL")
-            .env_remove("QUIRE_NODE_CA")
             .env("QUIRE_LOG", std::env::var("QUIRE_LOG").unwrap_or_else(|_| "warn".into()))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

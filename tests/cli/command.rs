@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
+
+use crate::harness;
 
 /// What a command has said, and how it ended.
 #[derive(Debug)]
@@ -19,13 +21,8 @@ pub fn quire<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Ran {
 
 /// The same with a text on standard input.
 pub fn quire_reading<A: AsRef<OsStr>>(input: &str, args: impl IntoIterator<Item = A>) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quire"));
+    let mut command = harness::quire();
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // What is set around a test run is not for these.
-    let set = std::env::vars_os().map(|(name, _)| name);
-    for variable in set.filter(|name| name.to_string_lossy().starts_with("QUIRE_")) {
-        command.env_remove(variable);
-    }
     let mut child = command.spawn().expect("the binary can be started");
     let mut stdin = child.stdin.take().expect("it is piped");
     // A command that ends without reading it closes the pipe.

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::harness::quire;
+
 const DASHBOARD: &str = "deploy/grafana/dashboards/quire.json";
 
 /// Runs a program in a folder of `deploy/`; what it said, if it was content.
@@ -358,12 +360,8 @@ fn quire_takes_the_settings_of_the_pods() {
     let settings = settings.replace("/run/quire-secrets", here);
     let check = |settings: &str| {
         write("quire.toml", settings);
-        let mut check = Command::new(env!("CARGO_BIN_EXE_quire"));
+        let mut check = quire();
         check.args(["config", "check", "--config"]).arg(folder.path().join("quire.toml"));
-        // What is set around a test run is not for this.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QUIRE_")) {
-            check.env_remove(name);
-        }
         let done = check.output().expect("the binary is there");
         let said = [done.stdout, done.stderr].concat();
         (done.status.success(), String::from_utf8_lossy(&said).into_owned())

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::client::TestClient;
 use crate::connection::{Connection as Socket, Incoming};
-use crate::harness::{DataFolder, Launch, TestServer};
+use crate::harness::{DataFolder, Launch, TestServer, quire};
 use crate::rest::Rest;
 
 /// Runs a statement on the database of a stopped server; how many rows it changed.
@@ -27,7 +27,7 @@ fn execute(data: &DataFolder, sql: &str, doc: &str) -> u64 {
 
 /// `quire verify` on a stopped server's folder.
 fn verify(data: &DataFolder) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quire"));
+    let mut command = quire();
     command.arg("verify").arg("--data").arg(data.path()).output().expect("the binary runs")
 }
 

@@ -1,14 +1,13 @@
 //! A drill: what a crash and a restore cost, in time and in edits. `scripts/drill` shows the figures.
 
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::client::TestClient;
-use crate::harness::{DataFolder, Launch, TestServer};
+use crate::harness::{self, DataFolder, Launch, TestServer};
 use crate::ledger;
 use crate::load::{Load, Writer};
 use crate::postgres::Postgres;
@@ -136,8 +135,8 @@ fn a_backup_restores_all_that_was_acknowledged_before_it() {
 }
 
 fn quire(before: &[&str], folder: &Path, after: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quire"));
-    let done = command.args(before).arg(folder).args(after).env_remove("QUIRE_DATABASE_URL").output();
+    let mut command = harness::quire();
+    let done = command.args(before).arg(folder).args(after).output();
     let done = done.expect("the binary can be started");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

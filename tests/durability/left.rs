@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::harness::{DataFolder, Launch};
+use crate::harness::{DataFolder, Launch, quire};
 
 /// Has a server settle operations all the time, as they come, so that its end falls into that.
 pub fn settling(launch: Launch) -> Launch {
@@ -42,7 +41,7 @@ pub fn count(data: &DataFolder) -> Left {
 /// Its complaints.
 pub fn verify(data: &DataFolder) -> Result<(), String> {
     let folder = copy(data, "verified");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quire"));
+    let mut command = quire();
     let done = command.arg("verify").arg("--data").arg(folder).output().expect("the binary can be started");
     if done.status.success() {
         return Ok(());

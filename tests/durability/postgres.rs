@@ -1,9 +1,8 @@
 //! A PostgreSQL server of a test's own, since it is going to be broken.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::harness::{DataFolder, Launch, TestServer};
+use crate::harness::{self, DataFolder, Launch, TestServer};
 use crate::services::Service;
 
 /// The server; it is stopped with this.
@@ -85,7 +84,7 @@ impl Postgres {
 
     /// Runs one of quire's commands on the log that is here.
     pub fn quire(&self, command: &str, data: &DataFolder) {
-        let mut quire = Command::new(env!("CARGO_BIN_EXE_quire"));
+        let mut quire = harness::quire();
         quire.arg(command).arg("--data").arg(data.path()).env("QUIRE_DATABASE_URL", &self.service.address);
         let done = quire.output().expect("the binary can be started");
         let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();

@@ -1,10 +1,9 @@
 //! A whole production: PostgreSQL, Kafka, Redis and S3, each behind a network that can be spoilt, a worker and a
 //! server over them.
 
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use crate::harness::{DataFolder, Launch, TestServer};
+use crate::harness::{DataFolder, Launch, TestServer, quire};
 use crate::proxies::{Network, Way};
 use crate::services::Service;
 use crate::worker::{Worker, verify_until_complete};
@@ -123,7 +122,7 @@ impl Stack {
         server.signal(libc::SIGTERM);
         let (status, data) = server.ended();
         assert!(status.success(), "{status}");
-        let mut verify = Command::new(env!("CARGO_BIN_EXE_quire"));
+        let mut verify = quire();
         verify.arg("verify").arg("--data").arg(data.path()).envs(self.log());
         let done = verify.output().expect("the binary can be started");
         let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();

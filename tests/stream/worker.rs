@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, quire};
 use crate::rest::Rest;
 
 /// A running worker, killed when this is dropped.
@@ -79,16 +79,6 @@ impl Drop for Worker {
             eprintln!("the worker at {} said:\n{}", self.address, self.messages());
         }
     }
-}
-
-/// The binary, with nothing of quire's that was set for others.
-pub fn quire() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quire"));
-    let set = std::env::vars_os().map(|(name, _)| name);
-    for variable in set.filter(|name| name.to_string_lossy().starts_with("QUIRE_")) {
-        command.env_remove(variable);
-    }
-    command
 }
 
 /// What `quire verify --projections` says with these variables, which must have no complaint. It may run beside servers and

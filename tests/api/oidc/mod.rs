@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::browser::{Browser, PUBLIC, Page, parameter};
-use crate::harness::{Launch, PATIENCE, TestServer};
+use crate::harness::{Launch, PATIENCE, TestServer, quire};
 use crate::rest::Rest;
 use crate::services::Service;
 use crate::signed_in::{SECRET, admin_token, call};
@@ -241,7 +241,7 @@ fn a_disabled_user_does_not_sign_in() {
     let id = me(&server, &mut browser)["id"].as_str().expect("an id").to_owned();
     let data = server.kill();
     let user = |word: &str, rest: &[&str]| {
-        let done = Command::new(env!("CARGO_BIN_EXE_quire"))
+        let done = quire()
             .args(["user", word, "--data"])
             .arg(data.path())
             .args(rest)
