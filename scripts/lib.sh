@@ -49,3 +49,15 @@ digest() {
 with_limit() {
   timeout --kill-after=10 "$@"
 }
+
+# forget_settings: what the user has set for a server is not for test runs. What tests themselves read stays, and how much is logged.
+forget_settings() {
+  local name
+  for name in $(compgen -e QUIRE_); do
+    case $name in
+      QUIRE_TEST_* | QUIRE_COUNTS | QUIRE_CORPORA | QUIRE_DEMO_SECONDS | QUIRE_FAULT_ROUNDS | QUIRE_HISTORIES | QUIRE_LOG | \
+        QUIRE_OUTAGE_SECONDS | QUIRE_SEED) ;;
+      *) unset "$name" ;;
+    esac
+  done
+}

@@ -28,6 +28,11 @@ function binary(): string {
   return newest;
 }
 
+/** What is set around a test run, without what is meant for a server of somebody's own. */
+function surroundings(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("QUIRE_")));
+}
+
 /** A PostgreSQL of a test's own, and a folder for what servers share beside it. */
 export class Database {
   readonly objects = mkdtempSync(join(tmpdir(), "quire-objects-"));
@@ -89,7 +94,7 @@ export class Server {
 
   /** Runs the program on the data of this server, which has to be stopped. */
   change(...words: string[]): void {
-    execFileSync(binary(), [...words, "--data", this.data]);
+    execFileSync(binary(), [...words, "--data", this.data], { env: surroundings() });
   }
 
   async remove(): Promise<void> {
@@ -101,7 +106,7 @@ export class Server {
     const child = spawn(binary(), ["serve", "--listen", listen, "--data", this.data], {
       stdio: ["ignore", "pipe", "pipe"],
       // People are slower than these.
-      env: { ...process.env, RUST_LOG: "warn", QUIRE_RATE_LIMITS: "off", ...this.variables },
+      env: { ...surroundings(), RUST_LOG: "warn", QUIRE_RATE_LIMITS: "off", ...this.variables },
     });
     this.child = child;
     const said: string[] = [];
