@@ -241,6 +241,24 @@ fn pods_drain_and_scale_as_documented() {
     of("PodDisruptionBudget");
 }
 
+#[test]
+fn workers_scale_as_documented() {
+    let objects = documents(&built("worker"));
+    let of = |kind: &str| {
+        objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let (deployment, scaler) = (of("Deployment"), &of("HorizontalPodAutoscaler")["spec"]);
+    assert_eq!(scaler["scaleTargetRef"]["name"], deployment["metadata"]["name"]);
+    // Applied once more it must not undo what was scaled.
+    assert!(deployment["spec"].get("replicas").is_none(), "{deployment}");
+    // One of two may die; who is beyond the partitions has nothing to do.
+    assert!(scaler["minReplicas"].as_u64().is_some_and(|least| least >= 2), "{scaler}");
+    assert!(scaler["maxReplicas"].as_u64().is_some_and(|most| most <= 256), "{scaler}");
+    // A share of what is asked for.
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert!(pod["containers"][0]["resources"]["requests"]["cpu"].is_string(), "{pod}");
+}
+
 /// Names of metrics in an expression: what a recording rule makes has a colon in it.
 fn names_in(expression: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
