@@ -1,8 +1,8 @@
 //! Keeps projections up with the log, in the server itself: where there is no `quire worker` to do it.
 //!
-//! Nothing waits for it, and it takes a bounded share of the time: what is committed in a second is projected together, and after
-//! each transaction it rests for a multiple of what that took. Under much load projections fall behind, documents are written with
-//! more operations at once, and editors notice nothing.
+//! Nothing waits for it, and it takes a bounded share of the time: what is committed in one to five seconds is projected together, the
+//! longer the more that costs, and after each transaction it rests for a multiple of what that took. Under much load projections fall
+//! behind, documents are written with more operations at once, and editors notice nothing.
 
 mod ends;
 
@@ -25,8 +25,12 @@ use crate::projections::{Account, Limits, Outcome, Part, Projector};
 use crate::storage::StoreError;
 use crate::storage::projections::READER;
 
-/// The rest before a round, in which operations gather: a document is written once a second at most.
+/// The rest before a round, in which operations gather: so many times what the transactions of the round before took, …
+const ROUND_REST: u32 = 99;
+
+/// … and between these: a document is written once a second at most.
 const EVERY: Duration = Duration::from_secs(1);
+const LONGEST_EVERY: Duration = Duration::from_secs(5);
 
 /// The rest after a transaction, as a multiple of the time that it took, …
 const REST: u32 = 9;
@@ -100,13 +104,14 @@ impl Projecting {
 
     async fn run(&self, account: &mut Account) -> Result<(), StoreError> {
         let mut marks = self.projector.store.watermarks(READER).await?;
-        let mut next = 0;
+        let (mut next, mut took) = (0, Duration::ZERO);
         loop {
             while !self.is_behind(&marks) {
                 METRICS.projections.caught_up();
                 self.ends.news().await;
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep((took * ROUND_REST).clamp(EVERY, LONGEST_EVERY)).await;
+            took = Duration::ZERO;
             // What gathers meanwhile is for the next round.
             let ends = self.ends.now();
             let docs = docs_at_once(behind(&marks, &ends), self.projector.limits.docs);
@@ -125,7 +130,9 @@ impl Projecting {
                     marks[usize::from(one.shard)] = one.to;
                 }
                 self.note(account, &outcome, &marks);
-                tokio::time::sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
+                let one = began.elapsed();
+                took += one;
+                tokio::time::sleep((one * REST).min(LONGEST_REST)).await;
             }
         }
     }
