@@ -223,7 +223,11 @@ impl Metrics {
             "quire_processor_seconds_total",
             "Seconds for which processors have worked for this process",
         ));
-        let refused = make.counters("quire_operations_refused_total", "Operations and other frames refused, by code", "code");
+        let refused = make.counters(
+            "quire_operations_refused_total",
+            "Operations and other frames refused, by code",
+            "code",
+        );
         for code in ErrorCode::ALL {
             refused.with_label_values(&[code.as_str()]);
         }

@@ -221,9 +221,7 @@ impl Opened {
         match &self.database {
             // Whoever has opened it has its folder.
             Database::Sqlite(_) => Ok(Some(Alone { _lock: None })),
-            Database::Postgres(store, _) => {
-                Ok(store.alone().await?.map(|lock| Alone { _lock: Some(lock) }))
-            }
+            Database::Postgres(store, _) => Ok(store.alone().await?.map(|lock| Alone { _lock: Some(lock) })),
         }
     }
 

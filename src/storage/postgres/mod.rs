@@ -37,8 +37,8 @@ mod watermarks;
 #[cfg(test)]
 pub(super) mod tests;
 
-use self::append::Appender;
 pub(super) use self::alone::Alone;
+use self::append::Appender;
 pub use self::connect::PostgresOptions;
 use self::connect::Server;
 use self::sessions::Sessions;
