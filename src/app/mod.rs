@@ -89,7 +89,8 @@ impl Application {
         let stream = options.kafka.bus().context("QUIRE_KAFKA_BROKERS is set")?;
         let stream = stream.map(|bus| (bus, options.kafka.window()));
         let mut wanted = options.storage()?;
-        if options.sqlite_synchronous == Synchronous::Off {
+        let is_embedded = matches!(wanted.database, DatabaseOptions::Embedded(_));
+        if is_embedded && options.sqlite_synchronous == Synchronous::Off {
             tracing::warn!("QUIRE_SQLITE_SYNCHRONOUS is off: a power cut loses what was acknowledged");
         }
         if let DatabaseOptions::Postgres(postgres) = &mut wanted.database {
@@ -97,7 +98,7 @@ impl Application {
         }
         check_what_is_shared(&options)?;
         let storage = Opened::at(&options.data, wanted).await?;
-        storage.finish().await;
+        storage.finish().await.context("cannot tell who else works on the database")?;
         let settings = DocumentSettings {
             limits: options.limits.told(Limits::default()),
             sessions: options.limits.sessions(),
@@ -169,6 +170,8 @@ fn check_what_is_shared(options: &ServeOptions) -> Result<(), NotShared> {
 /// Tells what makes no sense among settings that each make sense by themselves, a sentence for each, with the keys that it is of as far as
 /// that is known. Nothing is started.
 pub fn faults(options: &ServeOptions) -> Vec<(&'static [&'static str], String)> {
+    const KAFKA: &[&str] =
+        &["kafka_brokers", "kafka_security", "kafka_ca", "kafka_mechanism", "kafka_user", "kafka_password"];
     let storage = options.storage().and_then(|storage| storage.objects.check());
     let tls = options.tls.files().and_then(|files| files.map(Identity::read).transpose());
     let (hosts, origins) = (&options.allowed_hosts, &options.allowed_origins);
@@ -176,10 +179,10 @@ pub fn faults(options: &ServeOptions) -> Vec<(&'static [&'static str], String)> 
     let formats = AllowedFormats::read(&options.allowed_formats);
     let parts: [(&'static [_], _); 9] = [
         (&[], storage.err().map(anyhow::Error::from)),
-        (&["redis_url"], options.redis.options().err().map(anyhow::Error::from)),
-        (&["kafka_brokers"], options.kafka.bus().err().map(anyhow::Error::from)),
+        (&["redis_url", "redis_ca"], options.redis.options().err().map(anyhow::Error::from)),
+        (KAFKA, options.kafka.bus().err().map(anyhow::Error::from)),
         (&["tls_cert", "tls_key"], tls.err().map(anyhow::Error::from)),
-        (&["node_url"], options.cluster.trust().err().map(anyhow::Error::from)),
+        (&["node_url", "node_ca"], options.cluster.trust().err().map(anyhow::Error::from)),
         (&["allowed_hosts", "allowed_origins"], origins.err().map(anyhow::Error::from)),
         (&["allowed_formats"], formats.err().map(anyhow::Error::from)),
         (&[], options.accounts.settings(None).err()),

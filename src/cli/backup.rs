@@ -80,7 +80,8 @@ async fn backup(options: &BackupOptions) -> anyhow::Result<Counts> {
 }
 
 async fn write_to(backup: &Backup<'_>, output: &Path) -> anyhow::Result<Counts> {
-    let bar = progress();
+    // Nearly as many as there are operations: those of purged documents have left their places.
+    let bar = progress(Some(backup.store.last_positions().await?.iter().sum()));
     let told = |counts: &Counts| tell(&bar, counts);
     if output == Path::new("-") {
         if io::stdout().is_terminal() {
@@ -99,14 +100,18 @@ async fn write_to(backup: &Backup<'_>, output: &Path) -> anyhow::Result<Counts> 
     Ok(counts)
 }
 
-/// A line on standard error that tells how far it has come: nobody knows before how much there is.
-pub(super) fn progress() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+/// A line on standard error that tells how far it has come, of so many operations if that is known.
+pub(super) fn progress(operations: Option<u64>) -> ProgressBar {
+    let template = match operations {
+        Some(_) => "{bar:32} {percent} %, {msg} ({elapsed}, {eta} to go)",
+        None => "{spinner} {msg} ({elapsed})",
+    };
     // The template is a constant; were it wrong, the default one would do.
-    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    operations.map_or_else(ProgressBar::no_length, ProgressBar::new).with_style(style)
 }
 
 pub(super) fn tell(bar: &ProgressBar, counts: &Counts) {
-    bar.tick();
+    bar.set_position(counts.operations);
     bar.set_message(format!("{} documents, {} operations", counts.documents, counts.operations));
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{expect_no_server, wait};
+use super::{end, expect_no_server, wait};
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, HistoryId, Millis, Version};
@@ -72,15 +72,18 @@ async fn fork(options: &ForkOptions) -> anyhow::Result<usize> {
 }
 
 async fn fork_in(opened: &Opened, doc: Option<&DocumentId>) -> anyhow::Result<usize> {
-    let _alone = expect_no_server(opened).await?;
+    let alone = expect_no_server(opened).await?;
     let (store, bodies) = (&*opened.store, &*opened.bodies);
     // One that cannot be seen, since it has lost its connections, shall not go on.
     store.claim_all(&format!("fork-{}", std::process::id())).await?;
     let at = Clock::system().now();
-    match doc {
+    let forked = match doc {
         Some(doc) => fork_one(store, bodies, doc, at).await.map(|()| 1),
         None => fork_all(store, bodies, at).await,
-    }
+    };
+    let forked = forked?;
+    end(alone).await?;
+    Ok(forked)
 }
 
 async fn fork_all(store: &dyn Store, bodies: &SnapshotBodies, at: Millis) -> anyhow::Result<usize> {

@@ -160,7 +160,7 @@ async fn rotate(options: &KeysOptions, dry: bool) -> anyhow::Result<Rotated> {
     let vault = storage.vault.clone();
     let opened = Opened::existing(&options.data, storage).await?;
     let strays = opened.strays();
-    let bar = progress();
+    let bar = progress(None);
     let rotation = Rotation {
         store: &*opened.store,
         bodies: &opened.bodies,

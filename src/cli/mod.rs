@@ -31,12 +31,13 @@ mod worker;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
 
 use crate::config::{ConfigFile, Layers, lay, providers, with_providers};
-use crate::storage::{Alone, Opened};
+use crate::storage::{Alone, Asked, Opened};
 
 /// How long a server that has just ended is waited for, which the database sees for a moment longer, and how often it is looked.
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
@@ -73,16 +74,26 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
 async fn expect_no_server(opened: &Opened) -> anyhow::Result<Alone> {
     let deadline = Instant::now() + ENDS_WITHIN;
     loop {
-        if let Some(alone) = opened.alone().await? {
-            return Ok(alone);
-        }
-        let is_late = Instant::now() >= deadline;
-        anyhow::ensure!(
-            !is_late,
-            "servers are running on the database, or were a minute ago: stop them first"
-        );
+        let why = match opened.alone().await? {
+            Asked::Alone(alone) => return Ok(alone),
+            Asked::Company => "servers are running on the database, or were a minute ago: stop them first",
+            Asked::Busy => BUSY,
+        };
+        anyhow::ensure!(Instant::now() < deadline, "{why}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Why somebody cannot be alone with the database though no server is seen.
+const BUSY: &str = "another command is at work on the database that has to be alone with it, or a server begins: try again later";
+
+/// Ends being alone.
+///
+/// # Errors
+/// It has not held.
+async fn end(alone: Alone) -> anyhow::Result<()> {
+    let lost = "the connection was lost that keeps servers from beginning: if one has begun meanwhile, do it again without";
+    alone.end().await.context(lost)
 }
 
 #[derive(Subcommand, Debug)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::deeds::{Chain, Deed};
-use super::wait;
+use super::{BUSY, end, wait};
 use crate::actors::clock::Clock;
 use crate::auth::accounts::normal;
 use crate::config::{DatabaseSettings, ObjectSettings};
@@ -20,7 +20,7 @@ use crate::storage::audit::Outcome;
 use crate::storage::erasure::Erased;
 use crate::storage::people::{Erasing, Fate};
 use crate::storage::portability::Exporter;
-use crate::storage::{DatabaseOptions, Opened, SqliteOptions, StorageOptions};
+use crate::storage::{Asked, DatabaseOptions, Opened, SqliteOptions, StorageOptions};
 
 /// Where people are.
 #[derive(Args, Debug)]
@@ -176,10 +176,13 @@ async fn erase(options: &EraseOptions) -> anyhow::Result<Erased> {
 }
 
 async fn erase_from(opened: &Opened, options: &EraseOptions) -> anyhow::Result<Erased> {
-    let _alone = opened
-        .alone()
-        .await?
-        .context("servers are running on the database: POST /v1/users/ID/erase of one of them does it")?;
+    let alone = match opened.alone().await? {
+        Asked::Alone(alone) => alone,
+        Asked::Company => {
+            bail!("servers are running on the database: POST /v1/users/ID/erase of one of them does it")
+        }
+        Asked::Busy => bail!("{BUSY}"),
+    };
     let user = find(opened, &options.user).await?;
     let now = Clock::system().now();
     let fate = match options.documents {
@@ -194,5 +197,6 @@ async fn erase_from(opened: &Opened, options: &EraseOptions) -> anyhow::Result<E
     let recorded = options.chain.record(&*opened.audit, deed, outcome).await;
     let erased = erased?;
     recorded?;
+    end(alone).await?;
     Ok(erased)
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::backup::{progress, tell, told};
-use super::{expect_no_server, wait};
+use super::{end, expect_no_server, wait};
 use crate::actors::clock::Clock;
 use crate::config::{DatabaseSettings, ObjectSettings};
 use crate::ids::{DocumentId, Millis, Version};
@@ -98,7 +98,7 @@ async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
     let storage = options.objects.storage(database)?;
     let vault = storage.vault.clone();
     let mut file = open(&options.backup)?;
-    Reader::open(BufReader::new(&file), &vault).await?.check()?;
+    let all = Reader::open(BufReader::new(&file), &vault).await?.check()?;
     file.rewind()?;
     let reader = Reader::open(BufReader::new(&file), &vault).await?;
     let opened = Opened::at(&options.data, storage).await?;
@@ -109,7 +109,9 @@ async fn restore(options: RestoreOptions) -> anyhow::Result<Counts> {
         keep_history: options.keep_history,
         at: Clock::system().now(),
     };
-    let restored = restore_into(&opened, &how, reader).await;
+    // Of one document nobody knows before how many it has.
+    let operations = how.only.is_none().then_some(all.operations);
+    let restored = restore_into(&opened, &how, reader, operations).await;
     opened.close().await?;
     restored
 }
@@ -118,11 +120,14 @@ async fn restore_into(
     opened: &Opened,
     how: &Restore,
     reader: Reader<impl io::Read>,
+    operations: Option<u64>,
 ) -> anyhow::Result<Counts> {
-    let _alone = expect_no_server(opened).await?;
+    let alone = expect_no_server(opened).await?;
     let target = Target { store: &*opened.store, belongings: &*opened.belongings, bodies: &opened.bodies };
-    let bar = progress();
-    Ok(how.run(target, reader, |counts| tell(&bar, counts)).await?)
+    let bar = progress(operations);
+    let restored = how.run(target, reader, |counts| tell(&bar, counts)).await?;
+    end(alone).await?;
+    Ok(restored)
 }
 
 /// Opens a backup that can be read twice: what is no file is put into one that has no name.

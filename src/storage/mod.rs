@@ -50,7 +50,7 @@ pub use self::error::{AppendError, OpenError, Source, StoreError};
 pub use self::memory::MemoryStore;
 pub use self::object_store::{NewSnapshot, SnapshotBodies};
 pub use self::objects::{ObjectOptions, Objects, Places, S3Keys, S3Options};
-pub use self::opened::{Alone, DatabaseOptions, Opened, Reading, StorageOptions};
+pub use self::opened::{Alone, Asked, DatabaseOptions, Opened, Reading, StorageOptions};
 use self::permissions::Asker;
 pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::preview::first_line;

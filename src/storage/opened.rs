@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -25,10 +25,36 @@ use super::{
 };
 use crate::ids::{DocumentId, HistoryId, Millis};
 
+/// How long a server that starts waits before it asks again whether somebody is still alone with the database.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
 /// No server has documents of the database in memory, and none begins to, until this is dropped.
 #[derive(Debug)]
 pub struct Alone {
-    _lock: Option<postgres::Alone>,
+    lock: Option<postgres::Alone>,
+}
+
+impl Alone {
+    /// Ends it, and tells whether it has held until now.
+    ///
+    /// # Errors
+    /// `Unavailable` when the connection was lost: somebody may have come meanwhile.
+    pub async fn end(self) -> Result<(), StoreError> {
+        match self.lock {
+            None => Ok(()),
+            Some(lock) => lock.end().await.map_err(StoreError::unavailable),
+        }
+    }
+}
+
+/// What came of asking to be alone with the database.
+#[derive(Debug)]
+pub enum Asked {
+    Alone(Alone),
+    /// A server is running.
+    Company,
+    /// Somebody else is alone, or looks just now whether he is.
+    Busy,
 }
 
 /// Which database holds the log and all that goes with it.
@@ -160,18 +186,30 @@ impl Opened {
     }
 
     /// Ends what earlier runs have begun: purges and erasures. For a server that starts, before it has a document in memory, and for nobody
-    /// else: beside another server both wait for the next start. What fails is logged, and waits as well.
-    pub async fn finish(&self) {
-        let _alone = match self.alone().await {
-            Ok(Some(alone)) => alone,
-            Ok(None) => {
-                return tracing::info!(
-                    "other servers are running: purges and erasures end at a start without any"
-                );
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                return tracing::error!(error, "purges and erasures wait for the next start");
+    /// else: beside another server both wait for the next start. What fails of that is logged, and waits as well. Before it whoever is alone
+    /// with the database is waited for.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody can tell whether somebody is.
+    pub async fn finish(&self) -> Result<(), StoreError> {
+        let mut told = false;
+        let alone = loop {
+            match self.alone().await? {
+                Asked::Alone(alone) => break alone,
+                Asked::Company => {
+                    tracing::info!(
+                        "other servers are running: purges and erasures end at a start without any"
+                    );
+                    return Ok(());
+                }
+                Asked::Busy => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(
+                            "somebody is at work on the database who has to be alone with it: waiting"
+                        );
+                    }
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
             }
         };
         if let Err(error) = self.database.finish_purges(&self.bodies, &self.tiers.segments).await {
@@ -188,6 +226,11 @@ impl Opened {
                 tracing::error!(error, "somebody is not erased to the end, until the next start");
             }
         }
+        if let Database::Postgres(store, _) = &self.database {
+            // Seen by the others before the lock goes, whatever has become of the connections.
+            store.has_company().await?;
+        }
+        alone.end().await
     }
 
     /// Returns what people are erased from, while no server has documents in memory.
@@ -212,16 +255,19 @@ impl Opened {
         }
     }
 
-    /// Waits for whoever is alone with the database, and returns `None` when another server is running on it. No server begins as long as
-    /// the answer is kept.
+    /// Asks to be alone with the database: no server begins as long as that is kept.
     ///
     /// # Errors
     /// `Unavailable` when the database is.
-    pub async fn alone(&self) -> Result<Option<Alone>, StoreError> {
+    pub async fn alone(&self) -> Result<Asked, StoreError> {
         match &self.database {
             // Whoever has opened it has its folder.
-            Database::Sqlite(_) => Ok(Some(Alone { _lock: None })),
-            Database::Postgres(store, _) => Ok(store.alone().await?.map(|lock| Alone { _lock: Some(lock) })),
+            Database::Sqlite(_) => Ok(Asked::Alone(Alone { lock: None })),
+            Database::Postgres(store, _) => Ok(match store.alone().await? {
+                postgres::Asked::Alone(lock) => Asked::Alone(Alone { lock: Some(lock) }),
+                postgres::Asked::Company => Asked::Company,
+                postgres::Asked::Busy => Asked::Busy,
+            }),
         }
     }
 

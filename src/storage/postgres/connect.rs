@@ -31,6 +31,9 @@ pub(super) const LOOK_FOR_MARKS: &str = "SELECT EXISTS (
 /// A connection of the pool that nobody needs is closed.
 const IDLE: Duration = Duration::from_mins(2);
 
+/// How long a connection may take to say that it is still there, or to close.
+pub(super) const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
 /// The oldest server whose features are used: `starts_with`, pruning of partitions by `MergeAppend`.
 const OLDEST: i32 = 130_000;
 
@@ -250,7 +253,7 @@ pub(super) async fn inspect(conn: &mut PgConnection) -> Result<(), Source> {
 
 /// Closes a connection. What fails here has no one to wait for it.
 pub(super) async fn close(conn: PgConnection) {
-    if let Err(error) = within(Duration::from_secs(1), conn.close()).await {
+    if let Err(error) = within(CLOSES_WITHIN, conn.close()).await {
         tracing::debug!(%error, "closing a connection to the database failed");
     }
 }

@@ -37,7 +37,7 @@ mod watermarks;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(super) use self::alone::Alone;
+pub(super) use self::alone::{Alone, Asked};
 use self::append::Appender;
 pub use self::connect::PostgresOptions;
 use self::connect::Server;
@@ -98,7 +98,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// `Unavailable` when the database is.
-    async fn has_company(&self) -> Result<bool, StoreError> {
+    pub(in crate::storage) async fn has_company(&self) -> Result<bool, StoreError> {
         let look = sessions::statement(connect::LOOK_FOR_MARKS).bind(self.server.mark());
         let row = self.sessions.row(look).await.map_err(error::store_error)?;
         row.map_or(Ok(false), |row| row.try_get("there")).map_err(error::store_error)

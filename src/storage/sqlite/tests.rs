@@ -413,7 +413,7 @@ async fn no_body_outlives_its_document_whenever_the_process_dies() {
 
     let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
     assert!(opened.bodies.read(&early).await.is_ok(), "a command takes nothing away");
-    opened.finish().await;
+    opened.finish().await.unwrap();
     assert!(opened.bodies.read(&early).await.is_err(), "left by a purge that was cut short");
     assert_eq!(opened.purges().await.unwrap(), []);
     drop(opened);
@@ -427,7 +427,7 @@ async fn no_body_outlives_its_document_whenever_the_process_dies() {
     drop(opened);
 
     let opened = Opened::at(folder.path(), SqliteOptions::default()).await.unwrap();
-    opened.finish().await;
+    opened.finish().await.unwrap();
     assert!(opened.bodies.read(&late).await.is_err(), "written after the purge, and never recorded");
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Held, Owner, TestDatabase, doc, is_fenced, op};
 use crate::ids::{DocumentId, Version};
 use crate::storage::permissions::Asker;
+use crate::storage::postgres::Asked;
 use crate::storage::{
     AppendError, DocumentPatch, DocumentStore, OpLog, OwnershipStore, SnapshotBodies, SnapshotIndex,
     SnapshotMeta, StoreError, history,
@@ -139,17 +140,27 @@ async fn servers_see_each_other_and_no_commands() {
 async fn who_is_alone_with_a_database_keeps_servers_from_beginning() {
     let database = TestDatabase::new().await;
     let command = database.open().await;
-    let alone = command.alone().await.unwrap().expect("nobody serves");
+    let Asked::Alone(alone) = command.alone().await.unwrap() else { panic!("nobody serves") };
     // As a server begins: it may be seen already, and has no document in memory before it has come by.
     let server = database.serve().await;
-    let mut begins = tokio::spawn(async move { (server.alone().await.unwrap().is_some(), server) });
-    let waits = tokio::time::timeout(Duration::from_millis(500), &mut begins).await;
-    assert!(waits.is_err(), "it waits for the command");
-    drop(alone);
-    let (was_alone, server) = begins.await.unwrap();
-    assert!(was_alone, "the command is over");
-    assert!(command.alone().await.unwrap().is_none(), "it serves now");
+    assert!(matches!(server.alone().await.unwrap(), Asked::Busy), "a command is at work");
+    alone.end().await.unwrap();
+    let Asked::Alone(alone) = server.alone().await.unwrap() else { panic!("the command is over") };
+    assert!(matches!(command.alone().await.unwrap(), Asked::Busy), "it begins just now");
+    alone.end().await.unwrap();
+    assert!(matches!(command.alone().await.unwrap(), Asked::Company), "it serves now");
     server.close().await;
+}
+
+#[tokio::test]
+async fn who_was_alone_hears_that_it_has_not_held() {
+    let database = TestDatabase::new().await;
+    let command = database.open().await;
+    let Asked::Alone(alone) = command.alone().await.unwrap() else { panic!("nobody serves") };
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2
+        AND classid = CAST(hashtext('quire is alone with ' || current_schema()) AS oid)";
+    sqlx::query(cut).execute(&mut database.connect().await).await.unwrap();
+    assert!(alone.end().await.is_err());
 }
 
 /// Documents that are appended to, touched, patched and snapshotted by one server, while another takes the shards.
