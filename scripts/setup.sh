@@ -94,13 +94,13 @@ require_gateways() {
 # Go, which Debian has in a version that is too old: as it is packaged for Python, into target/tools, where there is none.
 GO=1.26.6
 require_go() {
-  local tools=target/tools/go
+  local tools=target/tools/go go
   if ! command -v go >/dev/null; then
     python3 -c 'import venv, ensurepip' 2>/dev/null || install_debian python3-venv
     [ -x "$tools/bin/python" ] || rm -f "$STATE/stamps/go"
     once go "$GO" "installing Go" install_go "$tools"
-    PATH=$(dirname "$(realpath "$tools"/lib/python*/site-packages/go/bin/go)"):$PATH
-    export PATH
+    go=$(realpath -e "$tools"/lib/python*/site-packages/go/bin/go)
+    export PATH=${go%/*}:$PATH
   fi
 }
 

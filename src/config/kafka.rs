@@ -10,6 +10,9 @@ use crate::actors::publisher::WindowLimits;
 use crate::storage::bus::{self, BusError, KafkaLogin, KafkaMechanism, KafkaOptions, KafkaTls, SharedBus};
 use crate::tls::{TlsError, read_authorities};
 
+/// The topic of whoever names none.
+const TOPIC: &str = "document-edits";
+
 /// The stream of committed operations, for others to follow.
 #[derive(Args, Clone, Debug, Default)]
 pub struct KafkaSettings {
@@ -18,7 +21,7 @@ pub struct KafkaSettings {
     pub kafka_brokers: Option<String>,
 
     /// Topic to publish to, made with 256 partitions if there is none.
-    #[arg(long, env = "QUIRE_KAFKA_TOPIC", default_value = "document-edits", value_name = "NAME", value_parser = topic)]
+    #[arg(long, env = "QUIRE_KAFKA_TOPIC", default_value = TOPIC, value_name = "NAME", value_parser = topic)]
     pub kafka_topic: String,
 
     /// How brokers are reached: encrypted (tls), with a user and a password (sasl), or both.
@@ -165,8 +168,9 @@ fn given(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Kafka's own rule for names.
+/// Kafka's own rule for names. Set to nothing it is not set.
 fn topic(text: &str) -> Result<String, String> {
+    let text = if text.is_empty() { TOPIC } else { text };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let fits = (1..=249).contains(&text.len()) && text.bytes().all(is_name) && ![".", ".."].contains(&text);
     fits.then(|| text.to_owned())

@@ -270,6 +270,7 @@ fn query_config() -> web::QueryConfig {
         };
         let names = request.query_string().split('&').map(|one| one.split('=').next().unwrap_or_default());
         let names = names.take(8).collect::<Vec<_>>().join(", ");
+        let names = if names.is_empty() { "nothing" } else { &names };
         Problem::bad_request(format!("the query cannot be read: {why} (it has {names})")).into()
     })
 }
